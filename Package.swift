@@ -1,0 +1,105 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Arrows point down only: a target imports what stands below it here, and nothing beside it.
+let package = Package(
+    name: "pgsidecar",
+    products: [
+        .library(name: "Singleflight", targets: ["Singleflight"]),
+        .library(name: "CacheCore", targets: ["CacheCore"]),
+        .executable(name: "pgsidecar", targets: ["pgsidecar"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C at the bottom: module maps, no logic.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CLinux"),
+
+        // What every target stands on: a mutex and monotonic time.
+        .target(name: "Groundwork", swiftSettings: strict),
+
+        // The cache, without I/O.
+        .target(name: "Singleflight", dependencies: ["Groundwork"], swiftSettings: strict),
+        .target(name: "CacheCore", dependencies: ["Singleflight", "Groundwork"], swiftSettings: strict),
+
+        // Bytes and readiness, without a cache.
+        .target(name: "RESP", swiftSettings: strict),
+        .target(
+            name: "EventLoop",
+            dependencies: [
+                "CLinux", "Groundwork",
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // Behind and in front.
+        .target(
+            name: "Postgres",
+            dependencies: [
+                "CLibPQ", "EventLoop", "CacheCore", "Groundwork",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "Server",
+            dependencies: [
+                "CLinux", "RESP", "EventLoop", "CacheCore", "Groundwork",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // Settings in, running services out; and the command line.
+        .target(
+            name: "SidecarApp",
+            dependencies: [
+                "Server", "Postgres", "EventLoop", "CacheCore", "Groundwork",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "pgsidecar",
+            dependencies: [
+                "SidecarApp",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+
+        .testTarget(name: "SingleflightTests", dependencies: ["Singleflight"], swiftSettings: strict),
+        .testTarget(name: "CacheCoreTests", dependencies: ["CacheCore", "Groundwork"], swiftSettings: strict),
+        .testTarget(name: "RESPTests", dependencies: ["RESP"], swiftSettings: strict),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "Groundwork", "CLinux"], swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["Postgres", "EventLoop", "CacheCore", "Groundwork"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ServerTests", dependencies: ["Server", "RESP", "EventLoop", "CacheCore", "Groundwork"],
+            swiftSettings: strict),
+        .testTarget(name: "SidecarAppTests", dependencies: ["SidecarApp"], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["SidecarApp", "Groundwork"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

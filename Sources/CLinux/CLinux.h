@@ -1,0 +1,43 @@
+// The Linux calls and constants that Swift's Glibc module leaves out. No logic.
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+// Function-like macros and flags that the importer cannot read.
+static const uint32_t pgs_epollin = EPOLLIN;
+static const uint32_t pgs_epollout = EPOLLOUT;
+static const uint32_t pgs_epollerr = EPOLLERR;
+static const uint32_t pgs_epollhup = EPOLLHUP;
+static const uint32_t pgs_epollrdhup = EPOLLRDHUP;
+
+// epoll_event is packed on x86-64; setting its union from Swift is clumsy, so these two do.
+static inline struct epoll_event pgs_epoll_event(uint32_t events, uint64_t data) {
+    struct epoll_event event;
+    event.events = events;
+    event.data.u64 = data;
+    return event;
+}
+static inline uint64_t pgs_epoll_data(const struct epoll_event *event) { return event->data.u64; }
+
+// accept4 is a GNU extension that Glibc's module map does not show.
+static inline int pgs_accept(int listener) {
+    return accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+// struct ucred is a GNU extension. Returns 0, or -1 with errno set.
+static inline int pgs_peer_credentials(int socket, uint32_t *pid, uint32_t *uid, uint32_t *gid) {
+    struct ucred credentials;
+    socklen_t length = sizeof(credentials);
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
+    *pid = (uint32_t)credentials.pid;
+    *uid = credentials.uid;
+    *gid = credentials.gid;
+    return 0;
+}

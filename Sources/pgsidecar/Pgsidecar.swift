@@ -1,0 +1,4 @@
+@main
+struct Pgsidecar {
+    static func main() {}
+}
