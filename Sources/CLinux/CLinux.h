@@ -1,8 +1,6 @@
 // The Linux calls and constants that Swift's Glibc module leaves out. No logic.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// Without _GNU_SOURCE: with it, types such as fd_set would differ from those in Swift's own Glibc module.
 #include <errno.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -26,14 +24,15 @@ static inline struct epoll_event pgs_epoll_event(uint32_t events, uint64_t data)
 }
 static inline uint64_t pgs_epoll_data(const struct epoll_event *event) { return event->data.u64; }
 
-// accept4 is a GNU extension that Glibc's module map does not show.
+// A GNU extension, declared here by its manual page.
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
 static inline int pgs_accept(int listener) {
     return accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-// struct ucred is a GNU extension. Returns 0, or -1 with errno set.
+// struct ucred by its manual page unix(7), also an extension. Returns 0, or -1 with errno set.
 static inline int pgs_peer_credentials(int socket, uint32_t *pid, uint32_t *uid, uint32_t *gid) {
-    struct ucred credentials;
+    struct { int32_t pid; uint32_t uid; uint32_t gid; } credentials;
     socklen_t length = sizeof(credentials);
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return -1;
     *pid = (uint32_t)credentials.pid;

@@ -1,1 +1,253 @@
-// To be written.
+import CLinux
+import Glibc
+public import Groundwork
+import Synchronization
+
+/// One thread with one epoll: descriptors, timers, and a mailbox that other threads put jobs into.
+///
+/// A loop owns what is registered with it: such objects are touched on its thread only, and need no lock. ``submit(_:)``,
+/// ``start()``, ``stop()`` and ``join()`` may be called from any thread; everything else is for the loop's thread alone.
+///
+/// A round is: wait, descriptors that are ready, timers that are due, jobs, then what was asked to run after each round.
+public final class EventLoop: @unchecked Sendable {
+    // Unchecked: the fields under "loop's thread" are touched on that thread only (debug builds check), the others are
+    // immutable or synchronised.
+
+    /// The loop's place among its siblings, from 0.
+    public let index: Int
+
+    private let epoll: Int32
+    private let wakeup: Int32
+    private let mailbox = Groundwork.Mutex<[@Sendable () -> Void]>([])
+    /// Set by the loop before it waits; whoever clears it writes to `wakeup`. Spares a system call for each job that is
+    /// submitted while the loop is awake.
+    private let asleep = Atomic<Bool>(false)
+    private let thread = Groundwork.Mutex<pthread_t?>(nil)
+
+    // Loop's thread.
+    private var sources: ContiguousArray<Source> = []
+    private var vacant: [UInt32] = []
+    private var timers = TimerQueue()
+    private var localJobs: [() -> Void] = []
+    private var roundEnds: [() -> Void] = []
+    private var stopping = false
+
+    /// The time when this round's events arrived. Loop's thread only.
+    public private(set) var now = Instant.now()
+
+    private struct Source {
+        var owner: (any EventSource)?
+        var generation: UInt32
+    }
+
+    /// Opens the loop's epoll and its wake-up descriptor.
+    public init(index: Int = 0) throws(SystemError) {
+        self.index = index
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw SystemError("epoll_create1", code: errno) }
+        wakeup = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+        guard wakeup >= 0 else {
+            let code = errno
+            close(epoll)
+            throw SystemError("eventfd", code: code)
+        }
+        // Edge-triggered: each write wakes the loop once, and the counter never needs to be read.
+        var event = pgs_epoll_event(pgs_epollin | EPOLLET.rawValue, .max)
+        epoll_ctl(epoll, EPOLL_CTL_ADD, wakeup, &event)
+    }
+
+    deinit {
+        close(epoll)
+        close(wakeup)
+    }
+
+    // MARK: Any thread
+
+    /// The loop whose thread this is.
+    public static var current: EventLoop? { CurrentLoop.get() }
+
+    /// Whether the caller is on the loop's thread.
+    public var isCurrent: Bool { CurrentLoop.get() === self }
+
+    /// Runs `job` on the loop's thread, after the jobs submitted before it from the same thread. A job submitted after the
+    /// loop stopped is dropped.
+    public func submit(_ job: @escaping @Sendable () -> Void) {
+        if isCurrent {
+            localJobs.append(job)
+            return
+        }
+        mailbox.withLock { $0.append(job) }
+        wake()
+    }
+
+    /// Starts the loop's thread.
+    public func start() {
+        thread.withLock { thread in
+            guard thread == nil else { return }
+            var handle = pthread_t()
+            let context = Unmanaged.passRetained(self)
+            let code = pthread_create(
+                &handle, nil,
+                { context in
+                    guard let context else { return nil }
+                    Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue().run()
+                    return nil
+                }, context.toOpaque())
+            if code == 0 {
+                thread = handle
+            } else {
+                context.release()
+            }
+        }
+    }
+
+    /// Lets the loop end after the round it is in.
+    public func stop() {
+        submit { [self] in stopping = true }
+    }
+
+    /// Waits until the loop's thread ended. Not to be called on the loop's thread.
+    public func join() {
+        let handle = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        if let handle { pthread_join(handle, nil) }
+    }
+
+    private func wake() {
+        guard asleep.exchange(false, ordering: .sequentiallyConsistent) else { return }
+        var one: UInt64 = 1
+        _ = write(wakeup, &one, 8)
+    }
+
+    // MARK: Loop's thread
+
+    /// Watches `descriptor` for `interest` on behalf of `source`, which the loop keeps alive until ``deregister(_:)``.
+    public func register(
+        _ descriptor: Int32, for interest: Readiness, source: any EventSource
+    ) throws(SystemError) -> Registration {
+        assert(isCurrent)
+        let index: UInt32
+        if let reused = vacant.popLast() {
+            index = reused
+        } else {
+            index = UInt32(sources.count)
+            sources.append(Source(owner: nil, generation: 0))
+        }
+        let registration = Registration(
+            descriptor: descriptor, index: index, generation: sources[Int(index)].generation)
+        var event = pgs_epoll_event(interest.rawValue, registration.packed)
+        guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
+            let code = errno
+            vacant.append(index)
+            throw SystemError("epoll_ctl", code: code)
+        }
+        sources[Int(index)].owner = source
+        return registration
+    }
+
+    /// Changes what a registration waits for.
+    public func update(_ registration: Registration, for interest: Readiness) {
+        assert(isCurrent)
+        guard sources[Int(registration.index)].generation == registration.generation else { return }
+        var event = pgs_epoll_event(interest.rawValue, registration.packed)
+        epoll_ctl(epoll, EPOLL_CTL_MOD, registration.descriptor, &event)
+    }
+
+    /// Stops watching. To be called before the descriptor is closed.
+    public func deregister(_ registration: Registration) {
+        assert(isCurrent)
+        let index = Int(registration.index)
+        guard sources[index].generation == registration.generation else { return }
+        var unused = pgs_epoll_event(0, 0)
+        epoll_ctl(epoll, EPOLL_CTL_DEL, registration.descriptor, &unused)
+        sources[index].owner = nil
+        sources[index].generation &+= 1
+        vacant.append(registration.index)
+    }
+
+    /// Runs `job` at `deadline`, or in the next round when that has passed.
+    @discardableResult
+    public func schedule(at deadline: Instant, _ job: @escaping () -> Void) -> Timer {
+        assert(isCurrent)
+        return timers.schedule(at: deadline, job)
+    }
+
+    /// Forgets a scheduled job; does nothing when it ran already.
+    public func cancel(_ timer: Timer) {
+        assert(isCurrent)
+        timers.cancel(timer)
+    }
+
+    /// Runs `job` after the event that is being served: what must not happen inside its caller happens there.
+    public func enqueue(_ job: @escaping () -> Void) {
+        assert(isCurrent)
+        localJobs.append(job)
+    }
+
+    /// Runs `job` at the end of each round from now on, before the loop waits: the place to send what a round gathered.
+    public func afterEachRound(_ job: @escaping () -> Void) {
+        assert(isCurrent)
+        roundEnds.append(job)
+    }
+
+    /// The loop itself. Returns after ``stop()``.
+    private func run() {
+        CurrentLoop.set(self)
+        defer { CurrentLoop.set(nil) }
+        withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
+            while !stopping {
+                let count = wait(events)
+                now = Instant.now()
+                for event in events.prefix(count) { dispatch(event) }
+                while let job = timers.popDue(at: now) { job() }
+                runJobs()
+                for job in roundEnds { job() }
+            }
+        }
+        sources.removeAll()
+        roundEnds.removeAll()
+        localJobs.removeAll()
+        timers = TimerQueue()
+        mailbox.withLock { $0.removeAll() }
+    }
+
+    private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {
+        asleep.store(true, ordering: .sequentiallyConsistent)
+        // After `asleep` is set: a job that came before it was seen as set did not write to `wakeup`.
+        let busy = !localJobs.isEmpty || mailbox.withLock { !$0.isEmpty }
+        let timeout = busy ? 0 : millisecondsToNextTimer()
+        let count = epoll_wait(epoll, events.baseAddress, Int32(events.count), timeout)
+        asleep.store(false, ordering: .sequentiallyConsistent)
+        return max(0, Int(count))
+    }
+
+    /// Rounded up, so that the loop never spins through the last fraction of a millisecond.
+    private func millisecondsToNextTimer() -> Int32 {
+        guard let deadline = timers.nextDeadline() else { return -1 }
+        let left = deadline.nanoseconds - Instant.now().nanoseconds
+        return Int32(clamping: left <= 0 ? 0 : (left + 999_999) / 1_000_000)
+    }
+
+    private func dispatch(_ event: epoll_event) {
+        let (data, events) = withUnsafePointer(to: event) { (pgs_epoll_data($0), $0.pointee.events) }
+        let index = Int(truncatingIfNeeded: data & 0xffff_ffff)
+        guard index < sources.count, sources[index].generation == UInt32(data >> 32) else { return }
+        sources[index].owner?.ready(Readiness(rawValue: events))
+    }
+
+    /// Runs what was submitted up to now; what these jobs submit waits for the next round, so that descriptors get their
+    /// turn.
+    private func runJobs() {
+        let local = localJobs
+        localJobs.removeAll(keepingCapacity: true)
+        for job in local { job() }
+        let posted = mailbox.withLock { jobs in
+            let taken = jobs
+            jobs = []
+            return taken
+        }
+        for job in posted { job() }
+    }
+}

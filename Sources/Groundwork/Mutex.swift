@@ -1,4 +1,4 @@
-import Glibc
+public import Glibc
 
 /// A value that only the holder of its lock can touch, with the interface of `Synchronization.Mutex`.
 ///

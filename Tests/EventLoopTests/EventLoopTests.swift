@@ -1,1 +1,139 @@
+import EventLoop
+import Foundation
+import Groundwork
 import Testing
+
+/// Runs `body` on a fresh loop and gives what it hands to its argument, or nil after five seconds.
+private func onLoop<T: Sendable>(_ body: @escaping @Sendable (EventLoop, @escaping @Sendable (T) -> Void) -> Void)
+    throws
+    -> T?
+{
+    let loop = try EventLoop()
+    let done = DispatchSemaphore(value: 0)
+    let result = Groundwork.Mutex<T?>(nil)
+    let box = ResultBox(result)
+    loop.start()
+    loop.submit {
+        body(loop) { value in
+            box.result.withLock { $0 = value }
+            done.signal()
+        }
+    }
+    _ = done.wait(timeout: .now() + 5)
+    loop.stop()
+    loop.join()
+    return box.result.withLock { $0 }
+}
+
+private final class ResultBox<T: Sendable>: Sendable {
+    let result: Groundwork.Mutex<T?>
+    init(_ result: consuming Groundwork.Mutex<T?>) { self.result = result }
+}
+
+/// Reads what comes and passes it on.
+private final class Reader: EventSource {
+    let descriptor: Int32
+    let received: ([UInt8]) -> Void
+    init(_ descriptor: Int32, _ received: @escaping ([UInt8]) -> Void) {
+        self.descriptor = descriptor
+        self.received = received
+    }
+    func ready(_ readiness: Readiness) {
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = read(descriptor, &bytes, bytes.count)
+        received(Array(bytes.prefix(max(0, count))))
+    }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct EventLoopTests {
+    @Test func `jobs of one thread run in their order and on the loop's thread`() throws {
+        let seen = try onLoop { (loop, done: @escaping @Sendable ([Int]) -> Void) in
+            let order = ResultBox(Groundwork.Mutex<[Int]?>([]))
+            Thread.detachNewThread {
+                for index in 0..<1000 {
+                    loop.submit { order.result.withLock { $0?.append(loop.isCurrent ? index : -1) } }
+                }
+                loop.submit { done(order.result.withLock { $0 ?? [] }) }
+            }
+        }
+        #expect(seen == Array(0..<1000))
+    }
+
+    @Test func `timers run by deadline and a cancelled one does not`() throws {
+        let seen = try onLoop { (loop, done: @escaping @Sendable ([Int]) -> Void) in
+            var seen: [Int] = []
+            loop.schedule(at: loop.now + .milliseconds(20)) {
+                seen.append(2)
+                done(seen)
+            }
+            loop.schedule(at: loop.now + .milliseconds(5)) { seen.append(1) }
+            let never = loop.schedule(at: loop.now + .milliseconds(1)) { seen.append(0) }
+            loop.cancel(never)
+        }
+        #expect(seen == [1, 2])
+    }
+
+    @Test func `a registered descriptor tells when it can be read`() throws {
+        let seen = try onLoop { (loop, done: @escaping @Sendable ([UInt8]) -> Void) in
+            var ends: [Int32] = [0, 0]
+            pipe(&ends)
+            let reader = Reader(ends[0]) { done($0) }
+            _ = try? loop.register(ends[0], for: .readable, source: reader)
+            _ = write(ends[1], "hi", 2)
+        }
+        #expect(seen == Array("hi".utf8))
+    }
+
+    @Test func `an event for a registration dropped in the same round does not reach its successor`()
+        throws
+    {
+        let seen = try onLoop { (loop, done: @escaping @Sendable (Int) -> Void) in
+            var first: [Int32] = [0, 0]
+            var second: [Int32] = [0, 0]
+            pipe(&first)
+            pipe(&second)
+            var registrations: [Registration] = []
+            var calls = 0
+            // Both become readable in one round. Whoever runs first drops the other one and registers an idle
+            // descriptor in its place, which must hear nothing.
+            let drop: (Int, Int32) -> Void = { other, descriptor in
+                calls += 1
+                loop.deregister(registrations[other])
+                var idle: [Int32] = [0, 0]
+                pipe(&idle)
+                _ = try? loop.register(idle[0], for: .readable, source: Reader(idle[0]) { _ in calls += 100 })
+                loop.enqueue { loop.enqueue { done(calls) } }
+            }
+            let firstEnd = first[0]
+            let secondEnd = second[0]
+            registrations = [
+                try? loop.register(firstEnd, for: .readable, source: Reader(firstEnd) { _ in drop(1, secondEnd) }),
+                try? loop.register(secondEnd, for: .readable, source: Reader(secondEnd) { _ in drop(0, firstEnd) }),
+            ].compactMap { $0 }
+            _ = write(first[1], "x", 1)
+            _ = write(second[1], "x", 1)
+        }
+        #expect(seen == 1)
+    }
+
+    @Test func `jobs from many threads wake a sleeping loop and none is lost`() throws {
+        let seen = try onLoop { (loop, done: @escaping @Sendable (Int) -> Void) in
+            let count = ResultBox(Groundwork.Mutex<Int?>(0))
+            for _ in 0..<4 {
+                Thread.detachNewThread {
+                    for _ in 0..<5000 {
+                        loop.submit {
+                            let now = count.result.withLock { value in
+                                value = (value ?? 0) + 1
+                                return value ?? 0
+                            }
+                            if now == 20000 { done(now) }
+                        }
+                    }
+                }
+            }
+        }
+        #expect(seen == 20000)
+    }
+}

@@ -1,0 +1,54 @@
+import CLinux
+
+/// What a file descriptor is ready for, or what its owner wants to hear of.
+public struct Readiness: OptionSet, Sendable {
+    /// The bits of epoll's `events` field.
+    public let rawValue: UInt32
+
+    /// Takes the bits of epoll's `events` field.
+    public init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    /// Bytes can be read, or a connection accepted, or the end of the stream seen.
+    public static let readable = Readiness(rawValue: pgs_epollin)
+    /// The kernel takes more bytes.
+    public static let writable = Readiness(rawValue: pgs_epollout)
+    /// Both sides are shut, or the descriptor is in error. Always reported, asked for or not.
+    public static let broken = Readiness(rawValue: pgs_epollhup | pgs_epollerr)
+}
+
+/// Owns a file descriptor that an ``EventLoop`` watches.
+public protocol EventSource: AnyObject {
+    /// Tells that the descriptor is ready. Called on the loop's thread, level-triggered: again in each round for as long as
+    /// it stays ready. Must not block.
+    func ready(_ readiness: Readiness)
+}
+
+/// Names one registration with an ``EventLoop``. Stale names are ignored, so that a descriptor that was closed and opened
+/// anew within one round never gets the events of its predecessor.
+public struct Registration: Sendable, Hashable {
+    let descriptor: Int32
+    let index: UInt32
+    let generation: UInt32
+
+    /// As it stands in epoll's data field.
+    var packed: UInt64 { UInt64(generation) << 32 | UInt64(index) }
+}
+
+/// A system call that failed.
+public struct SystemError: Error, CustomStringConvertible, Sendable {
+    /// The call's name.
+    public let call: String
+    /// The value of `errno` after it.
+    public let code: Int32
+
+    /// Records that `call` failed with `code`.
+    public init(_ call: String, code: Int32) {
+        self.call = call
+        self.code = code
+    }
+
+    /// The call and the system's text for its error.
+    public var description: String { "\(call): \(errorText(code))" }
+}
