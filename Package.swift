@@ -90,16 +90,21 @@ let package = Package(
         .testTarget(name: "SingleflightTests", dependencies: ["Singleflight"], swiftSettings: strict),
         .testTarget(name: "CacheCoreTests", dependencies: ["CacheCore", "Groundwork"], swiftSettings: strict),
         .testTarget(name: "RESPTests", dependencies: ["RESP"], swiftSettings: strict),
-        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "Groundwork", "CLinux"], swiftSettings: strict),
+        .testTarget(
+            name: "EventLoopTests", dependencies: ["EventLoop", "Groundwork", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "EventLoop", "CacheCore", "Groundwork"],
             swiftSettings: strict),
         .testTarget(
             name: "ServerTests", dependencies: ["Server", "RESP", "EventLoop", "CacheCore", "Groundwork"],
             swiftSettings: strict),
-        .testTarget(name: "SidecarAppTests", dependencies: ["SidecarApp"], swiftSettings: strict),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["SidecarApp", "Groundwork"], swiftSettings: strict),
+            name: "SidecarAppTests", dependencies: ["SidecarApp", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["SidecarApp", "Groundwork", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

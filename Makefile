@@ -1,0 +1,87 @@
+# What a clone needs: `make run` for the demo, `make test` for the tests. `make help` tells the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+PYTHON := run/venv/bin/python
+SOURCES := Package.swift Sources Tests
+
+# Debian's packages. libpq, the server whose programs the demo and the tests start, and redis-cli to ask with.
+PACKAGES := libpq-dev pkg-config postgresql redis-tools
+TEST_PACKAGES := $(PACKAGES) python3-venv
+BENCH_PACKAGES := $(PACKAGES) redis-server
+
+APT_INSTALL := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends
+
+# Installs those of the packages $(1) that are missing, and touches nothing when none is. A new PostgreSQL gets no
+# cluster of the system's, since pgsidecar starts private ones; clusters that exist are left alone.
+define install
+missing=(); \
+for package in $(1); do \
+    dpkg-query -W -f '$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$$package"); \
+done; \
+if (( $${#missing[@]} )); then \
+    echo "installing: $${missing[*]}"; \
+    $(SUDO) apt-get update -q; \
+    if [[ " $${missing[*]} " == *" postgresql "* ]]; then \
+        $(APT_INSTALL) postgresql-common; \
+        $(SUDO) sed -ri 's/^#?(create_main_cluster) *=.*/\1 = false/' /etc/postgresql-common/createcluster.conf; \
+    fi; \
+    $(APT_INSTALL) "$${missing[@]}"; \
+fi
+endef
+
+.PHONY: help run build test test-swift test-tsan fuzz lint format bench deps deps-test deps-bench clean
+
+help: ## Tell what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
+	    | while IFS=$$'\t' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+	@echo
+	@echo '  DATABASE_URL=postgresql:///app make run    the same demo with a database of yours, which is only read'
+
+run: deps build ## Install what is missing, build, and serve the demo from a private PostgreSQL
+	.build/release/pgsidecar demo
+
+build: ## Build pgsidecar in release mode: .build/release/pgsidecar
+	swift build -c release --product pgsidecar
+
+test: deps-test lint test-swift fuzz ## Install what tests need and run them all: lint, unit, integration, fuzz
+
+test-swift: ## Only swift test; TEST=NAME runs those whose name has NAME
+	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test $(if $(TEST),--filter '$(TEST)')
+
+test-tsan: deps-test ## The same tests under the thread sanitizer, in a build folder of their own
+	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" \
+	    swift test --sanitize=thread --scratch-path .build-tsan $(if $(TEST),--filter '$(TEST)')
+
+fuzz: ## The RESP parser against mutated bytes, with the address sanitizer, for a fixed short count
+	@if [[ -x Tests/Fuzz/run.sh ]]; then Tests/Fuzz/run.sh; else echo 'no fuzz target yet'; fi
+
+lint: ## Refuse what swift format would write otherwise
+	swift format lint --strict --parallel --recursive $(SOURCES)
+
+format: ## Rewrite the sources as swift format has them
+	swift format --in-place --parallel --recursive $(SOURCES)
+
+bench: deps-bench build ## Measure pgsidecar beside redis-server and pgbench, and print the ratios
+	Benchmarks/run
+
+deps: ## Install the Debian packages that are missing for make run
+	@$(call install,$(PACKAGES))
+
+deps-test: $(PYTHON) ## Install what tests need: the same, and redis-py in run/venv
+	@$(call install,$(TEST_PACKAGES))
+
+deps-bench: ## Install what the benchmarks need: the same, and redis-server
+	@$(call install,$(BENCH_PACKAGES))
+
+# A client that Python programs use, for the tests with real clients; in a folder of its own, for no system's Python.
+$(PYTHON):
+	@$(call install,$(TEST_PACKAGES))
+	python3 -m venv run/venv
+	run/venv/bin/pip install --quiet --disable-pip-version-check redis || { rm -rf run/venv; exit 1; }
+
+clean: ## Remove what was built, and run/
+	rm -rf .build .build-tsan run

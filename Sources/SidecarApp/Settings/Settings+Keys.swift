@@ -1,0 +1,75 @@
+// The settings file's vocabulary: every key, how its value is written, and what it is for. The decoder, the reference in
+// docs/settings.md and the annotated Config/pgsidecar.yaml are checked against these tables.
+
+extension Settings {
+    static let keys: [Key<Settings>] = [
+        Key("database", \.database, Database.keys, "The way to PostgreSQL."),
+        Key("listen", \.listen, Listen.keys, "The Unix socket that clients connect to."),
+        Key("threads", \.threads, .count(0...64), "Loop threads; 0 is one for each core, at most four."),
+        Key("memory", \.memory, .bytes(1 << 20...1 << 50), "Bytes for the entries of all groups together."),
+        Key("log", \.log, Log.keys, "What is logged."),
+        Key("drain_timeout", \.drainTimeout, .duration(), "How long a shutdown waits for what is in flight."),
+        Key("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise."),
+        Key(groups: "groups", "The groups, each under its name."),
+        Key(later: "invalidation"),
+    ]
+}
+
+extension Settings.Database {
+    static let keys: [Key<Self>] = [
+        Key("url", \.url, optional: .text, "A libpq connection URL or string; without it libpq's own sources count."),
+        Key("connections", \.connections, .count(1...1000), "Database connections, over all threads."),
+        Key("pipeline_depth", \.pipelineDepth, .count(1...1000), "Queries in flight on one connection."),
+        Key(
+            "connect_timeout", \.connectTimeout, .duration(from: .milliseconds(1)),
+            "How long one attempt to connect may take."),
+        Key("prepare", \.prepare, .onOff, "Whether the groups' queries are prepared statements."),
+    ]
+}
+
+extension Settings.Listen {
+    static let keys: [Key<Self>] = [
+        Key("socket", \.socket, .socketPath, "The socket's path."),
+        Key("mode", \.mode, .fileMode, "The permission bits of the socket file."),
+        Key("group", \.group, optional: .unixGroup, "The Unix group that the socket file is given to."),
+        Key("allow_users", \.allowUsers, listOf: .unixUser, "The users that may connect; without it the mode decides."),
+        Key("max_clients", \.maxClients, .count(1...1_000_000), "Client connections at once."),
+        Key("max_request", \.maxRequest, .bytes(1 << 10...1 << 29), "Bytes of one request."),
+        Key("max_output", \.maxOutput, .bytes(1 << 16...1 << 40), "Bytes of replies that may wait for one client."),
+        Key("password", \.password, optional: .secret, "What a client must say with AUTH before it may ask."),
+    ]
+}
+
+extension Settings.Log {
+    static let keys: [Key<Self>] = [
+        Key("level", \.level, .choice, "The least important level that is logged.")
+    ]
+}
+
+extension Settings.Group {
+    /// What only a group itself can say.
+    static let ownKeys: [Key<Self>] = [
+        Key("query", \.query, optional: .text, "The file that the SQL stands in, a path from the settings file."),
+        Key("sql", \.sql, .text, "The SQL itself, instead of a file."),
+        Key("returns", \.returns, .choice, "What a reply holds: one row, one value, or all rows."),
+    ]
+
+    /// What `defaults` can say for every group.
+    static let sharedKeys: [Key<Self>] = [
+        Key("ttl", \.ttl, .duration(), "An entry is never served after this; 0 is no limit."),
+        Key("negative_ttl", \.negativeTTL, .duration(), "How long the absence of a row is remembered."),
+        Key(
+            "memory", \.memory, optional: .bytes(1 << 10...1 << 50), "This group's share at most; without it the whole."
+        ),
+        Key("load_timeout", \.loadTimeout, .duration(from: .milliseconds(1)), "How long a caller waits for a load."),
+        Key(later: "refresh_after"),
+        Key(later: "early_refresh"),
+        Key(later: "idle_ttl"),
+        Key(later: "stale_if_error"),
+        Key(later: "jitter"),
+        Key(later: "max_loads"),
+        Key(later: "max_queued_loads"),
+        Key(later: "batch"),
+        Key(later: "invalidate_on"),
+    ]
+}

@@ -1,0 +1,108 @@
+public import Logging
+
+/// What a settings file says, in plain Swift types, each with its default.
+///
+/// The tables in `Settings+Keys.swift` say how each one is called and written in the file.
+public struct Settings: Sendable, Equatable {
+    /// The way to PostgreSQL.
+    public var database = Database()
+    /// The Unix socket that clients connect to.
+    public var listen = Listen()
+    /// Loop threads; 0 means one for each core, at most four.
+    public var threads = 0
+    /// Bytes for the entries of all groups together: keys, values and overhead.
+    public var memory = 256 << 20
+    /// What is logged.
+    public var log = Log()
+    /// How long a shutdown waits for what is in flight.
+    public var drainTimeout: Duration = .seconds(10)
+    /// What a group has that doesn't say otherwise.
+    public var defaults = Group()
+    /// The groups, in the file's order, complete with the defaults.
+    public var groups: [Group] = []
+
+    /// The defaults, without a group.
+    public init() {}
+
+    /// The way to PostgreSQL.
+    public struct Database: Sendable, Equatable {
+        /// A libpq connection string or URL; nil leaves all of it to libpq's own sources (`PG*` variables and files).
+        public var url: String?
+        /// Database connections, over all loops.
+        public var connections = 4
+        /// Queries in flight on one database connection.
+        public var pipelineDepth = 32
+        /// How long one attempt to connect may take.
+        public var connectTimeout: Duration = .seconds(5)
+        /// Whether getters are prepared statements; off is for poolers that can't keep them.
+        public var prepare = true
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// The Unix socket that clients connect to, and what one client may use.
+    public struct Listen: Sendable, Equatable {
+        /// The socket's path.
+        public var socket = "/run/pgsidecar/pgsidecar.sock"
+        /// The permission bits of the socket file.
+        public var mode: UInt32 = 0o660
+        /// The id of the Unix group that the socket file is given to; nil leaves it to the process's own group.
+        public var group: UInt32?
+        /// The ids of the users that may connect; nil admits whom the file mode admits.
+        public var allowUsers: [UInt32]?
+        /// Client connections at once.
+        public var maxClients = 10_000
+        /// Bytes of one request.
+        public var maxRequest = 1 << 20
+        /// Bytes of replies that may wait for one client.
+        public var maxOutput = 64 << 20
+        /// What a client must say with AUTH before it may ask; nil asks for none.
+        public var password: String?
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// What is logged.
+    public struct Log: Sendable, Equatable {
+        /// The least important level that is logged.
+        public var level: Logger.Level = .info
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// A cache namespace with its getter and its freshness rules.
+    public struct Group: Sendable, Equatable {
+        /// What a reply holds of the getter's result.
+        public enum Returns: String, Sendable, Equatable, CaseIterable {
+            /// One row, its columns by name.
+            case row
+            /// The one column of one row.
+            case value
+            /// Every row, in the query's order.
+            case rows
+        }
+
+        /// The name, which begins each key's text.
+        public var name = ""
+        /// The path of the file that the SQL stands in, relative to the settings file; nil when `sql` was given.
+        public var query: String?
+        /// The getter's SQL; never empty in settings that were loaded.
+        public var sql = ""
+        /// What a reply holds of the getter's result.
+        public var returns = Returns.row
+        /// An entry is never served after this; zero is no limit.
+        public var ttl: Duration = .seconds(60)
+        /// How long the absence of a row is remembered; zero forgets it at once.
+        public var negativeTTL: Duration = .seconds(5)
+        /// The bytes of this group's entries at most; nil is the whole `memory`.
+        public var memory: Int?
+        /// How long a caller waits for a load.
+        public var loadTimeout: Duration = .seconds(2)
+
+        /// The defaults, without a name and without SQL.
+        public init() {}
+    }
+}

@@ -1,0 +1,82 @@
+import Glibc
+
+// Values that mean something to the operating system.
+
+extension ValueType<String> {
+    /// A path that fits into `sockaddr_un`, whose 108 bytes end with a NUL.
+    static let socketPath = ValueType(
+        expects: "a path of at most 107 bytes",
+        parse: { text throws(WrongValue) in
+            let path = try ValueType.text.parse(text)
+            guard path.utf8.count <= 107 else {
+                throw WrongValue(why: "is \(path.utf8.count) bytes long; a socket's path has at most 107")
+            }
+            return path
+        },
+        render: { $0 }
+    )
+}
+
+extension ValueType<UInt32> {
+    /// Permission bits in octal digits.
+    static let fileMode = ValueType(
+        expects: "octal permission bits, such as \"0660\"",
+        parse: { text throws(WrongValue) in
+            guard let mode = UInt32(text, radix: 8), mode <= 0o777 else {
+                throw WrongValue(why: "is not a file mode; write octal digits such as \"0660\"")
+            }
+            return mode
+        },
+        render: { "\"0\(String($0, radix: 8))\"" }
+    )
+
+    /// A user's name or id, as the id.
+    static let unixUser = ValueType(
+        expects: "a user's name or id",
+        parse: { text throws(WrongValue) in
+            if let id = UInt32(text) { return id }
+            guard let id = userIdentifier(named: text) else {
+                throw WrongValue(why: "is no user of this machine; write a name from `getent passwd`, or an id")
+            }
+            return id
+        },
+        render: { String($0) }
+    )
+
+    /// A Unix group's name or id, as the id.
+    static let unixGroup = ValueType(
+        expects: "a Unix group's name or id",
+        parse: { text throws(WrongValue) in
+            if let id = UInt32(text) { return id }
+            guard let id = groupIdentifier(named: text) else {
+                throw WrongValue(why: "is no group of this machine; write a name from `getent group`, or an id")
+            }
+            return id
+        },
+        render: { String($0) }
+    )
+}
+
+/// The id of a user, from the machine's user database; nil when there is none of that name.
+func userIdentifier(named name: String) -> uid_t? {
+    var entry = passwd()
+    var found: UnsafeMutablePointer<passwd>?
+    // The buffer holds the entry's texts, which aren't used; 64 KiB is more than any entry has.
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1 << 16) { buffer in
+        guard let texts = buffer.baseAddress else { return nil }
+        let failure = getpwnam_r(name, &entry, texts, buffer.count, &found)
+        return failure == 0 && found != nil ? entry.pw_uid : nil
+    }
+}
+
+/// The id of a Unix group, from the machine's group database; nil when there is none of that name.
+func groupIdentifier(named name: String) -> gid_t? {
+    var entry = group()
+    var found: UnsafeMutablePointer<group>?
+    // The buffer holds the members' names, which aren't used; a group of more than 1 MiB of them isn't found.
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1 << 20) { buffer in
+        guard let texts = buffer.baseAddress else { return nil }
+        let failure = getgrnam_r(name, &entry, texts, buffer.count, &found)
+        return failure == 0 && found != nil ? entry.gr_gid : nil
+    }
+}
