@@ -1,0 +1,114 @@
+public import Groundwork
+import Synchronization
+
+/// The groups that share one bound of memory.
+public final class Cache: Sendable {
+    let budget: MemoryBudget
+    let clock: @Sendable () -> Instant
+    private let registry = Groundwork.Mutex<[Group]>([])
+    /// When the next sweep is due, in nanoseconds; `.max`: never.
+    private let nextSweep = Atomic<Int64>(.max)
+    private let sweepRequest = Groundwork.Mutex<(@Sendable (Instant) -> Void)?>(nil)
+    private let turn = Atomic<Int>(0)
+
+    /// A cache whose entries take at most `memory` bytes, keys, values and overhead together. `clock` tells the time;
+    /// tests move it.
+    public init(memory: Int = .max, clock: @escaping @Sendable () -> Instant = { Instant.now() }) {
+        budget = MemoryBudget(limit: memory)
+        self.clock = clock
+    }
+
+    /// The groups, in the order of their making.
+    public var groups: [Group] { registry.withLock { $0 } }
+
+    /// The bound on bytes.
+    public var memory: Int { budget.limit }
+
+    /// The bytes that entries take, overhead included. Never above ``memory``.
+    public var usedBytes: Int { budget.used }
+
+    /// Drops every entry of every group and fences every flight.
+    public func invalidateAll() {
+        for group in groups { group.invalidateAll() }
+    }
+
+    func add(_ group: Group) throws(DuplicateGroupError) {
+        let isNew = registry.withLock { groups in
+            guard !groups.contains(where: { $0.name == group.name }) else { return false }
+            groups.append(group)
+            return true
+        }
+        guard isNew else { throw DuplicateGroupError(name: group.name) }
+    }
+
+    // MARK: Eviction over groups
+
+    /// Evicts from that group whose next victim was not asked for the longest, among up to eight that take turns at being
+    /// looked at. Returns what was freed.
+    func evictColdest(_ bytes: Int, near place: Int) -> Int {
+        let groups = groups
+        let first = turn.wrappingAdd(1, ordering: .relaxed).oldValue
+        let candidates = (0..<min(groups.count, 8)).map { groups[abs((first &+ $0) % groups.count)] }
+        let now = clock()
+        let byAge = candidates.map { group in
+            let coldest = group.shards[place & (group.shards.count - 1)].coldest()
+            return (group, coldest.map { -$0.nanoseconds(after: group.tick(now)) } ?? .min)
+        }
+        for (group, _) in byAge.sorted(by: { $0.1 > $1.1 }) {
+            let freed = group.evict(bytes, near: place)
+            if freed > 0 { return freed }
+        }
+        return groups.reduce(0) { freed, group in freed > 0 ? freed : group.evict(bytes, near: place) }
+    }
+
+    // MARK: Expiry
+
+    /// Asks for ``sweep(at:)`` to be called at the time that `request` is told: whenever an entry comes in that expires
+    /// before all the others. `request` is called on any thread and must not block.
+    public func onSweepRequest(_ request: @escaping @Sendable (Instant) -> Void) {
+        sweepRequest.withLock { $0 = request }
+        let due = nextSweep.load(ordering: .acquiring)
+        if due != .max { request(Instant(nanoseconds: due)) }
+    }
+
+    /// Removes what has expired. Returns when to sweep next; nil: when asked.
+    ///
+    /// Looks only at pages of entries of which one at least is due; holds a shard's lock for one page at a time.
+    @discardableResult
+    public func sweep(at now: Instant) -> Instant? {
+        nextSweep.store(.max, ordering: .releasing)
+        for group in groups {
+            if let due = group.sweep(at: now) { lower(to: due) }
+        }
+        let due = nextSweep.load(ordering: .acquiring)
+        return due == .max ? nil : Instant(nanoseconds: due)
+    }
+
+    /// Notes that an entry expires at `time`.
+    func expectExpiry(at time: Instant) {
+        guard lower(to: time) else { return }
+        sweepRequest.withLock { $0 }?(time)
+    }
+
+    /// Returns whether the next sweep got earlier.
+    @discardableResult
+    private func lower(to time: Instant) -> Bool {
+        var current = nextSweep.load(ordering: .acquiring)
+        while time.nanoseconds < current {
+            let (exchanged, original) = nextSweep.weakCompareExchange(
+                expected: current, desired: time.nanoseconds, ordering: .acquiringAndReleasing)
+            if exchanged { return true }
+            current = original
+        }
+        return false
+    }
+}
+
+/// Two groups of one cache cannot have the same name.
+public struct DuplicateGroupError: Error, CustomStringConvertible, Sendable {
+    /// The name that is taken.
+    public let name: String
+
+    /// Says which.
+    public var description: String { "there is a group '\(name)' already" }
+}

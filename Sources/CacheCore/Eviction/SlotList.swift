@@ -1,0 +1,43 @@
+/// A doubly linked list of slots, from the newest to the oldest.
+struct SlotList: Sendable {
+    private(set) var newest = SlotIndex.none
+    private(set) var oldest = SlotIndex.none
+    private(set) var count = 0
+
+    /// Adds `slot` at the newest end.
+    mutating func push(_ slot: SlotIndex, in slots: borrowing Pages<Slot>) {
+        let entry = slots[Int(slot)]
+        entry.pointee.newer = .none
+        entry.pointee.older = newest
+        if newest == .none {
+            oldest = slot
+        } else {
+            slots[Int(newest)].pointee.newer = slot
+        }
+        newest = slot
+        count += 1
+    }
+
+    /// Takes `slot` out.
+    mutating func remove(_ slot: SlotIndex, in slots: borrowing Pages<Slot>) {
+        let entry = slots[Int(slot)].pointee
+        if entry.newer == .none {
+            newest = entry.older
+        } else {
+            slots[Int(entry.newer)].pointee.older = entry.older
+        }
+        if entry.older == .none {
+            oldest = entry.newer
+        } else {
+            slots[Int(entry.older)].pointee.newer = entry.newer
+        }
+        count -= 1
+    }
+
+    /// Makes `slot` the newest.
+    mutating func renew(_ slot: SlotIndex, in slots: borrowing Pages<Slot>) {
+        guard slot != newest else { return }
+        remove(slot, in: slots)
+        push(slot, in: slots)
+    }
+}

@@ -1,0 +1,52 @@
+/// What happened in a group since it was made.
+public struct GroupStatistics: Sendable, Equatable {
+    /// Lookups that may load.
+    public var gets = 0
+    /// Lookups answered from memory with a value.
+    public var hits = 0
+    /// Lookups answered from memory with "no such row".
+    public var negativeHits = 0
+    /// Lookups that had to wait for a load.
+    public var misses = 0
+    /// Runs of the getter that were started.
+    public var loads = 0
+    /// Of these, those that ended having served more than one caller.
+    public var sharedLoads = 0
+    /// Of these, those that ended with an error.
+    public var loadErrors = 0
+    /// Entries that went for time.
+    public var expirations = 0
+    /// Entries that went for space.
+    public var evictions = 0
+    /// Entries that went because the source changed, or somebody said so.
+    public var invalidations = 0
+    /// Loads whose result was not kept because the key was invalidated meanwhile.
+    public var fenced = 0
+    /// Values that were delivered and not kept, because they exceed the group's memory.
+    public var tooLarge = 0
+    /// Entries in memory now.
+    public var entries = 0
+    /// Bytes that they take now, overhead included.
+    public var bytes = 0
+
+    /// Nothing happened yet.
+    public init() {}
+
+    /// Adds up, field by field.
+    public static func += (left: inout GroupStatistics, right: GroupStatistics) {
+        for field in fields { left[keyPath: field] += right[keyPath: field] }
+    }
+
+    /// Each figure with the name under which it is shown.
+    public static let named: [(name: String, figure: any KeyPath<GroupStatistics, Int> & Sendable)] = [
+        ("gets", \.gets), ("hits", \.hits), ("negative_hits", \.negativeHits), ("misses", \.misses), ("loads", \.loads),
+        ("shared_loads", \.sharedLoads), ("load_errors", \.loadErrors), ("expirations", \.expirations),
+        ("evictions", \.evictions), ("invalidations", \.invalidations), ("fenced", \.fenced), ("too_large", \.tooLarge),
+        ("entries", \.entries), ("bytes", \.bytes),
+    ]
+
+    private static let fields: [any WritableKeyPath<GroupStatistics, Int> & Sendable] = [
+        \.gets, \.hits, \.negativeHits, \.misses, \.loads, \.sharedLoads, \.loadErrors, \.expirations, \.evictions,
+        \.invalidations, \.fenced, \.tooLarge, \.entries, \.bytes,
+    ]
+}

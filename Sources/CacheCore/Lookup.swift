@@ -1,0 +1,45 @@
+/// Which form of a value is wanted.
+public enum Form: Sendable {
+    /// The text.
+    case text
+    /// The hash form, as ``Value/fields``.
+    case fields
+    /// Nothing but whether there is one.
+    case none
+}
+
+/// How memory answered.
+public enum Hit: Sendable {
+    /// The form that was wanted has been appended to the caller's output.
+    case copied
+    /// There is no such row, as the source said not long ago.
+    case negative
+    /// The value is too long to be copied under the lock, or did not fit the output: the caller copies it.
+    case large(Value)
+}
+
+/// How a lookup was decided, in one atomic step.
+public enum Lookup: ~Copyable, Sendable {
+    /// From memory.
+    case hit(Hit)
+    /// The waiter waits for a load that somebody else started.
+    case follows(Ticket)
+    /// The waiter waits for a load that the caller has to start: hand the flight to the group's getter.
+    case leads(Flight, Ticket)
+}
+
+/// One's place among those who wait for a flight.
+public struct Ticket: Sendable {
+    let call: FlightCall
+    let shard: Int
+}
+
+/// How long an entry has left.
+public enum Lifetime: Sendable, Equatable {
+    /// No such entry is in memory.
+    case absent
+    /// It has no limit.
+    case unlimited
+    /// It expires after this time.
+    case left(Duration)
+}

@@ -1,0 +1,44 @@
+import Groundwork
+import Singleflight
+
+/// A part of a group's keys: its entries and its flights under one lock, so that "is it in memory, else who loads it" is
+/// one step. (groupcache looks into the cache, unlocks and then joins a flight; between the two a flight can land, and the
+/// caller loads again what is in memory by now.)
+final class Shard: Sendable {
+    let state: Mutex<State>
+
+    init(policy: any EvictionPolicy) {
+        state = Mutex(State(store: EntryStore(policy: policy)))
+    }
+
+    /// What the lock guards.
+    struct State: ~Copyable {
+        var store: EntryStore
+        var flights = FlightTable<Key, Waiter>()
+        var counters = GroupStatistics()
+    }
+
+    /// Makes room by the policy's choice until at least `bytes` are free or nothing is left. Returns what was freed.
+    func evict(_ bytes: Int) -> Int {
+        state.withLock { state in
+            var freed = 0
+            while freed < bytes, let victim = state.store.victim() {
+                freed += state.store.remove(victim)
+                state.counters.evictions += 1
+            }
+            return freed
+        }
+    }
+
+    /// When the policy's next victim was asked for last; nil when there is none.
+    func coldest() -> Tick? {
+        state.withLock { state in
+            guard let victim = state.store.victim() else { return nil }
+            return state.store.slots[Int(victim)].pointee.asked
+        }
+    }
+}
+
+extension EntryStore: @unchecked Sendable {
+    // Unchecked: it cannot be copied and owns all that its pointers lead to, so whoever holds it holds all of it.
+}

@@ -1,0 +1,200 @@
+/// The entries of one shard: slots, an index by key, an order for eviction and a calendar for expiry. No lock: the shard
+/// that owns it has one. Everything but ``sweepPage(at:)`` and ``removeAll()`` is O(1).
+struct EntryStore: ~Copyable {
+    private(set) var slots = Pages<Slot>(shift: pageShift)
+    private var index = HashIndex()
+    private var policy: any EvictionPolicy
+    private var vacant = SlotIndex.none
+    /// For each page of slots a time before which none of its entries expires; nil: never. It makes expiry a matter of
+    /// looking at the pages that are due, at no cost for each entry.
+    private var calendar: ContiguousArray<Tick?> = []
+    private(set) var count = 0
+    /// Heap bytes of the records in it.
+    private(set) var recordBytes = 0
+
+    private static let pageShift = 7
+    private static let pageSize = 1 << pageShift
+
+    /// What a slot and its share of the index take.
+    static let slotCost = MemoryLayout<Slot>.stride + 4
+
+    init(policy: any EvictionPolicy) {
+        self.policy = policy
+    }
+
+    deinit {
+        for place in 0..<slots.count { Record(slots[place].pointee)?.destroy() }
+    }
+
+    /// All that the store takes; slots that fell vacant are kept for later entries and go on counting.
+    var bytes: Int { recordBytes + slots.count * Self.slotCost }
+
+    // MARK: Lookup
+
+    /// The slot of `key`.
+    @inline(__always)
+    func find(_ key: UnsafeRawBufferPointer, hash: UInt64) -> UnsafeMutablePointer<Slot>? {
+        let place = locate(key, hash: hash)
+        return place == .none ? nil : slots[Int(place)]
+    }
+
+    /// The number of the slot of `key`.
+    @inline(__always)
+    func locate(_ key: UnsafeRawBufferPointer, hash: UInt64) -> SlotIndex {
+        let tag = Self.tag(hash)
+        var place = index.first(hash)
+        while place != .none {
+            let slot = slots[Int(place)]
+            if slot.pointee.tag == tag, let record = Record(slot.pointee), record.hasKey(key) { return place }
+            place = slot.pointee.next
+        }
+        return .none
+    }
+
+    /// Notes that an entry was asked for.
+    @inline(__always)
+    mutating func ask(_ place: SlotIndex, at now: Tick) {
+        slots[Int(place)].pointee.asked = now
+        policy.asked(place, in: slots)
+    }
+
+    // MARK: Change
+
+    /// Adds an entry; its key must not be in the store. Returns the bytes that the store grew by, or nil when the system
+    /// has no memory.
+    mutating func insert(_ key: RawSpan, hash: UInt64, value: Value, expires: Tick?, at now: Tick) -> Int? {
+        guard let record = Record.make(key: key, value: value) else { return nil }
+        let before = bytes
+        let place = takeVacant()
+        let slot = slots[Int(place)]
+        slot.pointee = Slot(
+            record: record, expires: expires ?? now, asked: now, keyLength: UInt16(truncatingIfNeeded: key.byteCount),
+            tag: Self.tag(hash), flags: Record.flags(for: value).union(expires == nil ? .unlimited : []))
+        count += 1
+        recordBytes += Record(slot.pointee)?.cost ?? 0
+        index.grow(for: count, in: slots, hash: Self.hash)
+        index.insert(place, hash: hash, in: slots)
+        policy.inserted(place, in: slots)
+        note(expires, of: place)
+        return bytes - before
+    }
+
+    /// Removes the entry of a slot. Returns the bytes that the store shrank by.
+    @discardableResult
+    mutating func remove(_ place: SlotIndex) -> Int {
+        let slot = slots[Int(place)]
+        guard let record = Record(slot.pointee) else { return 0 }
+        let freed = record.cost
+        policy.removed(place, in: slots)
+        index.remove(place, hash: Self.hash(record.key), in: slots)
+        record.destroy()
+        slot.pointee = Slot(next: vacant)
+        vacant = place
+        count -= 1
+        recordBytes -= freed
+        return freed
+    }
+
+    /// The slot that the policy would give up next.
+    mutating func victim() -> SlotIndex? { policy.victim(in: slots) }
+
+    private mutating func takeVacant() -> SlotIndex {
+        guard vacant != .none else {
+            if slots.count & (Self.pageSize - 1) == 0 { calendar.append(nil) }
+            slots.append(Slot())
+            return SlotIndex(slots.count - 1)
+        }
+        defer { vacant = slots[Int(vacant)].pointee.next }
+        return vacant
+    }
+
+    // MARK: Expiry
+
+    /// A time before which no entry expires; nil: never. O(pages).
+    var earliestExpiry: Tick? {
+        calendar.reduce(nil) { Tick.earliest($0, $1) }
+    }
+
+    /// Makes sure that a slot's page is looked at when `time` has come.
+    mutating func note(_ time: Tick?, of place: SlotIndex) {
+        let page = Int(place) >> Self.pageShift
+        calendar[page] = Tick.earliest(calendar[page], time)
+    }
+
+    /// Looks through one page whose time has come. `expiry` tells when a slot's entry expires; those whose time has come
+    /// are handed to `expired` and removed. Returns nil when no page is due. O(128), so that a lock is held for microseconds.
+    mutating func sweepPage(
+        at now: Tick, expiry: (Slot) -> Tick?, expired: (Record) -> Void
+    ) -> (removed: Int, freed: Int)? {
+        guard let page = calendar.firstIndex(where: { $0?.isReached(at: now) ?? false }) else { return nil }
+        var removed = 0
+        var freed = 0
+        var earliest: Tick?
+        let first = page << Self.pageShift
+        for place in first..<min(first + Self.pageSize, slots.count) {
+            let slot = slots[place].pointee
+            guard let record = Record(slot), let time = expiry(slot) else { continue }
+            if time.isReached(at: now) {
+                expired(record)
+                removed += 1
+                freed += remove(SlotIndex(place))
+            } else {
+                earliest = Tick.earliest(earliest, time)
+            }
+        }
+        calendar[page] = earliest
+        return (removed, freed)
+    }
+
+    // MARK: Hashing
+
+    /// The hash of a key, by the standard library's seeded SipHash: whoever may choose keys can't choose collisions.
+    @inline(__always)
+    static func hash(_ key: UnsafeRawBufferPointer) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(bytes: key)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+
+    private static func hash(_ slot: Slot) -> UInt64 {
+        guard let record = Record(slot) else { return 0 }
+        return hash(record.key)
+    }
+
+    private static func tag(_ hash: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: hash >> 48) }
+
+    // MARK: Checks
+
+    /// Walks everything and tells what does not fit together; empty when all does. For tests. O(n).
+    func invariantViolations() -> [String] {
+        var violations: [String] = []
+        var live = 0
+        var cost = 0
+        for place in 0..<slots.count {
+            let slot = slots[place].pointee
+            guard let record = Record(slot) else { continue }
+            live += 1
+            cost += record.cost
+            if locate(record.key, hash: Self.hash(record.key)) != SlotIndex(place) {
+                violations.append("slot \(place) is not found by its key")
+            }
+            if !slot.flags.contains(.unlimited), let due = calendar[place >> Self.pageShift],
+                !due.isReached(at: slot.expires)
+            {
+                violations.append("slot \(place) expires before its page is due")
+            }
+        }
+        var vacancies = 0
+        var place = vacant
+        while place != .none {
+            vacancies += 1
+            place = slots[Int(place)].pointee.next
+        }
+        if live != count { violations.append("\(live) records, count says \(count)") }
+        if live + vacancies != slots.count {
+            violations.append("\(live) records and \(vacancies) vacancies in \(slots.count) slots")
+        }
+        if cost != recordBytes { violations.append("records take \(cost) bytes, recordBytes says \(recordBytes)") }
+        return violations
+    }
+}

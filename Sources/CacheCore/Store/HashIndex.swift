@@ -1,0 +1,74 @@
+/// Finds an entry's slot by its key's hash: buckets of chained slots that grow one bucket at a time, so that no insertion
+/// ever waits for a rehash of everything, and the index takes what its entries need and not up to twice that.
+///
+/// Linear hashing: W. Litwin, "Linear Hashing: A New Tool for File and Table Addressing", VLDB 1980.
+struct HashIndex: ~Copyable {
+    private var buckets = Pages<SlotIndex>(shift: 8)
+    /// The largest power of two that is not above the number of buckets.
+    private var level = 4
+
+    init() {
+        for _ in 0..<4 { buckets.append(.none) }
+    }
+
+    /// The first slot of the bucket of `hash`.
+    @inline(__always)
+    func first(_ hash: UInt64) -> SlotIndex { buckets[bucket(of: hash)].pointee }
+
+    /// Puts `slot` in front of its bucket.
+    func insert(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>) {
+        let head = buckets[bucket(of: hash)]
+        slots[Int(slot)].pointee.next = head.pointee
+        head.pointee = slot
+    }
+
+    /// Takes `slot` out of its bucket.
+    func remove(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>) {
+        var link = buckets[bucket(of: hash)]
+        while link.pointee != .none {
+            let current = slots[Int(link.pointee)]
+            if link.pointee == slot {
+                link.pointee = current.pointee.next
+                return
+            }
+            link = Self.nextLink(of: current)
+        }
+    }
+
+    /// Adds buckets until there are at least two for three entries; `hash` tells the hash of a slot's key.
+    mutating func grow(for entries: Int, in slots: borrowing Pages<Slot>, hash: (Slot) -> UInt64) {
+        while buckets.count * 3 < entries * 2 { split(in: slots, hash: hash) }
+    }
+
+    /// Deals the entries of the next bucket in turn out to itself and a new bucket.
+    private mutating func split(in slots: borrowing Pages<Slot>, hash: (Slot) -> UInt64) {
+        let old = buckets.count - level
+        buckets.append(.none)
+        let new = buckets.count - 1
+        var moving = buckets[old].pointee
+        buckets[old].pointee = .none
+        if buckets.count == level * 2 { level *= 2 }
+        while moving != .none {
+            let slot = slots[Int(moving)]
+            let next = slot.pointee.next
+            let target = buckets[bucket(of: hash(slot.pointee))]
+            assert(target == buckets[old] || target == buckets[new])
+            slot.pointee.next = target.pointee
+            target.pointee = moving
+            moving = next
+        }
+    }
+
+    @inline(__always)
+    private func bucket(of hash: UInt64) -> Int {
+        let low = Int(truncatingIfNeeded: hash & 0x7fff_ffff)
+        let wide = low & (2 * level - 1)
+        return wide < buckets.count ? wide : low & (level - 1)
+    }
+
+    private static func nextLink(of slot: UnsafeMutablePointer<Slot>) -> UnsafeMutablePointer<SlotIndex> {
+        // The address of a stored property of trivial layout.
+        UnsafeMutableRawPointer(slot).advanced(by: MemoryLayout<Slot>.offset(of: \.next) ?? 0)
+            .assumingMemoryBound(to: SlotIndex.self)
+    }
+}

@@ -1,0 +1,146 @@
+import Glibc
+
+/// One entry's bytes in one block of malloc:
+///
+///     UInt32 length of the value | key | value
+///
+/// The value is the text; for an entry with fields it is the text's length (UInt32), the text and the fields; for a large
+/// one it is a retained reference to a ``LargeValue``. Unsafe because the block's layout is known to this file alone; the
+/// slot that points to it says how to read it, and both change under the shard's lock only.
+struct Record {
+    /// Up to this length a value is copied out under the lock; above, it is handed out by reference.
+    static let copyLimit = 16 * 1024
+    /// The longest key that an entry can have.
+    static let keyLimit = Int(UInt16.max)
+
+    private static let header = 4
+
+    let base: UnsafeMutableRawPointer
+    let keyLength: Int
+    let flags: Slot.Flags
+
+    init?(_ slot: Slot) {
+        guard let base = slot.record else { return nil }
+        self.base = base
+        keyLength = Int(slot.keyLength)
+        flags = slot.flags
+    }
+
+    /// The flags that tell how the value is laid out.
+    static func flags(for value: Value) -> Slot.Flags {
+        var flags: Slot.Flags = []
+        if value.isMissing { flags.insert(.negative) }
+        if value.hasFields { flags.insert(.fields) }
+        if value.storage.count > copyLimit { flags.insert(.large) }
+        return flags
+    }
+
+    /// Allocates and fills the block for a new entry.
+    static func make(key: RawSpan, value: Value) -> UnsafeMutableRawPointer? {
+        let flags = flags(for: value)
+        guard let base = malloc(size(keyLength: key.byteCount, value: value)) else { return nil }
+        base.storeBytes(of: UInt32(truncatingIfNeeded: value.storage.count), as: UInt32.self)
+        key.withUnsafeBytes { bytes in
+            if let source = bytes.baseAddress { memcpy(base + header, source, bytes.count) }
+        }
+        var place = base + header + key.byteCount
+        if flags.contains(.large) {
+            let reference = Unmanaged.passRetained(LargeValue(value)).toOpaque()
+            place.storeBytes(of: reference, as: UnsafeMutableRawPointer.self)
+            return base
+        }
+        if flags.contains(.fields) {
+            place.storeBytes(of: UInt32(truncatingIfNeeded: value.textLength), as: UInt32.self)
+            place += 4
+        }
+        value.storage.withUnsafeBytes { bytes in
+            if let source = bytes.baseAddress { memcpy(place, source, bytes.count) }
+        }
+        return base
+    }
+
+    /// Gives the block back.
+    func destroy() {
+        if flags.contains(.large) { reference.release() }
+        free(base)
+    }
+
+    /// The key.
+    var key: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + Self.header, count: keyLength)
+    }
+
+    @inline(__always)
+    func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
+        guard other.count == keyLength else { return false }
+        guard let start = other.baseAddress else { return true }
+        return memcmp(base + Self.header, start, keyLength) == 0
+    }
+
+    /// The part of the value that `form` asks for; of an entry that is not large.
+    func bytes(_ form: Form) -> UnsafeRawBufferPointer {
+        let start = base + Self.header + keyLength
+        let length = Int(base.load(as: UInt32.self))
+        guard flags.contains(.fields) else {
+            return UnsafeRawBufferPointer(start: start, count: form == .text ? length : 0)
+        }
+        let textLength = Int(start.loadUnaligned(as: UInt32.self))
+        switch form {
+        case .text: return UnsafeRawBufferPointer(start: start + 4, count: textLength)
+        case .fields: return UnsafeRawBufferPointer(start: start + 4 + textLength, count: length - textLength)
+        case .none: return UnsafeRawBufferPointer(start: start, count: 0)
+        }
+    }
+
+    /// The whole value.
+    var value: Value {
+        if flags.contains(.negative) { return .missing }
+        if flags.contains(.large) { return reference.takeUnretainedValue().value }
+        let text = bytes(.text)
+        guard flags.contains(.fields) else { return Value(text: Array(text)) }
+        return Value(storage: Array(text) + Array(bytes(.fields)), textLength: text.count)
+    }
+
+    private var reference: Unmanaged<LargeValue> {
+        let place = base + Self.header + keyLength
+        // Stored by `make` when the flag is set, so never null.
+        return Unmanaged.fromOpaque(place.loadUnaligned(as: UnsafeMutableRawPointer.self))
+    }
+
+    // MARK: What it costs
+
+    /// What an entry's record takes from the heap.
+    static func cost(keyLength: Int, value: Value) -> Int {
+        let record = chunk(size(keyLength: keyLength, value: value))
+        return value.storage.count > copyLimit ? record + largeCost(value.storage.count) : record
+    }
+
+    /// What this record takes from the heap; the same number as when it was made.
+    var cost: Int {
+        let length = Int(base.load(as: UInt32.self))
+        if flags.contains(.large) {
+            return Self.chunk(Self.header + keyLength + MemoryLayout<UnsafeRawPointer>.size) + Self.largeCost(length)
+        }
+        return Self.chunk(Self.header + keyLength + length + (flags.contains(.fields) ? 4 : 0))
+    }
+
+    private static func size(keyLength: Int, value: Value) -> Int {
+        if value.storage.count > copyLimit { return header + keyLength + MemoryLayout<UnsafeRawPointer>.size }
+        return header + keyLength + value.storage.count + (value.hasFields ? 4 : 0)
+    }
+
+    /// A Swift array's block with its 32 bytes of header, and the box that refers to it.
+    private static func largeCost(_ length: Int) -> Int { chunk(length + 32) + chunk(48) }
+
+    /// What glibc's malloc takes for a request: eight bytes more, in steps of sixteen, at least thirty-two.
+    private static func chunk(_ size: Int) -> Int { max(32, (size + 8 + 15) & ~15) }
+}
+
+/// A value that is handed out by reference.
+final class LargeValue: Sendable {
+    let value: Value
+
+    init(_ value: Value) {
+        self.value = value
+    }
+}

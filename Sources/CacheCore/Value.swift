@@ -1,0 +1,92 @@
+/// What a getter loaded for one key, encoded once: from then on it is copied, never rendered.
+///
+/// It has a text, which `GET` answers, and, when it came from one row with columns, the fields of its hash form.
+public struct Value: Sendable {
+    /// The text; behind it, when `textLength` is less than all, the fields.
+    let storage: [UInt8]
+    let textLength: Int
+    /// Whether the source has no such row. An answer, not an error.
+    public let isMissing: Bool
+
+    /// "There is no such row."
+    public static let missing = Value(storage: [], textLength: 0, isMissing: true)
+
+    /// A text without fields.
+    public init(text: [UInt8]) {
+        self.init(storage: text, textLength: text.count, isMissing: false)
+    }
+
+    init(storage: [UInt8], textLength: Int, isMissing: Bool = false) {
+        self.storage = storage
+        self.textLength = textLength
+        self.isMissing = isMissing
+    }
+
+    /// What `GET` answers.
+    public var text: RawSpan {
+        @_lifetime(borrow self)
+        get { storage.span.bytes.extracting(first: textLength) }
+    }
+
+    /// The hash form: the number of fields (UInt32, little endian), then name and text of each as RESP bulk strings
+    /// (`$3\r\naid\r\n$1\r\n7\r\n`), so that `HGETALL` copies bytes. Empty when the value has none.
+    public var fields: RawSpan {
+        @_lifetime(borrow self)
+        get { storage.span.bytes.extracting(droppingFirst: textLength) }
+    }
+
+    /// Whether the value has a hash form.
+    public var hasFields: Bool { textLength < storage.count }
+}
+
+/// Builds the value of one row: its JSON text, then its columns.
+public struct RowEncoder {
+    private var storage: [UInt8] = []
+    private let textLength: Int
+    private var fieldCount: UInt32 = 0
+
+    /// Begins with the row's text. `fieldBytes` is a guess of what names and texts of the columns take together.
+    public init(text: RawSpan, fieldBytes: Int = 0) {
+        textLength = text.byteCount
+        storage.reserveCapacity(textLength + fieldBytes + 4)
+        append(text)
+        storage.append(contentsOf: [0, 0, 0, 0])
+    }
+
+    /// Adds a column that is not null.
+    public mutating func append(name: RawSpan, value: RawSpan) {
+        fieldCount += 1
+        appendBulk(name)
+        appendBulk(value)
+    }
+
+    /// The finished value.
+    public consuming func finish() -> Value {
+        for place in 0..<4 {
+            storage[textLength + place] = UInt8(truncatingIfNeeded: fieldCount >> UInt32(8 * place))
+        }
+        return Value(storage: storage, textLength: textLength)
+    }
+
+    private mutating func appendBulk(_ bytes: RawSpan) {
+        storage.append(UInt8(ascii: "$"))
+        appendDecimal(bytes.byteCount)
+        appendLineEnd()
+        append(bytes)
+        appendLineEnd()
+    }
+
+    private mutating func append(_ bytes: RawSpan) {
+        bytes.withUnsafeBytes { storage.append(contentsOf: $0) }
+    }
+
+    private mutating func appendLineEnd() {
+        storage.append(UInt8(ascii: "\r"))
+        storage.append(UInt8(ascii: "\n"))
+    }
+
+    private mutating func appendDecimal(_ number: Int) {
+        if number >= 10 { appendDecimal(number / 10) }
+        storage.append(UInt8(ascii: "0") + UInt8(number % 10))
+    }
+}

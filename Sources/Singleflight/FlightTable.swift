@@ -1,0 +1,91 @@
+/// One load under way: who waits for it, and whether its key was forgotten meanwhile.
+///
+/// Its fields belong to the ``FlightTable`` that made it and are touched under the lock of that table's owner only.
+public final class Call<Waiter>: @unchecked Sendable {
+    // Unchecked: see above. The object itself is only an identity to everyone else.
+    fileprivate var waiters: [Waiter]
+    fileprivate var isForgotten = false
+
+    fileprivate init(_ waiter: Waiter?) {
+        waiters = waiter.map { [$0] } ?? []
+    }
+}
+
+/// The flights of many keys as a pure state machine: no lock, no I/O, no clock. Whoever owns it guards it, and so can make
+/// "look into the cache, else join the flight" one atomic step.
+///
+/// After x/sync's singleflight: a key has at most one flight that newcomers join; ``forget(_:)`` detaches it.
+public struct FlightTable<Key: Hashable, Waiter> {
+    /// How a caller came to a flight.
+    public enum Joined {
+        /// The caller started it and has to see that it lands.
+        case leads(Call<Waiter>)
+        /// Somebody else started it.
+        case follows(Call<Waiter>)
+    }
+
+    /// What is left of a flight when it has landed.
+    public struct Landing {
+        /// Those who waited, in the order of their coming.
+        public let waiters: [Waiter]
+        /// Whether the key was forgotten: then the result is for the waiters alone and must not be kept.
+        public let isForgotten: Bool
+    }
+
+    private var calls: [Key: Call<Waiter>] = [:]
+
+    /// An empty table.
+    public init() {}
+
+    /// The number of keys with a flight that newcomers join.
+    public var count: Int { calls.count }
+
+    /// Whether `key` has a flight that newcomers join.
+    public func isFlying(_ key: Key) -> Bool { calls[key] != nil }
+
+    /// Joins the flight of `key`, or starts one. A nil `waiter` starts a flight that nobody waits for. O(1).
+    public mutating func join(_ key: Key, _ waiter: Waiter?) -> Joined {
+        if let call = calls[key] {
+            if let waiter { call.waiters.append(waiter) }
+            return .follows(call)
+        }
+        let call = Call(waiter)
+        calls[key] = call
+        return .leads(call)
+    }
+
+    /// Takes those waiters of a flight out that `leaves` names.
+    public func leave(_ call: Call<Waiter>, where leaves: (Waiter) -> Bool) {
+        call.waiters.removeAll(where: leaves)
+    }
+
+    /// Whether anyone of those who wait for `call` satisfies `predicate`.
+    public func hasWaiter(_ call: Call<Waiter>, where predicate: (Waiter) -> Bool) -> Bool {
+        call.waiters.contains(where: predicate)
+    }
+
+    /// Detaches the flight of `key`: it still brings its result to those who wait, later callers start a new one. Returns
+    /// whether there was a flight.
+    @discardableResult
+    public mutating func forget(_ key: Key) -> Bool {
+        guard let call = calls.removeValue(forKey: key) else { return false }
+        call.isForgotten = true
+        return true
+    }
+
+    /// Detaches every flight. O(flights).
+    public mutating func forgetAll() {
+        for call in calls.values { call.isForgotten = true }
+        calls.removeAll()
+    }
+
+    /// Ends a flight. Its leader calls this once; the waiters are handed over to be told outside the owner's lock.
+    public mutating func land(_ call: Call<Waiter>, of key: Key) -> Landing {
+        // A forgotten flight left the table already, and its key may have a successor by now: that one stays.
+        if !call.isForgotten { calls.removeValue(forKey: key) }
+        defer { call.waiters = [] }
+        return Landing(waiters: call.waiters, isForgotten: call.isForgotten)
+    }
+}
+
+extension FlightTable: Sendable where Key: Sendable, Waiter: Sendable {}
