@@ -1,0 +1,138 @@
+"""Starting programs, ending them, and reading what the kernel says about them."""
+
+import atexit
+import glob
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+_started = []  # every long-running process that was started and not yet ended, oldest first
+_folders = []  # every temporary folder that was made and not yet removed
+
+
+class Failure(Exception):
+    """A reason to end the run that the one at the terminal can act upon."""
+
+
+class Process:
+    """A server that runs until `stop`, its output going to a log file. Linux only."""
+
+    def __init__(self, arguments, log, user=None, stop_signal=signal.SIGTERM):
+        self.name = os.path.basename(arguments[0])
+        self.log = log
+        self.stop_signal = stop_signal
+        switch = {}
+        if user is not None and os.geteuid() == 0:
+            entry = pwd.getpwnam(user)
+            switch = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        # A session of its own: Ctrl-C at the terminal reaches this script alone, which then ends the servers in order.
+        with open(log, "ab") as output:
+            self._popen = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, **switch
+            )
+        self.pid = self._popen.pid
+        _started.append(self)
+
+    def require_alive(self):
+        if self._popen.poll() is not None:
+            raise Failure(f"{self.name} ended with status {self._popen.returncode}:\n{self.log_tail()}")
+
+    def log_tail(self, lines=15):
+        with open(self.log, errors="replace") as log:
+            return "".join(log.readlines()[-lines:])
+
+    def stop(self, patience=15):
+        """Asks the process to end, and kills it when it has not after `patience` seconds."""
+        if self in _started:
+            _started.remove(self)
+        if self._popen.poll() is None:
+            self._popen.send_signal(self.stop_signal)
+            try:
+                self._popen.wait(patience)
+            except subprocess.TimeoutExpired:
+                print(f"{self.name} (pid {self.pid}) did not end within {patience} s: killed", file=sys.stderr)
+                self._popen.kill()
+                self._popen.wait()
+
+    def processor_ns(self):
+        """Nanoseconds that all threads of the process have spent on a processor so far.
+
+        From the scheduler's own count of each thread, which is exact; /proc/PID/stat, which counts in clock ticks
+        (10 ms), where a kernel has no such count. Neither sees a thread that has ended in between.
+        """
+        total = 0
+        for path in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
+            with open(path) as text:
+                total += int(text.read().split()[0])
+        if total > 0:
+            return total
+        with open(f"/proc/{self.pid}/stat") as text:
+            fields = text.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+    def resident_bytes(self):
+        """VmRSS: the bytes of the process that are in memory now."""
+        with open(f"/proc/{self.pid}/status") as text:
+            for line in text:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1]) * 1024
+        raise Failure(f"no VmRSS for {self.name}")
+
+
+def run(arguments, accept=(0,), **options):
+    """Runs a program to its end and returns what it printed; it is killed when this script is interrupted."""
+    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, **options)
+    if done.returncode not in accept:
+        raise Failure(
+            f"`{' '.join(arguments)}` ended with status {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        )
+    return done.stdout
+
+
+def wait_until(what, condition, process=None, seconds=30, pause=0.05):
+    """Polls `condition` until it gives something true, which is returned."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        if process is not None:
+            process.require_alive()
+        time.sleep(pause)
+    tail = f":\n{process.log_tail()}" if process is not None else ""
+    raise Failure(f"waited {seconds} s in vain for {what}{tail}")
+
+
+def temporary_folder(prefix, parent=None):
+    """A new folder that others may enter, removed at the end of the run."""
+    folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    os.chmod(folder, 0o755)
+    _folders.append(folder)
+    return folder
+
+
+def _end_everything():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for process in reversed(_started[:]):
+        process.stop()
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clean_up_at_exit():
+    """From here on, however the run ends (SIGKILL apart), its servers are ended and its folders removed."""
+
+    def leave(number, _frame):
+        raise SystemExit(128 + number)
+
+    # A shell starts its background jobs with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, leave)
+    atexit.register(_end_everything)

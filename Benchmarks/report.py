@@ -1,0 +1,208 @@
+"""From measurements to tables: text for a terminal, Markdown for docs/benchmarks.md."""
+
+import os
+import platform
+import re
+import statistics
+import time
+from dataclasses import dataclass
+
+import database
+import processes
+import sections
+from measurements import (
+    ENTRY,
+    FIRST_HIT,
+    IDLE_CORE,
+    IDLE_RESIDENT,
+    P50,
+    P99,
+    PROCESSOR,
+    QUERIES,
+    THROUGHPUT,
+    TOLD,
+    spread,
+)
+from servers import FLOOR, REDIS, SIDECAR, redis_program
+
+
+@dataclass
+class Target:
+    """One line of the summary. Judged by the median of `values`."""
+
+    what: str
+    values: list
+    bound: float
+    at_most: bool
+    unit: str = ""
+    form: str = "{:.2f}"
+
+    def row(self):
+        wanted = ("≤ " if self.at_most else "≥ ") + f"{self.bound:g}{self.unit}"
+        return [self.what, wanted, spread(self.values, self.form), self.verdict()]
+
+    def verdict(self):
+        if not self.values:
+            return "not measured"
+        median = statistics.median(self.values)
+        reached = median <= self.bound if self.at_most else median >= self.bound
+        return "pass" if reached else "MISS"
+
+
+def targets(measured):
+    def against_redis(case, quantity):
+        return measured.ratio((case, SIDECAR, quantity), (case, REDIS, quantity))
+
+    one, pipelined, thousand = sections.HITS_ONE, sections.HITS_PIPELINED, sections.HITS_THOUSAND
+    growth = measured.ratio((thousand, SIDECAR, PROCESSOR), (one, SIDECAR, PROCESSOR))
+    loads = measured.ratio(
+        (sections.MISSES_JUDGED, SIDECAR, THROUGHPUT), (sections.PGBENCH, sections.PGBENCH, THROUGHPUT)
+    )
+    entry = measured.get(sections.MEMORY_WIRE_16, SIDECAR, ENTRY)
+    told = measured.get(sections.MEMORY_WIRE_16, SIDECAR, TOLD)
+    off = [abs(ratio - 1) * 100 for ratio in told]
+    first_hit = measured.get(sections.START, SIDECAR, FIRST_HIT)
+    return [
+        Target("hits: processor time an operation / redis-server's", against_redis(one, PROCESSOR), 0.85, True),
+        Target("the same, pipelined by 16", against_redis(pipelined, PROCESSOR), 0.55, True),
+        Target("hits: throughput / redis-server's", against_redis(one, THROUGHPUT), 1, False),
+        Target("the same, pipelined by 16", against_redis(pipelined, THROUGHPUT), 1, False),
+        Target("hits: processor time at 1,000 connections / at 50", growth, 1.3, True),
+        Target("misses: loads a second / pgbench's selects", loads, 1.3, False),
+        Target("memory: growth an entry", entry, 165, True, " bytes", "{:.0f}"),
+        Target("memory: INFO used_memory is off the kernel's RSS by", off, 10, True, " %", "{:.1f}"),
+        Target("cold start to the first hit", first_hit, 100, True, " ms", "{:.1f}"),
+        Target("idle: resident", measured.get(sections.IDLE, SIDECAR, IDLE_RESIDENT), 20, True, " MiB", "{:.1f}"),
+        Target("idle: of a core", measured.get(sections.IDLE, SIDECAR, IDLE_CORE), 1, True, " %", "{:.2f}"),
+    ]
+
+
+@dataclass
+class Table:
+    title: str
+    head: list
+    rows: list
+
+    def as_markdown(self):
+        lines = [f"### {self.title}", "", "| " + " | ".join(self.head) + " |", "|" + "---|" * len(self.head)]
+        return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in self.rows]) + "\n"
+
+    def as_text(self):
+        widths = [max(len(row[i]) for row in [self.head, *self.rows]) for i in range(len(self.head))]
+
+        def line(row):
+            return "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
+        rule = "  " + "  ".join("-" * width for width in widths)
+        return "\n".join([self.title, line(self.head), rule, *map(line, self.rows)]) + "\n"
+
+
+def tables(measured):
+    made = [_hits(measured), _latency(measured), _misses(measured), _memory(measured), _start(measured)]
+    summary = Table("Targets", ["target", "wanted", "measured", ""], [target.row() for target in targets(measured)])
+    return [table for table in made if table.rows] + [summary]
+
+
+def _hits(measured):
+    rows = []
+    for case in (sections.HITS_ONE, sections.HITS_PIPELINED, sections.HITS_THOUSAND):
+        for subject in (FLOOR, REDIS, SIDECAR):
+            processor = measured.get(case, subject, PROCESSOR)
+            if processor:
+                ratio = measured.ratio((case, subject, PROCESSOR), (case, REDIS, PROCESSOR))
+                operations = measured.get(case, subject, THROUGHPUT)
+                faster = measured.ratio((case, subject, THROUGHPUT), (case, REDIS, THROUGHPUT))
+                microseconds = [value / 1000 for value in processor]
+                cells = [spread(microseconds), spread(ratio), spread(operations, "{:,.0f}"), spread(faster)]
+                rows.append([case, subject, *cells])
+    head = ["hits", "server", "processor µs an operation", "/ redis-server's", "operations a second"]
+    head.append("/ redis-server's")
+    return Table("Hits", head, rows)
+
+
+def _latency(measured):
+    rows = []
+    for case in (sections.HITS_ONE, sections.HITS_PIPELINED, sections.HITS_THOUSAND):
+        for subject in (FLOOR, REDIS, SIDECAR):
+            p50, p99 = measured.get(case, subject, P50), measured.get(case, subject, P99)
+            if p50:
+                rows.append([case, subject, spread(p50, "{:.3f}"), spread(p99, "{:.3f}")])
+    return Table("Latency of hits (as redis-benchmark saw it)", ["hits", "server", "p50 ms", "p99 ms"], rows)
+
+
+def _misses(measured):
+    base = (sections.PGBENCH, sections.PGBENCH, THROUGHPUT)
+    rows = []
+    if measured.get(*base):
+        row = ["pgbench -S -M prepared -c 4, the better of -j 1 and -j 2", sections.PGBENCH]
+        rows.append([*row, spread(measured.get(*base), "{:,.0f}"), "1", "1", ""])
+    for case, _, _ in sections.MISSES:
+        # redis-server is asked in the place of a pgsidecar that was left out, see `sections.misses`.
+        for subject, label in ((SIDECAR, SIDECAR), (REDIS, f"{REDIS} (hits: the driver's own limit)")):
+            loads = measured.get(case, subject, THROUGHPUT)
+            if loads:
+                ratio = spread(measured.ratio((case, subject, THROUGHPUT), base))
+                microseconds = [value / 1000 for value in measured.get(case, subject, PROCESSOR)]
+                cost = spread(microseconds) if microseconds else ""
+                queries = spread(measured.get(case, subject, QUERIES)) if microseconds else ""
+                judged = " (the target's)" if case == sections.MISSES_JUDGED else ""
+                rows.append([case + judged, label, spread(loads, "{:,.0f}"), ratio, queries, cost])
+    head = ["misses", "by", "keys a second", "/ pgbench's", "queries a key", "processor µs a key"]
+    return Table("Misses", head, rows)
+
+
+def _memory(measured):
+    rows = []
+    for case in (sections.MEMORY_WIRE_16, sections.MEMORY_ARGUMENT_16):
+        for subject in (REDIS, SIDECAR):
+            growth = measured.get(case, subject, ENTRY)
+            if growth:
+                told = measured.get(case, subject, TOLD)
+                rows.append([case, subject, spread(growth, "{:.1f}"), spread(told, "{:.3f}")])
+    title = f"Memory (values of {sections.ENTRY_VALUE_BYTES} bytes)"
+    return Table(title, ["entries", "server", "growth of RSS, bytes an entry", "INFO used_memory / RSS"], rows)
+
+
+def _start(measured):
+    rows = []
+    for subject in (REDIS, SIDECAR):
+        first = measured.get(sections.START, subject, FIRST_HIT)
+        if first:
+            resident = spread(measured.get(sections.IDLE, subject, IDLE_RESIDENT), "{:.1f}")
+            busy = spread(measured.get(sections.IDLE, subject, IDLE_CORE), "{:.2f}")
+            rows.append([subject, spread(first, "{:.1f}"), resident, busy])
+    head = ["server", "ms from exec to the first hit", "idle: RSS MiB", "idle: % of a core"]
+    return Table("Start and idle", head, rows)
+
+
+def machine(bench):
+    """What the figures depend on, as pairs."""
+    with open("/proc/cpuinfo") as text:
+        model = re.search(r"model name\s*:\s*(.*)", text.read())
+    with open("/proc/meminfo") as text:
+        total = int(re.search(r"MemTotal:\s*(\d+)", text.read()).group(1)) / 2**20
+    redis = re.search(r"v=(\S+)", processes.run([redis_program("redis-server"), "--version"]))
+    sizes = bench.sizes
+    pairs = [
+        ("date", time.strftime("%Y-%m-%d")),
+        ("machine", f"{os.cpu_count()} cores, {model.group(1) if model else 'unknown'}, {total:.0f} GiB"),
+        ("kernel", platform.release()),
+        ("redis-server", redis.group(1) if redis else "unknown"),
+        ("PostgreSQL", processes.run([database.program("postgres"), "--version"]).strip().split(" ", 2)[2]),
+    ]
+    if bench.sidecar:
+        pairs.append(("pgsidecar", processes.run([bench.sidecar, "--version"]).strip()))
+        pairs.append(("pgsidecar's threads", str(bench.threads) if bench.threads else "0 (the core count, at most 4)"))
+    amount = f"{sizes.rounds} rounds, {sizes.hits_one:,} and {sizes.hits_pipelined:,} (pipelined) hits, "
+    pairs.append(("run", amount + f"{sizes.misses:,} misses a round, {sizes.entries:,} entries"))
+    return pairs
+
+
+def text(bench):
+    parts = [f"  {name}: {value}" for name, value in machine(bench)] + [""]
+    return "\n".join(parts + [table.as_text() for table in tables(bench.measured)])
+
+
+def markdown(bench):
+    parts = [f"- {name}: {value}" for name, value in machine(bench)] + [""]
+    return "\n".join(parts + [table.as_markdown() for table in tables(bench.measured)])

@@ -1,0 +1,144 @@
+"""The three that are measured, each started on a Unix socket of its own: the floor, redis-server and pgsidecar."""
+
+import os
+import re
+import shutil
+import socket
+
+import processes
+
+FLOOR = "echo floor"
+REDIS = "redis-server"
+SIDECAR = "pgsidecar"
+
+
+class Server:
+    """What all three have in common. A subclass starts `process`, which listens at `socket_path`."""
+
+    def __init__(self, name, process, socket_path):
+        self.name = name
+        self.process = process
+        self.socket_path = socket_path
+
+    def stop(self):
+        self.process.stop()
+
+    def connect(self):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(30)
+        client.connect(self.socket_path)
+        return client
+
+    def wait_until_listening(self):
+        def connects():
+            try:
+                self.connect().close()
+                return True
+            except OSError:
+                return False
+
+        processes.wait_until(f"{self.name} to listen", connects, self.process)
+
+    def ask(self, *words):
+        """The raw reply to one command: a line, and for a bulk string the text in place of it."""
+        with self.connect() as client, client.makefile("rwb") as stream:
+            stream.write(command(*words))
+            stream.flush()
+            line = stream.readline().rstrip(b"\r\n")
+            if line.startswith(b"$") and line != b"$-1":
+                return stream.read(int(line[1:])).decode(errors="replace")
+            return line.decode(errors="replace")
+
+    def info(self, section, field):
+        """A number of `INFO section`, or None where it has none of that name."""
+        found = re.search(rf"^{field}:(\d+)", self.ask("INFO", section), re.MULTILINE)
+        return int(found.group(1)) if found else None
+
+    def entries(self):
+        return int(self.ask("DBSIZE").lstrip(":"))
+
+    def forget_all(self):
+        reply = self.ask("FLUSHALL")
+        if reply != "+OK":
+            raise processes.Failure(f"{self.name} answered FLUSHALL by {reply}")
+
+
+def command(*words):
+    encoded = [word.encode() if isinstance(word, str) else word for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
+
+
+class Floor(Server):
+    def __init__(self, tools, folder, request_bytes, value_bytes):
+        path = os.path.join(folder, "echo.sock")
+        arguments = [tools.echo, path, str(request_bytes), str(value_bytes)]
+        super().__init__(FLOOR, processes.Process(arguments, os.path.join(folder, "echo.log")), path)
+        self.wait_until_listening()
+
+
+class Redis(Server):
+    """Debian's redis-server without persistence: it writes nothing to disk and forks no child."""
+
+    def __init__(self, folder, wait=True):
+        path = os.path.join(folder, "redis.sock")
+        arguments = [redis_program("redis-server"), "--port", "0", "--unixsocket", path, "--dir", folder]
+        arguments += ["--save", "", "--appendonly", "no", "--tcp-backlog", "4096"]
+        super().__init__(REDIS, processes.Process(arguments, os.path.join(folder, "redis.log")), path)
+        if wait:
+            self.wait_until_listening()
+
+    def fill(self, keys, value):
+        """SETs every key to a value, some hundred commands at a time."""
+        batch = 500
+        keys = list(keys)
+        with self.connect() as client, client.makefile("rb") as replies:
+            for first in range(0, len(keys), batch):
+                part = keys[first : first + batch]
+                client.sendall(b"".join(command("SET", key, value) for key in part))
+                if replies.read(5 * len(part)) != b"+OK\r\n" * len(part):
+                    raise processes.Failure("redis-server refused a SET")
+
+
+class Sidecar(Server):
+    #: By group its getter's text and what it returns. `m` has the keys that redis-benchmark draws; `account` asks what
+    #: pgbench asks.
+    GROUPS = {
+        "m": ("select v from bench_kv where k = $1", "value"),
+        "account": ("select abalance from pgbench_accounts where aid = $1", "value"),
+        "account_row": ("select * from pgbench_accounts where aid = $1", "row"),
+    }
+    #: A value of 100 bytes for any argument, from no table.
+    VALUES_OF_100_BYTES = {"m": ("select lpad($1, 100, 'x')", "value")}
+
+    def __init__(self, program, folder, database, threads, groups=None, wait=True):
+        path = os.path.join(folder, "pgsidecar.sock")
+        config = os.path.join(folder, "pgsidecar.yaml")
+        with open(config, "w") as file:
+            file.write(settings(database.url, path, threads, groups or self.GROUPS))
+        process = processes.Process([program, "serve", "--config", config], os.path.join(folder, "pgsidecar.log"))
+        super().__init__(SIDECAR, process, path)
+        if wait:
+            self.wait_until_listening()
+
+
+def settings(database_url, socket_path, threads, groups):
+    lines = [
+        "database:",
+        f'  url: "{database_url}"',
+        "  connections: 4",
+        "listen:",
+        f"  socket: {socket_path}",
+        f"threads: {threads}",
+        "memory: 1GiB",
+        "groups:",
+    ]
+    for name, (text, returns) in groups.items():
+        lines += [f"  {name}:", f'    sql: "{text}"', f"    returns: {returns}", "    ttl: 0s"]
+    return "\n".join(lines) + "\n"
+
+
+def redis_program(name):
+    found = shutil.which(name)
+    if found is None:
+        raise processes.Failure(f"{name} is not installed (Debian: apt-get install redis-server redis-tools)")
+    return found
