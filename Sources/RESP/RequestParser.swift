@@ -44,7 +44,10 @@ public struct RequestParser: ~Copyable, Sendable {
 
     private let limits: RequestLimits
     private var state = State.beginning
+    /// The arguments so far, and behind them leftovers of longer requests: overwriting is cheaper than removing.
     private var ranges: [ArgumentRange] = []
+    /// The number of arguments of the last request, the command's name included.
+    public private(set) var argumentCount = 0
     /// The arguments of an inline request, unquoted, one behind the other.
     private var inlineBytes: [UInt8] = []
     private var isInline = false
@@ -53,9 +56,6 @@ public struct RequestParser: ~Copyable, Sendable {
     public init(limits: RequestLimits = RequestLimits()) {
         self.limits = limits
     }
-
-    /// The number of arguments of the last request, the command's name included.
-    public var argumentCount: Int { ranges.count }
 
     /// Parses one request at the beginning of `bytes`.
     /// After an error the parser is as new, but the bytes have no known next request.
@@ -79,12 +79,20 @@ public struct RequestParser: ~Copyable, Sendable {
     /// Without one the view has no arguments.
     @_lifetime(borrow self, copy bytes)
     public func request(in bytes: RawSpan) -> Request {
-        Request(bytes: isInline ? inlineBytes.span.bytes : bytes, ranges: ranges.span)
+        Request(bytes: isInline ? inlineBytes.span.bytes : bytes, ranges: ranges.span.extracting(first: argumentCount))
     }
 
     private mutating func clear() {
         isInline = false
-        if ranges.capacity > Self.retainedArguments { ranges = [] } else { ranges.removeAll(keepingCapacity: true) }
+        argumentCount = 0
+        if ranges.count > Self.retainedArguments { ranges = [] }
+    }
+
+    @inline(__always)
+    private mutating func appendArgument(from start: Int, to end: Int) {
+        let range = ArgumentRange(start: start, end: end)
+        if argumentCount < ranges.count { ranges[argumentCount] = range } else { ranges.append(range) }
+        argumentCount += 1
     }
 
     private mutating func parseArray(_ bytes: RawSpan) throws(ProtocolError) -> Progress {
@@ -123,7 +131,7 @@ public struct RequestParser: ~Copyable, Sendable {
                 guard bytes.byte(at: argumentEnd) == ASCII.carriageReturn,
                     bytes.byte(at: argumentEnd + 1) == ASCII.lineFeed
                 else { throw .missingLineEnd }
-                ranges.append(ArgumentRange(start: argument, end: argumentEnd))
+                appendArgument(from: argument, to: argumentEnd)
                 next = lineEnd
                 remaining -= 1
             }
@@ -157,7 +165,7 @@ public struct RequestParser: ~Copyable, Sendable {
         }
         let hasReturn = offset > 0 && bytes.byte(at: offset - 1) == ASCII.carriageReturn
         try split(bytes.extracting(0..<(hasReturn ? offset - 1 : offset)))
-        return ranges.isEmpty ? .empty(byteCount: offset + 1) : .request(byteCount: offset + 1)
+        return argumentCount == 0 ? .empty(byteCount: offset + 1) : .request(byteCount: offset + 1)
     }
 
     private mutating func split(_ line: RawSpan) throws(ProtocolError) {
@@ -168,10 +176,10 @@ public struct RequestParser: ~Copyable, Sendable {
         while true {
             let start = inlineBytes.count
             guard try words.appendNext(to: &inlineBytes) else { break }
-            guard ranges.count < limits.arguments else { throw .invalidMultibulkLength }
-            ranges.append(ArgumentRange(start: start, end: inlineBytes.count))
+            guard argumentCount < limits.arguments else { throw .invalidMultibulkLength }
+            appendArgument(from: start, to: inlineBytes.count)
         }
-        guard !ranges.isEmpty else { return }
+        guard argumentCount > 0 else { return }
         let name = CommandWord(inlineBytes.span.bytes.extracting(0..<Int(ranges[0].end)))
         if name == .post || name == .host { throw .crossProtocol }
     }
