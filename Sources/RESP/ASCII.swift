@@ -49,6 +49,7 @@ enum LengthLine {
                 guard byte == ASCII.carriageReturn, offset > first else { return .malformed }
                 guard offset + 1 < end else { return .incomplete }
                 guard bytes.byte(at: offset + 1) == ASCII.lineFeed else { return .malformed }
+                if negative && length == 0 { return .malformed }
                 return .length(negative ? -length : length, next: offset + 2)
             }
             let isLeadingZero = length == 0 && offset > first

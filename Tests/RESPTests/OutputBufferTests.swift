@@ -141,7 +141,7 @@ struct OutputBufferTests {
         #expect(output.bytes.array == [1])
         output.consume(1)
         #expect(output.allocatedByteCount == 0)
-        output.append([2, 3].span.bytes)
+        output.append([2, 3 as UInt8].span.bytes)
         output.consume(1)
         #expect(output.bytes.array == [3])
         output.removeAll()
