@@ -84,9 +84,9 @@ extension Group {
             if budget.reserve(bytes) {
                 if cache.budget.reserve(bytes) { return true }
                 budget.release(bytes)
-                guard cache.evictColdest(bytes, near: place) > 0 else { return false }
+                guard cache.evictColdest(cache.budget.shortage(for: bytes), near: place) > 0 else { return false }
             } else {
-                guard evict(bytes, near: place) > 0 else { return false }
+                guard evict(budget.shortage(for: bytes), near: place) > 0 else { return false }
             }
         }
     }

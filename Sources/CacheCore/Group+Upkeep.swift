@@ -17,7 +17,7 @@ extension Group {
         let freed: Int? = shard.state.withLock { state in
             guard let swept = state.store.sweepPage(at: now, expiry: Self.expiry, expired: { _ in }) else { return nil }
             state.counters.expirations += swept.removed
-            return swept.freed
+            return swept.freed + state.store.trim()
         }
         guard let freed else { return false }
         release(freed)

@@ -24,6 +24,9 @@ final class MemoryBudget: Sendable {
         return false
     }
 
+    /// How much has to be given back before `bytes` fit; at least 1.
+    func shortage(for bytes: Int) -> Int { max(1, used + bytes - limit) }
+
     /// Gives `bytes` back.
     func release(_ bytes: Int) {
         taken.subtract(bytes, ordering: .relaxed)

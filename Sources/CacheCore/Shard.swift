@@ -26,7 +26,7 @@ final class Shard: Sendable {
                 freed += state.store.remove(victim)
                 state.counters.evictions += 1
             }
-            return freed
+            return freed + state.store.trim()
         }
     }
 

@@ -95,6 +95,17 @@ struct EntryStore: ~Copyable {
         return freed
     }
 
+    /// Gives the slots back when all of them are vacant. Returns the bytes that the store shrank by.
+    mutating func trim() -> Int {
+        guard count == 0, slots.count > 0 else { return 0 }
+        let freed = bytes
+        slots = Pages(shift: Self.pageShift)
+        index = HashIndex()
+        calendar = []
+        vacant = .none
+        return freed
+    }
+
     /// The slot that the policy would give up next.
     mutating func victim() -> SlotIndex? { policy.victim(in: slots) }
 
