@@ -40,10 +40,16 @@ extension OutputBuffer {
         try appendBulk(capacity: wanted, fill, onlyIf: { $0 != nil })
     }
 
+    /// Appends the header of a bulk string whose `byteCount` bytes the caller sends behind it, and then a line end.
+    @inlinable
+    public mutating func appendBulkHeader(_ byteCount: Int) {
+        appendHeader(UInt8(ascii: "$"), UInt(bitPattern: byteCount))
+    }
+
     /// Appends a bulk string.
     @inlinable
     public mutating func appendBulk(_ bytes: RawSpan) {
-        appendHeader(UInt8(ascii: "$"), UInt(bitPattern: bytes.byteCount))
+        appendBulkHeader(bytes.byteCount)
         append(bytes)
         appendLineEnd()
     }
@@ -56,8 +62,9 @@ extension OutputBuffer {
         end += headerBytes
     }
 
+    /// Appends CR LF, the end of a bulk string whose header and bytes stand in front of it.
     @inlinable
-    mutating func appendLineEnd() {
+    public mutating func appendLineEnd() {
         Self.writeLineEnd(at: reserve(2))
         end += 2
     }

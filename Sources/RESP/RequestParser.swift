@@ -46,7 +46,10 @@ public struct RequestParser: ~Copyable, Sendable {
     private var state = State.beginning
     /// The arguments so far, and behind them leftovers of longer requests: overwriting is cheaper than removing.
     private var ranges: [ArgumentRange] = []
-    /// The number of arguments of the last request, the command's name included.
+    /// How many of them are there so far.
+    private var parsedArguments = 0
+    /// The number of arguments of the request that the last `parse` found, the command's name included; 0 if it found
+    /// none.
     public private(set) var argumentCount = 0
     /// The arguments of an inline request, unquoted, one behind the other.
     private var inlineBytes: [UInt8] = []
@@ -62,6 +65,7 @@ public struct RequestParser: ~Copyable, Sendable {
     public mutating func parse(_ bytes: RawSpan) throws(ProtocolError) -> Progress {
         let resumed = state
         state = .beginning
+        argumentCount = 0
         switch resumed {
         case .arguments(let next, let remaining):
             return try parseArguments(bytes, from: next, remaining: remaining)
@@ -84,15 +88,15 @@ public struct RequestParser: ~Copyable, Sendable {
 
     private mutating func clear() {
         isInline = false
-        argumentCount = 0
+        parsedArguments = 0
         if ranges.count > Self.retainedArguments { ranges = [] }
     }
 
     @inline(__always)
     private mutating func appendArgument(from start: Int, to end: Int) {
         let range = ArgumentRange(start: start, end: end)
-        if argumentCount < ranges.count { ranges[argumentCount] = range } else { ranges.append(range) }
-        argumentCount += 1
+        if parsedArguments < ranges.count { ranges[parsedArguments] = range } else { ranges.append(range) }
+        parsedArguments += 1
     }
 
     private mutating func parseArray(_ bytes: RawSpan) throws(ProtocolError) -> Progress {
@@ -136,6 +140,7 @@ public struct RequestParser: ~Copyable, Sendable {
                 remaining -= 1
             }
         }
+        argumentCount = parsedArguments
         return .request(byteCount: next)
     }
 
@@ -176,12 +181,13 @@ public struct RequestParser: ~Copyable, Sendable {
         while true {
             let start = inlineBytes.count
             guard try words.appendNext(to: &inlineBytes) else { break }
-            guard argumentCount < limits.arguments else { throw .invalidMultibulkLength }
+            guard parsedArguments < limits.arguments else { throw .invalidMultibulkLength }
             appendArgument(from: start, to: inlineBytes.count)
         }
-        guard argumentCount > 0 else { return }
+        guard parsedArguments > 0 else { return }
         let name = CommandWord(inlineBytes.span.bytes.extracting(0..<Int(ranges[0].end)))
         if name == .post || name == .host { throw .crossProtocol }
+        argumentCount = parsedArguments
     }
 }
 

@@ -45,6 +45,8 @@ struct OutputBufferTests {
         for value in [0, 1.5, -1e300, .infinity, -.infinity, 0.1] {
             #expect(replies { $0.appendDouble(value, .resp3) }.messages == [.double(value)])
         }
+        #expect(text { $0.appendBulkHeader(12) } == "$12\r\n")
+        #expect(text { $0.appendLineEnd() } == "\r\n")
         #expect(text { $0.appendDouble(-.nan, .resp3) } == ",nan\r\n")
     }
 

@@ -150,6 +150,21 @@ struct RequestParserTests {
         #expect(heard.messages == [long, words("PING"), long, words("PING")])
     }
 
+    @Test func `without a whole request there are no arguments`() throws {
+        var parser = RequestParser()
+        let bytes = Array("*2\r\n$3\r\nGET\r\n".utf8)
+        guard case .incomplete = try parser.parse(bytes.span.bytes) else {
+            Issue.record("half a request")
+            return
+        }
+        #expect(parser.argumentCount == 0)
+        #expect(arguments(of: parser.request(in: bytes.span.bytes)) == [])
+        #expect(throws: ProtocolError.expectedBulk(got: 0)) { try parser.parse((bytes + [0]).span.bytes) }
+        #expect(arguments(of: parser.request(in: bytes.span.bytes)) == [])
+        #expect(try parser.parse(encoded(words("PING")).span.bytes) == .request(byteCount: 14))
+        #expect(parser.argumentCount == 1)
+    }
+
     // Looking at every byte again for each one that arrives would take hours here.
     @Test(.timeLimit(.minutes(1)))
     func `a large request byte by byte costs linear time`() throws {
