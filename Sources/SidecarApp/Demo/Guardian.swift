@@ -1,0 +1,76 @@
+import Dispatch
+import Foundation
+
+/// A process that outlives this one for a moment, to end the private PostgreSQL and remove its folders when this process
+/// is gone, however it went.
+///
+/// It waits for the end of a pipe whose other end only this process holds: the kernel closes it even after `kill -9`.
+/// (A parent-death signal would not do for a server: the kernel sends it when the starting *thread* ends.)
+final class Guardian: Sendable {
+    private let process: Process
+    private let pipe: Pipe
+
+    /// Starts to guard.
+    ///
+    /// - Parameters:
+    ///   - home: The server's folder, without symbolic links in its path. Each process that works in it or in its `data`
+    ///     is the server's, or initdb's.
+    ///   - folders: What to remove at the end.
+    init(home: String, folders: [String]) throws {
+        pipe = Pipe()
+        process = Program(command: []).makeProcess(
+            command: ["/bin/sh", "-c", Self.script, "pgsidecar-guardian", home] + folders)
+        process.standardInput = pipe.fileHandleForReading
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        try pipe.fileHandleForReading.close()
+    }
+
+    /// Ends the server if it still runs, removes the folders and waits until both is done.
+    func finish() async {
+        try? pipe.fileHandleForWriting.close()
+        await eventually(within: .seconds(15)) { !self.process.isRunning }
+    }
+
+    /// $1 is the home, what follows it is to be removed. A stopped process doesn't take a signal but SIGKILL and
+    /// SIGCONT; a server that was asked to shut down fast gets five seconds for it.
+    private static let script = """
+        trap '' HUP INT TERM
+        cat >/dev/null
+        home=$1
+        shift
+        members() {
+            for process in /proc/[0-9]*; do
+                place=$(readlink "$process/cwd")
+                if [ "$place" = "$home" ] || [ "$place" = "$home/data" ]; then echo "${process#/proc/}"; fi
+            done
+        }
+        kill -CONT $(members)
+        kill -INT "$(head -n 1 "$home/data/postmaster.pid")"
+        round=0
+        while [ -n "$(members)" ] && [ $round -lt 50 ]; do sleep 0.1; round=$((round + 1)); done
+        kill -KILL $(members)
+        round=0
+        while ! rm -rf "$@" && [ $round -lt 50 ]; do sleep 0.1; round=$((round + 1)); done
+        """
+}
+
+/// Waits until a condition holds, looking every ten milliseconds.
+///
+/// - Returns: Whether it came to hold within the deadline.
+@discardableResult
+func eventually(
+    within deadline: Duration, isolation: isolated (any Actor)? = #isolation, _ condition: () -> Bool
+) async -> Bool {
+    let clock = ContinuousClock()
+    let end = clock.now + deadline
+    while !condition() {
+        guard clock.now < end else { return false }
+        // Not Task.sleep, which returns at once in a cancelled task: that one must still be able to clean up.
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(10)) { continuation.resume() }
+        }
+    }
+    return true
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Glibc
+
+/// Where a private PostgreSQL lives: the folder that was asked for, or a short one under /tmp.
+struct Home {
+    /// The folder, without symbolic links in its path.
+    let path: String
+    /// What is to be removed at the end.
+    let folders: [String]
+
+    /// Makes the folder and gives it to the user that the server will run as.
+    init(at folder: String) throws {
+        let files = FileManager.default
+        try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let asked = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
+        // The folder will be removed, so nothing else may stand in it.
+        guard try files.contentsOfDirectory(atPath: asked).isEmpty else {
+            throw PrivatePostgresError("\(asked) is not empty; a private PostgreSQL needs a folder of its own")
+        }
+        if Self.socketFits(in: asked), Self.isReachable(asked) {
+            path = asked
+            folders = [asked]
+        } else {
+            path = try Self.makeTemporaryFolder()
+            folders = [asked, path]
+        }
+        try files.createFile("\(path)/postgres.log")
+        if let owner = try Self.serverUser() {
+            for place in [path, "\(path)/postgres.log"] {
+                try files.setAttributes(
+                    [.ownerAccountID: owner.user, .groupOwnerAccountID: owner.group], ofItemAtPath: place)
+            }
+        }
+    }
+
+    /// A command that is run in a folder, by the server's user when this process is root.
+    static func commandAsServerUser(_ command: [String], in folder: String) -> [String] {
+        let inFolder = ["/usr/bin/env", "--chdir", folder]
+        guard geteuid() == 0 else { return inFolder + command }
+        return inFolder + ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"] + command
+    }
+
+    /// The user that the server runs as; nil when it is this process's own.
+    private static func serverUser() throws -> (user: UInt32, group: UInt32)? {
+        guard geteuid() == 0 else { return nil }
+        guard let user = userIdentifier(named: "postgres"), let group = groupIdentifier(named: "postgres") else {
+            throw PrivatePostgresError(
+                "PostgreSQL does not run as root, and there is no user 'postgres' to run it as; "
+                    + "run this as another user, or install Debian's package postgresql, which brings that user")
+        }
+        return (user, group)
+    }
+
+    /// `sockaddr_un` has 108 bytes for a path and the NUL after it.
+    private static func socketFits(in folder: String) -> Bool {
+        "\(folder)/.s.PGSQL.5432.lock".utf8.count <= 107
+    }
+
+    /// Whether every folder on the way can be passed by another user.
+    private static func isReachable(_ folder: String) -> Bool {
+        guard geteuid() == 0 else { return true }
+        var place = URL(fileURLWithPath: folder).deletingLastPathComponent()
+        while place.path != "/" {
+            let mode = try? FileManager.default.attributesOfItem(atPath: place.path)[.posixPermissions] as? Int
+            guard let mode, mode & 0o001 != 0 else { return false }
+            place.deleteLastPathComponent()
+        }
+        return true
+    }
+
+    private static func makeTemporaryFolder() throws -> String {
+        var template = Array("/tmp/pgsidecar-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw PrivatePostgresError("can't make a folder under /tmp: \(String(cString: strerror(errno)))")
+        }
+        return String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
+
+extension FileManager {
+    /// Makes an empty file; throws where `createFile(atPath:contents:)` says false.
+    fileprivate func createFile(_ path: String) throws {
+        guard createFile(atPath: path, contents: nil) else {
+            throw PrivatePostgresError("can't write to \(path)")
+        }
+    }
+}

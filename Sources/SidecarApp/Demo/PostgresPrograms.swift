@@ -1,0 +1,52 @@
+import Foundation
+
+/// Where the programs of a PostgreSQL server stand on this machine.
+struct PostgresPrograms: Sendable {
+    /// The folder that has `postgres`, `initdb` and `psql`.
+    let folder: String
+
+    /// Looks where `pg_config` points, then in Debian's folders from the newest version on, then along `PATH`.
+    ///
+    /// - Throws: `PrivatePostgresError` that says what to install.
+    static func find() async throws -> PostgresPrograms {
+        var candidates: [String] = []
+        if let folder = try? await Program(command: ["/usr/bin/env", "pg_config", "--bindir"]).run() {
+            candidates.append(folder)
+        }
+        let debian = "/usr/lib/postgresql"
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: debian)) ?? []
+        candidates += versions.sorted { (Int($0) ?? 0) > (Int($1) ?? 0) }.map { "\(debian)/\($0)/bin" }
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        candidates += path.split(separator: ":").map(String.init)
+        let found = candidates.first { folder in
+            ["postgres", "initdb", "psql"].allSatisfy {
+                FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)")
+            }
+        }
+        guard let found else {
+            throw PrivatePostgresError("no PostgreSQL server on this machine; on Debian: apt-get install postgresql")
+        }
+        return PostgresPrograms(folder: found)
+    }
+
+    /// The path of one of the programs.
+    subscript(name: String) -> String { "\(folder)/\(name)" }
+
+    /// Whether the module that counts statements came with this server; Debian has it in the server's package.
+    func hasStatementStatistics() async -> Bool {
+        let libraries = try? await Program(command: ["/usr/bin/env", self["pg_config"], "--pkglibdir"]).run()
+        // Debian's pg_config may be absent beside the server; its libraries stand one folder above.
+        let folders = [libraries, "\(folder)/../lib"].compactMap { $0 }
+        return folders.contains { FileManager.default.fileExists(atPath: "\($0)/pg_stat_statements.so") }
+    }
+}
+
+/// Why a private PostgreSQL could not do what was asked, and what would help.
+public struct PrivatePostgresError: Error, CustomStringConvertible, Sendable {
+    /// The reason.
+    public let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}

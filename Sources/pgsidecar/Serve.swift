@@ -1,0 +1,38 @@
+import ArgumentParser
+import Foundation
+import SidecarApp
+
+/// `pgsidecar serve`
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve the groups of a settings file.",
+        discussion: """
+            Runs until SIGTERM or SIGINT; then it stops accepting, answers what is in flight (at most `drain_timeout`) and
+            ends. A second signal ends it at once. It takes a socket from systemd (LISTEN_FDS) and tells systemd when it
+            is ready; Config/pgsidecar.service is an example.
+
+            Example:
+              pgsidecar serve --config Config/minimal.yaml
+              redis-cli -s /run/pgsidecar/pgsidecar.sock GET account:4711
+            """
+    )
+
+    @OptionGroup var config: ConfigOption
+
+    func run() async throws {
+        try await reportingErrors {
+            let settings = try config.load()
+            try await Sidecar(settings: settings, logger: standardErrorLogger(settings.log.level)).run()
+        }
+    }
+}
+
+/// `--config FILE`
+struct ConfigOption: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("The settings file (YAML).", valueName: "file"))
+    var config: String
+
+    func load() throws -> Settings {
+        try Settings.load(from: config, environment: ProcessInfo.processInfo.environment)
+    }
+}
