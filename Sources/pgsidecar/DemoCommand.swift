@@ -2,13 +2,18 @@ import ArgumentParser
 import Foundation
 import SidecarApp
 
+/// Writes a line to standard output at once, also when that is a pipe.
+@Sendable private func show(_ line: String) {
+    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
+}
+
 /// `pgsidecar demo`
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "Serve pgbench's tables from a PostgreSQL of its own, to be tried with redis-cli.",
         discussion: """
-            Run it in pgsidecar's folder. It starts a private PostgreSQL below run/, which goes when the demo ends, fills
+            Run it in pgsidecar's folder. It starts a private PostgreSQL below run/, which goes when the demo ends, fills \
             it from sql/demo/, serves Config/demo.yaml and prints lines to paste.
 
             With a database given it uses that one and writes nothing to it, unless you say --write.
@@ -36,7 +41,7 @@ struct DemoCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingErrors {
             try await Demo(databaseURL: url, socket: socket, write: write)
-                .run(makeLogger: standardErrorLogger, say: { print($0) })
+                .run(makeLogger: standardErrorLogger, say: show)
         }
     }
 

@@ -8,14 +8,15 @@ struct Pgsidecar: AsyncParsableCommand {
         commandName: "pgsidecar",
         abstract: "A read-through cache beside your application and in front of PostgreSQL.",
         discussion: """
-            Any Redis client asks for a key over a Unix socket. pgsidecar answers from memory, or runs the SQL that you
+            Any Redis client asks for a key over a Unix socket. pgsidecar answers from memory, or runs the SQL that you \
             wrote for the key's group, once, however many clients ask at that moment.
 
             To see it work:          pgsidecar demo
             With settings of yours:  pgsidecar check --config pgsidecar.yaml --connect
                                      pgsidecar serve --config pgsidecar.yaml
 
-            Exit codes: 0 all is well, 64 wrong usage, 69 the database can't be reached, 78 wrong settings, 1 anything else.
+            Exit codes: 0 all is well, 64 wrong usage, 69 the database can't be reached, 78 wrong settings, \
+            1 anything else.
             """,
         version: Sidecar.version,
         subcommands: [Serve.self, Check.self, DemoCommand.self]

@@ -7,8 +7,8 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve the groups of a settings file.",
         discussion: """
-            Runs until SIGTERM or SIGINT; then it stops accepting, answers what is in flight (at most `drain_timeout`) and
-            ends. A second signal ends it at once. It takes a socket from systemd (LISTEN_FDS) and tells systemd when it
+            Runs until SIGTERM or SIGINT; then it stops accepting, answers what is in flight (at most `drain_timeout`) and \
+            ends. A second signal ends it at once. It takes a socket from systemd (LISTEN_FDS) and tells systemd when it \
             is ready; Config/pgsidecar.service is an example.
 
             Example:

@@ -61,7 +61,7 @@ public struct Demo: Sendable {
         environment["DATABASE_URL"] = url
         environment["PGSIDECAR_SOCKET"] = socket
         let settings = try Settings.load(from: Self.settingsFile, environment: environment)
-        let path = URL(fileURLWithPath: socket).path
+        let path = pasteable(socket)
         try await Sidecar(settings: settings, logger: makeLogger(settings.log.level)).run {
             say(
                 """
@@ -80,7 +80,7 @@ public struct Demo: Sendable {
     }
 
     /// Sees that a given database has the demo's tables, and makes them only when that was asked for.
-    private func prepare(_ url: String) async throws {
+    func prepare(_ url: String) async throws {
         let programs = try await PostgresPrograms.find()
         let psql = Psql(program: programs["psql"], url: url)
         let tables = ["pgbench_accounts", "pgbench_branches", "pgbench_tellers"]
@@ -101,6 +101,13 @@ public struct Demo: Sendable {
                 """)
         }
         try await psql.run(files: Self.scripts)
+    }
+
+    /// A socket's path as a shell takes it from any folder; as it was given where the whole path is too long for a socket.
+    private func pasteable(_ socket: String) -> String {
+        let whole = URL(fileURLWithPath: socket).path
+        let path = whole.utf8.count <= 107 ? whole : socket
+        return path.contains(" ") ? "'\(path)'" : path
     }
 
     /// A URL to show, without its password.

@@ -54,7 +54,7 @@ extension ValueType where Value: CaseIterable & RawRepresentable<String> {
     static var choice: ValueType {
         let names = Value.allCases.map(\.rawValue)
         return ValueType(
-            expects: names.joined(separator: ", "),
+            expects: "one of \(names.joined(separator: ", "))",
             parse: { text throws(WrongValue) in
                 if let value = Value(rawValue: text) { return value }
                 let guess = nearestName(to: text, among: names).map { "; did you mean '\($0)'?" } ?? ""
