@@ -1,0 +1,233 @@
+import CacheCore
+import DequeModule
+import EventLoop
+import Groundwork
+
+/// What a ``DatabaseConnection`` tells its pool.
+protocol DatabaseConnectionOwner: AnyObject {
+    /// A place in the connection's pipeline became free.
+    func connectionHasRoom(_ connection: DatabaseConnection)
+    /// The connection is closed. `loads` were not answered, oldest first; if `hung`, the oldest had its time.
+    func connectionLost(_ connection: DatabaseConnection, _ loads: consuming UniqueDeque<Load>, _ loss: Loss)
+    /// A prepared statement's columns changed, so what the getter's group holds has an older shape.
+    func schemaChanged(for getter: QueryGetter)
+}
+
+/// Why a connection was closed.
+enum Loss {
+    case broken(String)
+    case hung
+
+    /// For logs.
+    var text: String {
+        switch self {
+        case .broken(let text): text
+        case .hung: "no answer within load_timeout"
+        }
+    }
+}
+
+/// One database connection in pipeline mode, on the loop that made it. No call blocks.
+final class DatabaseConnection: EventSource {
+    /// Beyond a load's timeout, so that a statement timeout of the same length comes first.
+    private static let grace = Duration.milliseconds(250)
+    private static let housekeepingTimeout = Duration.seconds(10)
+
+    /// When it was opened.
+    let openedAt: Instant
+
+    private let loop: EventLoop
+    private let context: DatabaseContext
+    private unowned let owner: any DatabaseConnectionOwner
+    /// Nil from the moment it is lost or closed.
+    private var link: PQConnection?
+    private var registration: Registration?
+    private var pipeline: Pipeline
+    private var waitsForWriting = false
+    private var hangTimer: Timer?
+    private var hangTimerDue = Instant(nanoseconds: .max)
+
+    /// Takes over a fresh connection. Throws when it broke meanwhile or cannot be watched.
+    init(
+        _ link: consuming PQConnection, on loop: EventLoop, context: DatabaseContext, owner: any DatabaseConnectionOwner
+    )
+        throws
+    {
+        guard link.startPipelining() else { throw ConnectError(description: link.errorText) }
+        let descriptor = link.descriptor
+        self.loop = loop
+        self.context = context
+        self.owner = owner
+        self.link = consume link
+        openedAt = loop.now
+        pipeline = Pipeline(statementCount: context.getters.count)
+        registration = try loop.register(descriptor, for: .readable, source: self)
+    }
+
+    /// The number of answers that are due.
+    var depth: Int { pipeline.depth }
+
+    /// Whether it takes loads.
+    var isOpen: Bool { link != nil }
+
+    // MARK: Sending
+
+    /// Sends a load, behind the Parse of its statement when this connection has not got it yet, with a sync of its own.
+    func send(_ load: consuming Load) {
+        let getter = load.getter
+        guard isOpen else { return load.fail { .unavailable($0, detail: nil) } }
+        let parts = load.parts
+        let place = load.place
+        context.gauges.noteSent()
+        guard context.settings.prepare else {
+            pipeline.append(load, runsStatement: false, prepares: false, at: loop.now)
+            let isSent = link?.sendQuery(getter.statement.sql, parts) ?? false
+            return finishSending(isSent)
+        }
+        let (name, needsPrepare) = pipeline.statement(of: getter, at: place)
+        pipeline.append(load, runsStatement: true, prepares: needsPrepare, at: loop.now)
+        let isPrepared = !needsPrepare || (link?.sendPrepare(name, getter.statement.sql) ?? false)
+        finishSending(isPrepared && (link?.sendExecute(name, parts) ?? false))
+    }
+
+    /// Drops a statement that became stale. Its answer does not matter: it may be gone already.
+    private func deallocate(_ name: String) {
+        pipeline.appendHousekeeping(timeout: Self.housekeepingTimeout, at: loop.now)
+        finishSending(link?.sendQuery("deallocate \(name)", .none) ?? false)
+    }
+
+    private func finishSending(_ isSent: Bool) {
+        guard isSent, link?.sendSync() ?? false else { return lose(.broken(link?.errorText ?? "")) }
+        flush()
+        watchForHang()
+    }
+
+    private func flush() {
+        guard let flushed = link?.flush() else { return }
+        switch flushed {
+        case .done: waitForWriting(false)
+        case .partly: waitForWriting(true)
+        case .failed: lose(.broken(link?.errorText ?? ""))
+        }
+    }
+
+    private func waitForWriting(_ waits: Bool) {
+        guard waits != waitsForWriting, let registration else { return }
+        waitsForWriting = waits
+        loop.update(registration, for: waits ? [.readable, .writable] : .readable)
+    }
+
+    // MARK: Receiving
+
+    /// Reads once, then takes every answer that is complete.
+    func ready(_ readiness: Readiness) {
+        guard let isConnected = link?.consumeInput() else { return }
+        takeResults()
+        guard isConnected else { return lose(.broken(link?.errorText ?? "")) }
+        if waitsForWriting { flush() }
+        watchForHang()
+        if isOpen { owner.connectionHasRoom(self) }
+    }
+
+    /// Each turn looks at the connection anew: what a result sets off may send on it or close it.
+    private func takeResults() {
+        var endsInARow = 0
+        while pipeline.depth > 0, let isBusy = link?.isBusy, !isBusy {
+            // Borrowed from `link` as one expression, so that the result is freed before anybody is told of it.
+            guard let received = link?.nextResult() else {
+                // One end follows each command. Two tell that libpq expects nothing more, and we do.
+                endsInARow += 1
+                if endsInARow == 2 { return lose(.broken("the connection lost count of its answers")) }
+                continue
+            }
+            endsInARow = 0
+            take(received)
+        }
+    }
+
+    private func take(_ result: consuming PQResult) {
+        switch result.status {
+        case .rows: pipeline.receiveRows(result)
+        case .done: pipeline.receiveDone()
+        case .aborted: break
+        case .error:
+            let error = result.error
+            if error.endsSession || link?.isBroken ?? true { return lose(.broken(error.message)) }
+            pipeline.receiveError(error)
+        case .sync:
+            act(on: pipeline.receiveSync(at: loop.now))
+        }
+    }
+
+    private func act(on completion: consuming Pipeline.Completion) {
+        switch consume completion {
+        case .nothing: break
+        case .end(let load, let outcome): load.end(outcome)
+        case .retry(let load):
+            context.gauges.noteRetry()
+            send(load)
+        case .retryAfterSchemaChange(let load, let stale):
+            context.gauges.noteRetry()
+            owner.schemaChanged(for: load.getter)
+            deallocate(stale)
+            send(load)
+        }
+    }
+
+    // MARK: A hung database
+
+    /// One timer for the oldest load. It is set anew only when it would come too late; coming too early costs one look.
+    private func watchForHang() {
+        guard let deadline = pipeline.deadline.map({ $0 + Self.grace }), isOpen else { return }
+        guard deadline < hangTimerDue else { return }
+        if let hangTimer { loop.cancel(hangTimer) }
+        hangTimerDue = deadline
+        hangTimer = loop.schedule(at: deadline) { [weak self] in self?.hangTimerFired() }
+    }
+
+    private func hangTimerFired() {
+        hangTimer = nil
+        hangTimerDue = Instant(nanoseconds: .max)
+        if let deadline = pipeline.deadline, deadline + Self.grace <= loop.now {
+            cancelOnServer()
+            lose(.hung)
+        } else {
+            watchForHang()
+        }
+    }
+
+    /// Asks the server to stop what it runs for us: closing the socket does not. On a thread, since it blocks, and only
+    /// so many at once, since they wait for as long as the server hangs.
+    private func cancelOnServer() {
+        guard let cancel = link?.makeCancel(), context.gauges.beginCancel() else { return }
+        let parcel = Parcel(cancel)
+        let gauges = context.gauges
+        let isStarted = runDetached {
+            parcel.take()?.send()
+            gauges.endCancel()
+        }
+        if !isStarted { gauges.endCancel() }
+    }
+
+    // MARK: The end
+
+    private func lose(_ loss: Loss) {
+        guard isOpen else { return }
+        shut()
+        owner.connectionLost(self, pipeline.takeLoads(), loss)
+    }
+
+    /// Closes it for good, and gives back the loads that were not answered.
+    func close() -> UniqueDeque<Load> {
+        shut()
+        return pipeline.takeLoads()
+    }
+
+    private func shut() {
+        if let registration { loop.deregister(registration) }
+        if let hangTimer { loop.cancel(hangTimer) }
+        registration = nil
+        hangTimer = nil
+        link = nil
+    }
+}

@@ -1,0 +1,120 @@
+public import EventLoop
+public import Logging
+
+/// The way from getters to PostgreSQL: a pool of pipelined connections on each loop. Any thread may use it.
+public final class Database: Sendable {
+    private let context: DatabaseContext
+    private let routing: Routing
+
+    /// Ties `getters` to the database, which connects when it is started.
+    ///
+    /// - Parameters:
+    ///   - settings: How the database is reached and how much of it is used.
+    ///   - loops: The loops that connections live on; a load starts on the loop of its caller where that has any.
+    ///   - getters: Each belongs to one database.
+    ///   - logger: Gets connections made, lost and refused, and groups whose SQL cannot work.
+    ///   - onSchemaChange: Called with a group's name when the columns of its result changed, on a loop's thread: what
+    ///     the group holds has an older shape and is best dropped.
+    public init(
+        settings: DatabaseSettings, loops: [EventLoop], getters: [QueryGetter], logger: Logger,
+        onSchemaChange: @escaping @Sendable (_ group: String) -> Void = { _ in }
+    ) {
+        context = DatabaseContext(
+            settings: settings, getters: getters, logger: logger, onSchemaChange: onSchemaChange)
+        routing = Routing(loops: loops, connections: settings.connections)
+        for (place, getter) in getters.enumerated() { getter.attach(to: routing, at: place) }
+    }
+
+    /// Begins to connect; returns at once. The loops may be started before or after.
+    ///
+    /// A database that cannot be reached is asked again, with growing pauses, for as long as it takes. The first
+    /// connection has every getter described before it takes loads; what is wrong with one is logged.
+    public func start() {
+        for seat in routing.seats {
+            seat.loop.submit { [routing, context] in
+                guard seat.pool == nil else { return }
+                let pool = ConnectionPool(on: seat, routing: routing, context: context)
+                seat.pool = pool
+                pool.start()
+            }
+        }
+    }
+
+    /// Closes all connections; loads that wait or are in flight fail. Returns when that is done. The loops must be running.
+    public func stop() async {
+        for seat in routing.seats {
+            await withCheckedContinuation { continuation in
+                seat.loop.submit {
+                    seat.pool?.close()
+                    seat.pool = nil
+                    continuation.resume()
+                }
+            }
+        }
+    }
+
+    /// Has the server parse and describe every getter's statement, over a connection made for it.
+    ///
+    /// - Returns: One description for each getter, in their order. SQL that the server refuses is told there.
+    /// - Throws: ``ConnectError`` when the database cannot be reached or does not answer.
+    public func describe() async throws -> [GroupDescription] {
+        try await withCheckedThrowingContinuation { continuation in
+            let isStarted = runDetached { [context] in
+                do throws(ConnectError) {
+                    let connection = try PQConnection.connect(context.settings)
+                    continuation.resume(returning: try Catalog.describe(context.getters, on: connection))
+                } catch {
+                    continuation.resume(throwing: error)
+                }
+            }
+            if !isStarted { continuation.resume(throwing: ConnectError(description: "no thread to connect on")) }
+        }
+    }
+
+    /// What the first connection was told about every getter; nil while there was none.
+    public var descriptions: [GroupDescription]? { context.catalog.descriptions }
+
+    /// How the database stands at the moment.
+    public var status: DatabaseStatus {
+        var status = DatabaseStatus()
+        status.connectionsWanted = context.settings.connections
+        for seat in routing.seats {
+            status.connectionsReady += seat.ready
+            status.connectionsConnecting += seat.connecting
+            status.loadsQueued += seat.queued
+        }
+        let gauges = context.gauges
+        status.connectionsMade = gauges.connected
+        status.connectionsLost = gauges.lost
+        status.loadsSent = gauges.sent
+        status.loadsRetried = gauges.retried
+        status.lastError = gauges.lastError
+        status.degradedGroups = context.getters.filter(\.isDegraded).map(\.name)
+        return status
+    }
+}
+
+/// How a ``Database`` stands, and what it did since its start.
+public struct DatabaseStatus: Sendable, Equatable {
+    /// Connections that the settings ask for.
+    public internal(set) var connectionsWanted = 0
+    /// Connections that take loads.
+    public internal(set) var connectionsReady = 0
+    /// Attempts to connect that are under way.
+    public internal(set) var connectionsConnecting = 0
+    /// Connections that were made since the start.
+    public internal(set) var connectionsMade = 0
+    /// Connections that were lost since the start.
+    public internal(set) var connectionsLost = 0
+    /// Loads that wait for a place in a pipeline.
+    public internal(set) var loadsQueued = 0
+    /// Loads that were sent, retries included.
+    public internal(set) var loadsSent = 0
+    /// Loads that were started a second time.
+    public internal(set) var loadsRetried = 0
+    /// Why the last attempt to connect failed or the last connection was lost; nil since the last success. For the
+    /// operator: may name hosts and users.
+    public internal(set) var lastError: String?
+    /// Groups whose SQL does not fit the database's tables any more.
+    public internal(set) var degradedGroups: [String] = []
+}

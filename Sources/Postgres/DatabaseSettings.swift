@@ -1,0 +1,25 @@
+/// How the database is reached and how much of it is used.
+public struct DatabaseSettings: Sendable, Equatable {
+    /// A libpq connection string or URL; nil leaves all of it to libpq's own sources (`PG*` variables and files).
+    public var url: String?
+    /// Database connections, over all loops.
+    public var connections = 4
+    /// Loads in flight on one database connection.
+    public var pipelineDepth = 32
+    /// How long one attempt to reach one address may take. libpq counts whole seconds, at least two; a
+    /// `connect_timeout` in the URL goes before.
+    public var connectTimeout: Duration = .seconds(5)
+    /// Whether getters are prepared statements. Off is for poolers that cannot keep them.
+    public var prepare = true
+    /// Loads that may wait on one loop for a place in a pipeline; beyond it they fail as busy.
+    public var queuedLoads = 10_000
+
+    /// The defaults.
+    public init() {}
+
+    /// As libpq takes it.
+    var connectTimeoutSeconds: Int {
+        let (seconds, attoseconds) = connectTimeout.components
+        return max(2, Int(clamping: seconds) + (attoseconds > 0 ? 1 : 0))
+    }
+}

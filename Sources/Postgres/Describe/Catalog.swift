@@ -1,0 +1,59 @@
+import Groundwork
+import Logging
+
+/// What the server said about every getter, once it was asked.
+final class Catalog: Sendable {
+    /// For all statements together.
+    private static let timeLimit = Duration.seconds(10)
+
+    private enum State {
+        case open
+        /// Some thread asks; it gives the claim back when it fails.
+        case claimed
+        case described([GroupDescription])
+    }
+
+    private let state = Groundwork.Mutex(State.open)
+
+    /// The descriptions; nil while no connection could be made.
+    var descriptions: [GroupDescription]? {
+        state.withLock { state in
+            switch state {
+            case .open, .claimed: nil
+            case .described(let descriptions): descriptions
+            }
+        }
+    }
+
+    /// Asks on `connection`, unless that was done before or is being done on another one.
+    func describeOnce(_ context: DatabaseContext, on connection: borrowing PQConnection) throws(ConnectError) {
+        let isOurs = state.withLock { state in
+            guard case .open = state else { return false }
+            state = .claimed
+            return true
+        }
+        guard isOurs else { return }
+        do throws(ConnectError) {
+            let descriptions = try Self.describe(context.getters, on: connection)
+            state.withLock { $0 = .described(descriptions) }
+            for mistake in descriptions.compactMap(\.mistake) {
+                context.logger.error("a group's query cannot work", metadata: ["mistake": "\(mistake)"])
+            }
+        } catch {
+            state.withLock { $0 = .open }
+            throw error
+        }
+    }
+
+    /// Asks on `connection`, and tells each getter what concerns it.
+    static func describe(
+        _ getters: [QueryGetter], on connection: borrowing PQConnection
+    ) throws(ConnectError) -> [GroupDescription] {
+        let session = DescribeSession(deadline: Instant.now() + timeLimit)
+        let descriptions = try session.describe(getters, on: connection)
+        for (getter, description) in zip(getters, descriptions) where description.mistake == nil {
+            getter.describe(as: description)
+        }
+        return descriptions
+    }
+}

@@ -1,0 +1,68 @@
+import CacheCore
+
+/// A key split into the parameters of its group's query.
+///
+/// With n parameters the text is split at the first n-1 separators, so the last part may hold any byte but zero, which
+/// PostgreSQL's text cannot hold.
+struct KeyParts {
+    /// Why a key cannot be one of its group.
+    enum Mistake: Error, Equatable {
+        case wrongCount(expected: Int, found: Int)
+        case zeroByte
+    }
+
+    private static let separator = UInt8(ascii: ":")
+
+    private let bytes: [UInt8]
+    private let count: Int
+
+    /// Checks that `key` has `count` parts.
+    init(of key: Key, count: Int) throws(Mistake) {
+        bytes = key.bytes
+        self.count = count
+        if bytes.contains(0) { throw .zeroByte }
+        if count == 0 {
+            guard bytes.isEmpty else { throw .wrongCount(expected: 0, found: 1) }
+        } else if count > 1 {
+            var found = 1
+            for byte in bytes where byte == Self.separator && found < count { found += 1 }
+            guard found == count else { throw .wrongCount(expected: count, found: found) }
+        }
+    }
+
+    /// No part at all, for statements without parameters.
+    private init() {
+        bytes = []
+        count = 0
+    }
+
+    /// The parameters of a statement that has none.
+    static let none = KeyParts()
+
+    /// Calls `body` with the parameters as libpq takes them: their number, and a pointer to each one's text, which ends
+    /// with a zero byte.
+    ///
+    /// All texts lie in one copy of the key, in which a zero byte stands at the end and in place of each separator. The
+    /// pointers hold for the call only; libpq copies what they point to.
+    func withParameters<Result>(_ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?) -> Result) -> Result {
+        guard count > 0 else { return body(0, nil) }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: bytes.count + 1) { text in
+            withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: count) { starts in
+                var part = 0
+                starts.initialize(repeating: nil)
+                starts[0] = UnsafePointer(text.baseAddress)
+                for (place, byte) in bytes.enumerated() {
+                    if byte == Self.separator, part + 1 < count {
+                        text.initializeElement(at: place, to: 0)
+                        part += 1
+                        starts[part] = UnsafePointer(text.baseAddress.map { $0 + place + 1 })
+                    } else {
+                        text.initializeElement(at: place, to: CChar(bitPattern: byte))
+                    }
+                }
+                text.initializeElement(at: bytes.count, to: 0)
+                return body(Int32(clamping: count), starts.baseAddress.map { UnsafePointer($0) })
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import CLibPQ
+
+/// Why no database connection could be made.
+public struct ConnectError: Error, Sendable, CustomStringConvertible {
+    /// What libpq said, without what may be a credential; for logs and the operator's terminal.
+    public let description: String
+}
+
+extension PQConnection {
+    /// Connects, as libpq does it: service and password files, several hosts in turn, `target_session_attrs`, TLS.
+    ///
+    /// Blocks, so it is for threads of its own. An event loop could drive `PQconnectPoll` instead, but that resolves host
+    /// names and reads files without regard for the loop, and it knows no time limit: a host that swallows packets would
+    /// take the whole attempt's time, and the hosts after it would never have their turn. Here libpq keeps
+    /// `connect_timeout` for each address.
+    static func connect(_ settings: DatabaseSettings) throws(ConnectError) -> PQConnection {
+        if let url = settings.url, !isWellFormed(url) {
+            throw ConnectError(description: "database.url is not a connection string that libpq understands")
+        }
+        guard let pointer = withParameters(settings, { PQconnectdbParams($0, $1, 1) }) else {
+            throw ConnectError(description: "out of memory")
+        }
+        PQsetNoticeProcessor(pointer, { _, _ in }, nil)
+        let connection = PQConnection(takingOver: pointer)
+        guard !connection.isBroken else {
+            throw ConnectError(description: safeText(connection.errorText, url: settings.url))
+        }
+        return connection
+    }
+
+    /// libpq's text for a bad string quotes it, with the password, so only the verdict is used.
+    private static func isWellFormed(_ url: String) -> Bool {
+        var text: UnsafeMutablePointer<CChar>?
+        defer { PQfreemem(text) }
+        guard let options = PQconninfoParse(url, &text) else { return false }
+        PQconninfoFree(options)
+        return true
+    }
+
+    /// A server's refusal never holds the password. What libpq says before it reached one may quote parts of a string
+    /// in which a password was not escaped.
+    private static func safeText(_ text: String, url: String?) -> String {
+        let mayHoldPassword = url.map { $0.contains("@") || $0.contains("password") } ?? false
+        if !mayHoldPassword || text.hasPrefix("connection to server") { return text }
+        return "libpq refused database.url; `psql` with the same string tells why"
+    }
+
+    /// Later names override earlier ones and what the URL says overrides what stands before it, so the URL's own
+    /// `connect_timeout` wins, and the encoding is always ours.
+    private static func withParameters<Result>(
+        _ settings: DatabaseSettings,
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> Result?
+    ) -> Result? {
+        var parameters = [
+            ("fallback_application_name", "pgsidecar"),
+            ("connect_timeout", String(settings.connectTimeoutSeconds)),
+        ]
+        if let url = settings.url { parameters.append(("dbname", url)) }
+        parameters.append(("client_encoding", "UTF8"))
+        return withCStrings(parameters.map(\.0)) { names in
+            withCStrings(parameters.map(\.1)) { values in body(names, values) }
+        }
+    }
+}
+
+/// Calls `body` with pointers to the strings' bytes, closed by a null pointer; they hold for the call only.
+private func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result?
+) -> Result? {
+    let bytes = strings.flatMap { $0.utf8CString }
+    return bytes.withUnsafeBufferPointer { bytes -> Result? in
+        guard let base = bytes.baseAddress else { return nil }
+        var starts: [UnsafePointer<CChar>?] = []
+        var offset = 0
+        for string in strings {
+            starts.append(base + offset)
+            offset += string.utf8.count + 1
+        }
+        starts.append(nil)
+        return starts.withUnsafeBufferPointer { starts in starts.baseAddress.flatMap(body) }
+    }
+}

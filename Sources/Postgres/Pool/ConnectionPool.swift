@@ -1,0 +1,179 @@
+import CacheCore
+import DequeModule
+import EventLoop
+import Groundwork
+import Logging
+
+/// One loop's share of the database connections, and the loads that wait for a place in their pipelines.
+/// On its loop's thread only.
+final class ConnectionPool: DatabaseConnectionOwner {
+    private let loop: EventLoop
+    private let context: DatabaseContext
+    private let seat: PoolSeat
+    private unowned let routing: Routing
+    private var state: PoolState
+    private var connections: [DatabaseConnection] = []
+    private var queue = UniqueDeque<Load>()
+    private var retryTimer: Timer?
+
+    init(on seat: PoolSeat, routing: Routing, context: DatabaseContext) {
+        loop = seat.loop
+        self.seat = seat
+        self.routing = routing
+        self.context = context
+        state = PoolState(share: seat.share)
+    }
+
+    func start() {
+        act(on: state.start())
+    }
+
+    /// Closes every connection; every load fails.
+    func close() {
+        state.close()
+        if let retryTimer { loop.cancel(retryTimer) }
+        retryTimer = nil
+        let closing = connections
+        connections = []
+        for connection in closing {
+            var lost = connection.close()
+            while let load = lost.popFirst() { load.fail(LoadError.stopped) }
+        }
+        while let load = queue.popFirst() { load.fail(LoadError.stopped) }
+        publish()
+    }
+
+    // MARK: Loads
+
+    /// Sends a load on the connection with the least in flight; or hands it to a loop that has a connection when this one
+    /// has none; or queues it while one can be expected.
+    func start(_ load: consuming Load) {
+        if queue.isEmpty, let connection = leastBusy() { return connection.send(load) }
+        if state.ready == 0, !load.isHandedOver, let other = routing.seat(insteadOf: seat) {
+            load.isHandedOver = true
+            return other.start(load)
+        }
+        if state.isDown || state.share == 0 {
+            return load.fail { .unavailable($0, detail: context.gauges.lastError) }
+        }
+        guard queue.count < context.settings.queuedLoads else { return load.fail(LoadError.tooManyWaiting) }
+        queue.append(load)
+        seat.publish(queued: queue.count)
+    }
+
+    private func leastBusy() -> DatabaseConnection? {
+        var best: DatabaseConnection?
+        var leastDepth = context.settings.pipelineDepth
+        for connection in connections where connection.depth < leastDepth {
+            best = connection
+            leastDepth = connection.depth
+        }
+        return best
+    }
+
+    /// Sends what waits as far as there is room. A load that nobody wants any more is dropped here, before it costs the
+    /// database anything.
+    private func pump() {
+        guard !queue.isEmpty else { return }
+        while let connection = leastBusy(), let load = queue.popFirst() {
+            if load.isWanted(at: loop.now) { connection.send(load) }
+        }
+        seat.publish(queued: queue.count)
+    }
+
+    /// Takes all that waits through ``start(_:)`` again: the state changed.
+    private func reconsiderQueue() {
+        var waiting = UniqueDeque<Load>()
+        swap(&waiting, &queue)
+        while let load = waiting.popFirst() { start(load) }
+        seat.publish(queued: queue.count)
+    }
+
+    // MARK: What connections tell
+
+    func connectionHasRoom(_ connection: DatabaseConnection) {
+        pump()
+    }
+
+    func schemaChanged(for getter: QueryGetter) {
+        context.logger.warning("the result's columns changed; what the group holds is dropped", for: getter)
+        context.onSchemaChange(getter.name)
+    }
+
+    func connectionLost(_ connection: DatabaseConnection, _ loads: consuming UniqueDeque<Load>, _ loss: Loss) {
+        connections.removeAll { $0 === connection }
+        context.gauges.noteLoss(loss)
+        context.logger.warning("database connection lost", metadata: ["reason": "\(loss.text)"])
+        act(on: state.lost(after: loop.now - connection.openedAt))
+        publish()
+        switch loss {
+        case .broken: break
+        case .hung:
+            if let oldest = loads.popFirst() { oldest.fail(LoadError.hung) }
+        }
+        while let load = loads.popFirst() { startAgain(load) }
+    }
+
+    /// Nobody knows how far a load came that was lost on its way. A second try is safe, as getters only read; a third
+    /// one would be part of a storm.
+    private func startAgain(_ load: consuming Load) {
+        if load.isRetry { return load.fail { .unavailable($0, detail: context.gauges.lastError) } }
+        guard load.isWanted(at: loop.now) else { return }
+        load.isRetry = true
+        context.gauges.noteRetry()
+        start(load)
+    }
+
+    // MARK: Connecting
+
+    private func act(on action: PoolState.Action) {
+        switch action {
+        case .nothing: break
+        case .connect(let count):
+            for _ in 0..<count { connect() }
+        case .retry(let delay):
+            retryTimer = loop.schedule(at: loop.now + delay) { [weak self] in
+                guard let self else { return }
+                retryTimer = nil
+                act(on: state.retryDue())
+            }
+        }
+        publish()
+    }
+
+    private func connect() {
+        let seat = seat
+        let isStarted = connectDetached(context) { result in
+            seat.loop.submit { seat.pool?.attemptEnded(result) }
+        }
+        if !isStarted {
+            loop.enqueue { [weak self] in self?.attemptFailed("no thread to connect on") }
+        }
+    }
+
+    private func attemptEnded(_ result: Result<Parcel<PQConnection>, ConnectError>) {
+        do {
+            guard let link = try result.get().take() else { return }
+            let version = link.serverVersion
+            connections.append(try DatabaseConnection(link, on: loop, context: context, owner: self))
+            context.gauges.noteConnected()
+            context.logger.info("database connection ready", metadata: ["server": "\(version)"])
+            act(on: state.connected())
+            reconsiderQueue()
+        } catch {
+            attemptFailed("\(error)")
+        }
+    }
+
+    private func attemptFailed(_ text: String) {
+        context.gauges.noteFailure(text)
+        context.logger.warning("no database connection", metadata: ["reason": "\(text)"])
+        act(on: state.attemptFailed())
+        if state.isDown { reconsiderQueue() }
+    }
+
+    /// Shows others what this loop's thread knows.
+    private func publish() {
+        seat.publish(ready: state.ready, connecting: state.connecting)
+    }
+}

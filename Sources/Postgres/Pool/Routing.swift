@@ -1,0 +1,90 @@
+import CacheCore
+import EventLoop
+import Groundwork
+import Synchronization
+
+/// One loop's place in a ``Database``: how other threads reach its pool, and what they may know of it.
+final class PoolSeat: @unchecked Sendable {
+    // Unchecked: `pool` is touched on the loop's thread only.
+
+    let loop: EventLoop
+    /// How many connections its pool should have.
+    let share: Int
+    /// On the loop's thread; nil before the start and after the stop.
+    var pool: ConnectionPool?
+
+    // Written by the loop's thread, read by all.
+    private let readyCount = Atomic<Int>(0)
+    private let connectingCount = Atomic<Int>(0)
+    private let queuedCount = Atomic<Int>(0)
+
+    init(loop: EventLoop, share: Int) {
+        self.loop = loop
+        self.share = share
+    }
+
+    /// Connections that take loads.
+    var ready: Int { readyCount.load(ordering: .relaxed) }
+    /// Attempts to connect.
+    var connecting: Int { connectingCount.load(ordering: .relaxed) }
+    /// Loads that wait.
+    var queued: Int { queuedCount.load(ordering: .relaxed) }
+
+    func publish(ready: Int, connecting: Int) {
+        readyCount.store(ready, ordering: .relaxed)
+        connectingCount.store(connecting, ordering: .relaxed)
+    }
+
+    func publish(queued: Int) {
+        queuedCount.store(queued, ordering: .relaxed)
+    }
+
+    /// Starts a load here, from any thread.
+    func start(_ load: consuming Load) {
+        if loop.isCurrent { return startHere(load) }
+        let parcel = Parcel(load)
+        loop.submit { [self] in
+            if let load = parcel.take() { startHere(load) }
+        }
+    }
+
+    private func startHere(_ load: consuming Load) {
+        guard let pool else { return load.fail(LoadError.stopped) }
+        pool.start(load)
+    }
+}
+
+/// Which pool a load goes to: that of the calling thread's loop, unless another one can do more for it.
+final class Routing: Sendable {
+    let seats: [PoolSeat]
+    private let turn = Atomic<Int>(0)
+
+    /// Shares `connections` out over `loops` as evenly as they go; with fewer than loops, some have none.
+    init(loops: [EventLoop], connections: Int) {
+        let count = max(1, loops.count)
+        seats = loops.enumerated().map { place, loop in
+            PoolSeat(loop: loop, share: connections / count + (place < connections % count ? 1 : 0))
+        }
+    }
+
+    /// Starts a load, from any thread.
+    func start(_ load: consuming Load) {
+        if let loop = EventLoop.current, let own = seats.first(where: { $0.loop === loop }) {
+            return own.start(load)
+        }
+        guard !seats.isEmpty else { return load.fail(LoadError.stopped) }
+        seats[nextTurn() % seats.count].start(load)
+    }
+
+    /// A seat that has a connection ready; else, for a seat that never gets one, any that will.
+    func seat(insteadOf own: PoolSeat) -> PoolSeat? {
+        let first = nextTurn()
+        let others = (0..<seats.count).lazy.map { self.seats[(first + $0) % self.seats.count] }.filter { $0 !== own }
+        if let ready = others.first(where: { $0.ready > 0 }) { return ready }
+        return own.share == 0 ? others.first { $0.share > 0 } : nil
+    }
+
+    private func nextTurn() -> Int {
+        turn.wrappingAdd(1, ordering: .relaxed).oldValue & .max
+    }
+}

@@ -1,0 +1,114 @@
+public import CacheCore
+import Groundwork
+import Synchronization
+
+/// Loads a key by running the group's SQL, with the key's parts as its parameters.
+///
+/// PostgreSQL itself makes the JSON, so numbers, booleans, null and nested json are as `row_to_json` gives them.
+/// The getter starts to load when it was given to a ``Database`` that was started.
+public final class QueryGetter: Getter {
+    /// What a value holds of the query's result.
+    public enum Returns: String, Sendable, CaseIterable {
+        /// The one row as a JSON object, and its columns by name as hash fields. No row: the value is missing; more than
+        /// one row: an error, since which of them is meant would be chance.
+        case row
+        /// The one column of the one row, as its text. No row, or null: the value is missing; more than one row: an error.
+        case value
+        /// Every row as a JSON array of objects, in the query's order. No row: the value is missing.
+        case rows
+    }
+
+    /// The group's name, which begins each error's text.
+    public let name: String
+    /// What a value holds of the query's result.
+    public let returns: Returns
+    /// What is sent: the SQL, wrapped.
+    let statement: Statement
+    private let parameterCount: Int
+
+    private let route = AtomicLazyReference<Route>()
+    private let description = AtomicLazyReference<GroupDescriptionBox>()
+    private let degraded = Atomic<Bool>(false)
+
+    /// A getter for the group `name`. Never fails: what is wrong with `sql` is found by ``Database/describe()``.
+    public init(name: String, sql: String, returns: Returns) {
+        let text = QueryText(sql)
+        self.name = name
+        self.returns = returns
+        parameterCount = text.parameterCount
+        statement = Statement(of: text, group: name, returns: returns)
+    }
+
+    /// The number of parameters that the SQL has.
+    public var keyParts: Int? { parameterCount }
+
+    /// Whether the SQL does not fit the database's tables any more, as the last load found.
+    public var isDegraded: Bool { degraded.load(ordering: .relaxed) }
+
+    /// Hands the load to a database connection: of the calling thread's loop, if it has one.
+    public func load(_ flight: consuming Flight) {
+        do {
+            let parts = try KeyParts(of: flight.key, count: parameterCount)
+            guard let route = route.load() else { return flight.fail(.stopped(name)) }
+            route.routing.start(Load(of: self, place: route.place, parts: parts, flight: flight))
+        } catch {
+            flight.fail(LoadError(.badKey, "\(name): \(Self.text(of: error))"))
+        }
+    }
+
+    // MARK: For the database
+
+    /// Where loads go from now on. The first call counts: a getter belongs to one database.
+    func attach(to routing: Routing, at place: Int) {
+        _ = route.storeIfNil(Route(routing: routing, place: place))
+    }
+
+    /// Remembers what the server told, for better texts.
+    func describe(as description: GroupDescription) {
+        _ = self.description.storeIfNil(GroupDescriptionBox(description))
+    }
+
+    /// Remembers whether the SQL fits the tables.
+    func setDegraded(_ isDegraded: Bool) {
+        if degraded.load(ordering: .relaxed) != isDegraded { degraded.store(isDegraded, ordering: .relaxed) }
+    }
+
+    // MARK: Texts
+
+    private static func text(of mistake: KeyParts.Mistake) -> String {
+        switch mistake {
+        case .zeroByte: "a key cannot hold a zero byte"
+        case .wrongCount(expected: 0, found: _): "this group has one value and takes no key"
+        case .wrongCount(let expected, let found): "a key has \(expected) parts (separated by :), this one has \(found)"
+        }
+    }
+
+    /// Names the part of the key that could not be read, and the type that it should have, as far as both are known.
+    func badPartText(_ parameter: Int?, _ state: SQLState) -> String {
+        let part = parameter ?? (parameterCount == 1 ? 1 : nil)
+        let types = description.load()?.description.parameters ?? []
+        guard let part, part >= 1, part <= parameterCount else {
+            return "\(name): the key has a part that is not of its parameter's type (SQLSTATE \(state.code))"
+        }
+        let subject = parameterCount == 1 ? "the key" : "part \(part) of the key"
+        let type = part <= types.count ? types[part - 1] : "its parameter's type"
+        return "\(name): \(subject) is not valid as \(type) (SQLSTATE \(state.code))"
+    }
+}
+
+/// Where a getter's loads go.
+private final class Route: Sendable {
+    let routing: Routing
+    /// The getter's place among those of its database.
+    let place: Int
+
+    init(routing: Routing, place: Int) {
+        self.routing = routing
+        self.place = place
+    }
+}
+
+private final class GroupDescriptionBox: Sendable {
+    let description: GroupDescription
+    init(_ description: GroupDescription) { self.description = description }
+}

@@ -1,0 +1,125 @@
+import CacheCore
+
+/// PostgreSQL's five-character code for what went wrong.
+struct SQLState: Hashable, Sendable, ExpressibleByStringLiteral {
+    let code: String
+
+    init(_ code: String) {
+        self.code = code
+    }
+
+    init(stringLiteral code: String) {
+        self.code = code
+    }
+
+    /// Codes that this target tells apart; the names are PostgreSQL's (appendix A of its documentation).
+    static let featureNotSupported: SQLState = "0A000"
+    static let invalidStatementName: SQLState = "26000"
+    static let duplicatePreparedStatement: SQLState = "42P05"
+    static let insufficientPrivilege: SQLState = "42501"
+    static let undefinedColumn: SQLState = "42703"
+    static let undefinedFunction: SQLState = "42883"
+    static let undefinedTable: SQLState = "42P01"
+    static let queryCanceled: SQLState = "57014"
+
+    /// Class 22 where the text of a parameter is to blame.
+    static let badParameterText: Set<SQLState> = [
+        "22P02", "22P03", "22P05", "22001", "22003", "22007", "22008", "22009", "22015", "22018", "22021", "22025",
+        "22026", "22027", "22030", "22032",
+    ]
+
+    /// The first two characters.
+    var codeClass: Substring { code.prefix(2) }
+
+    /// What it means, for the codes that users meet.
+    var meaning: String? {
+        switch self {
+        case .featureNotSupported: "feature not supported"
+        case .insufficientPrivilege: "insufficient privilege"
+        case .undefinedColumn: "undefined column"
+        case .undefinedFunction: "undefined function"
+        case .undefinedTable: "undefined table"
+        case "40001": "serialization failure"
+        case "40P01": "deadlock detected"
+        case "55P03": "lock not available"
+        default: nil
+        }
+    }
+}
+
+/// What the server said about a statement. Its texts may hold values and SQL.
+struct ServerError: Error, Sendable {
+    let state: SQLState
+    let severity: String
+    let message: String
+    let hint: String?
+    let context: String?
+    /// In characters of the statement that was sent, from 1.
+    let position: Int?
+    /// The function in PostgreSQL's source that raised it.
+    let sourceFunction: String?
+
+    /// Whether it ends the session: the server goes down, is starting, was told to end this one, or is gone.
+    var endsSession: Bool {
+        severity == "FATAL" || severity == "PANIC" || state.code.isEmpty || state.codeClass == "08"
+            || state.code.hasPrefix("57P0")
+    }
+
+    /// Whether a prepared statement's result no longer has the columns that it had when it was prepared.
+    var isResultTypeChange: Bool {
+        state == .featureNotSupported && sourceFunction == "RevalidateCachedQuery"
+    }
+
+    /// Whether the statement's tables, columns or functions are not as its SQL says.
+    var isSchemaMismatch: Bool {
+        state == .undefinedTable || state == .undefinedColumn || state == .undefinedFunction
+    }
+
+    /// The number of the parameter that could not be read. PostgreSQL 14 and later name it in the context; the sentence
+    /// is translated, `$1` is not.
+    var parameter: Int? {
+        guard let context, let sign = context.firstIndex(of: "$") else { return nil }
+        return Int(context[context.index(after: sign)...].prefix { $0.isASCII && $0.isNumber })
+    }
+
+    /// Everything, for debug logs.
+    var detail: String {
+        [state.code.isEmpty ? nil : "SQLSTATE \(state.code)", message, context, hint]
+            .compactMap { $0 }.joined(separator: "; ")
+    }
+
+    /// The error as those who wait for a load of `getter` get it.
+    func loadError(for getter: QueryGetter) -> LoadError {
+        if SQLState.badParameterText.contains(state) {
+            return LoadError(.badKey, getter.badPartText(parameter, state), detail: detail)
+        }
+        if state == .queryCanceled {
+            return LoadError(
+                .timedOut, "\(getter.name): the database cancelled the query (its statement timeout)", detail: detail)
+        }
+        if endsSession || state.codeClass == "53" {
+            return .unavailable(getter.name, detail: detail)
+        }
+        let meaning = state.meaning.map { ", \($0)" } ?? ""
+        return LoadError(
+            .query, "\(getter.name): the database refused the query (SQLSTATE \(state.code)\(meaning))", detail: detail)
+    }
+}
+
+extension LoadError {
+    static func unavailable(_ group: String, detail: String?) -> LoadError {
+        LoadError(.unavailable, "\(group): the database cannot be reached", detail: detail)
+    }
+
+    static func hung(_ group: String) -> LoadError {
+        LoadError(.timedOut, "\(group): the database did not answer in time")
+    }
+
+    static func tooManyWaiting(_ group: String) -> LoadError {
+        LoadError(.busy, "\(group): too many loads are waiting for the database")
+    }
+
+    static func stopped(_ group: String) -> LoadError {
+        LoadError(.unavailable, "\(group): the database connections are closed")
+    }
+}
