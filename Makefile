@@ -33,6 +33,7 @@ if (( $${#missing[@]} )); then \
 fi
 endef
 
+.NOTPARALLEL:
 .PHONY: help run build test test-swift test-tsan fuzz lint format bench deps deps-test deps-bench clean
 
 help: ## Tell what there is to make
