@@ -34,7 +34,14 @@ let package = Package(
 
         // The cache, without I/O.
         .target(name: "Singleflight", dependencies: ["Groundwork"], swiftSettings: strict),
-        .target(name: "CacheCore", dependencies: ["Singleflight", "Groundwork"], swiftSettings: strict),
+        .target(
+            name: "CacheCore",
+            dependencies: [
+                "Singleflight", "Groundwork",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
 
         // Bytes and readiness, without a cache.
         .target(name: "RESP", swiftSettings: strict),

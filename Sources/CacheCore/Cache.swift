@@ -10,10 +10,15 @@ public final class Cache: Sendable {
     private let nextSweep = Atomic<Int64>(.max)
     private let sweepRequest = Groundwork.Mutex<(@Sendable (Instant) -> Void)?>(nil)
     private let turn = Atomic<Int>(0)
+    private let seed: Atomic<UInt64>
 
     /// A cache whose entries take at most `memory` bytes, keys, values and overhead together. `clock` tells the time;
-    /// tests move it.
-    public init(memory: Int = .max, clock: @escaping @Sendable () -> Instant = { Instant.now() }) {
+    /// tests move it. From `seed` come the numbers that spread expiry.
+    public init(
+        memory: Int = .max, seed: UInt64 = .random(in: .min ... .max),
+        clock: @escaping @Sendable () -> Instant = { Instant.now() }
+    ) {
+        self.seed = Atomic(seed)
         budget = MemoryBudget(limit: memory)
         self.clock = clock
     }
@@ -30,6 +35,12 @@ public final class Cache: Sendable {
     /// Drops every entry of every group and fences every flight.
     public func invalidateAll() {
         for group in groups { group.invalidateAll() }
+    }
+
+    /// A seed for one shard.
+    func nextSeed() -> UInt64 {
+        var generator = SplitMix64(seed: seed.wrappingAdd(1, ordering: .relaxed).newValue)
+        return generator.next()
     }
 
     func add(_ group: Group) throws(DuplicateGroupError) {

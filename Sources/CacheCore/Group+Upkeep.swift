@@ -15,7 +15,9 @@ extension Group {
     /// One page under one lock. Returns whether there may be more.
     private func sweepPage(of shard: Shard, at now: Tick) -> Bool {
         let freed: Int? = shard.state.withLock { state in
-            guard let swept = state.store.sweepPage(at: now, expiry: Self.expiry, expired: { _ in }) else { return nil }
+            guard let swept = state.store.sweepPage(at: now, leaving: freshness.leaving, expired: { _ in }) else {
+                return nil
+            }
             state.counters.expirations += swept.removed
             return swept.freed + state.store.trim()
         }
@@ -38,7 +40,7 @@ extension Group {
                 while slot < end, keys.count < count {
                     let entry = state.store.slots[slot].pointee
                     slot += 1
-                    guard let record = Record(entry), !(Self.expiry(entry)?.isReached(at: tick) ?? false) else {
+                    guard let record = Record(entry), !(freshness.leaving(entry)?.isReached(at: tick) ?? false) else {
                         continue
                     }
                     keys.append(Key(Array(record.key)))

@@ -15,25 +15,32 @@ public final class Group: Sendable {
 
     let cache: Cache
     let budget: MemoryBudget
+    let freshness: Freshness
+    let gate: Mutex<LoadGate>
+    let breaker: CircuitBreaker?
     let shards: [Shard]
     private let start: Instant
 
     /// Up to this length a value is copied under the lock.
     public static let copyLimit = Record.copyLimit
 
-    /// A group in `cache`, or in a cache of its own.
+    /// A group in `cache`, or in a cache of its own. Groups whose getters ask the same source share a `breaker`.
     public init(
-        _ name: String, settings: GroupSettings = GroupSettings(), in cache: Cache = Cache(), getter: any Getter
+        _ name: String, settings: GroupSettings = GroupSettings(), in cache: Cache = Cache(),
+        breaker: CircuitBreaker? = nil, getter: any Getter
     ) throws(DuplicateGroupError) {
         self.name = name
         self.getter = getter
         self.settings = settings
         self.cache = cache
+        self.breaker = breaker
+        freshness = Freshness(settings)
+        gate = Mutex(LoadGate(limit: settings.maxLoads, queueLimit: settings.maxQueuedLoads))
         start = cache.clock()
         budget = MemoryBudget(limit: settings.memory)
         var count = 1
         while count < settings.shards { count *= 2 }
-        shards = (0..<count).map { _ in Shard(policy: LRU()) }
+        shards = (0..<count).map { _ in Shard(policy: LRU(), seed: cache.nextSeed()) }
         try cache.add(self)
     }
 
@@ -45,29 +52,37 @@ public final class Group: Sendable {
     /// Answers from memory, or joins the flight of the key, or starts one, as one step.
     ///
     /// A value that is found is appended to `output` in the wanted form; with ``copyLimit`` bytes of room it fits unless
-    /// it is `.large`. On `.leads` the caller hands the flight to ``getter``. O(1), one lock.
+    /// it is `.large`. A flight that is given out goes to ``load(_:)``. O(1), one lock.
     public func lookup(
         _ key: RawSpan, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
     ) -> Lookup {
         key.withUnsafeBytes { bytes in
             let hash = EntryStore.hash(bytes)
-            let (shard, place) = self.shard(of: hash)
+            let (shard, number) = self.shard(of: hash)
             let tick = self.tick(now)
             return shard.state.withLock { state in
                 state.counters.gets += 1
-                if let hit = self.find(bytes, hash: hash, form, at: tick, in: &state, into: &output) {
-                    return .hit(hit)
+                if let place = live(bytes, hash: hash, at: tick, in: &state) {
+                    switch standing(of: place, at: tick, in: &state) {
+                    case .fresh: return .hit(hit(place, form, at: tick, in: &state, into: &output))
+                    case .due:
+                        let hit = hit(place, form, at: tick, in: &state, into: &output)
+                        guard let flight = refresh(Key(Array(bytes)), place, in: &state) else { return .hit(hit) }
+                        return .refreshes(hit, flight)
+                    case .stale: break
+                    }
                 }
                 state.counters.misses += 1
-                let key = Key(Array(bytes))
-                switch state.flights.join(key, waiter) {
-                case .follows(let call):
-                    return .follows(Ticket(call: call, shard: place))
-                case .leads(let call):
-                    state.counters.loads += 1
-                    return .leads(Flight(key, of: self, call: call), Ticket(call: call, shard: place))
-                }
+                return join(Key(Array(bytes)), in: number, waiter, &state)
             }
+        }
+    }
+
+    /// Loads a key although it may be in memory, or joins the load that is under way. Never answers from memory.
+    public func refresh(_ key: RawSpan, waiter: Waiter) -> Lookup {
+        key.withUnsafeBytes { bytes in
+            let (shard, number) = self.shard(of: EntryStore.hash(bytes))
+            return shard.state.withLock { state in join(Key(Array(bytes)), in: number, waiter, &state) }
         }
     }
 
@@ -77,7 +92,10 @@ public final class Group: Sendable {
             let hash = EntryStore.hash(bytes)
             let tick = self.tick(now)
             return shard(of: hash).0.state.withLock { state in
-                guard let place = self.live(bytes, hash: hash, at: tick, in: &state) else { return nil }
+                guard let place = live(bytes, hash: hash, at: tick, in: &state), !isStale(place, at: tick, in: state)
+                else {
+                    return nil
+                }
                 return Self.answer(state.store.slots[Int(place)].pointee, form, into: &output)
             }
         }
@@ -96,7 +114,10 @@ public final class Group: Sendable {
             let hash = EntryStore.hash(bytes)
             let tick = self.tick(now)
             return shard(of: hash).0.state.withLock { state in
-                guard let place = self.live(bytes, hash: hash, at: tick, in: &state) else { return false }
+                guard let place = live(bytes, hash: hash, at: tick, in: &state), !isStale(place, at: tick, in: state)
+                else {
+                    return false
+                }
                 state.store.ask(place, at: tick)
                 return true
             }
@@ -109,10 +130,26 @@ public final class Group: Sendable {
             let hash = EntryStore.hash(bytes)
             let tick = self.tick(now)
             return shard(of: hash).0.state.withLock { state in
-                guard let place = self.live(bytes, hash: hash, at: tick, in: &state) else { return .absent }
+                guard let place = live(bytes, hash: hash, at: tick, in: &state), !isStale(place, at: tick, in: state)
+                else {
+                    return .absent
+                }
                 let slot = state.store.slots[Int(place)].pointee
                 if slot.flags.contains(.unlimited) { return .unlimited }
-                return .left(.nanoseconds(slot.expires.nanoseconds(after: tick)))
+                let end = Record(slot)?.marks?.stale ?? slot.expires
+                return .left(.nanoseconds(end.nanoseconds(after: tick)))
+            }
+        }
+    }
+
+    /// The value that stands in for a failed load of `key`: one that is in memory and past its time to live, by no more
+    /// than `staleIfError`. Counts as a stale hit. For a caller whose deadline passes before the flight lands.
+    public func standIn(for key: RawSpan, at now: Instant) -> Value? {
+        key.withUnsafeBytes { bytes in
+            let hash = EntryStore.hash(bytes)
+            let tick = self.tick(now)
+            return shard(of: hash).0.state.withLock { state in
+                standIn(bytes, hash: hash, for: 1, at: tick, in: &state)
             }
         }
     }
@@ -167,13 +204,13 @@ public final class Group: Sendable {
 
     // MARK: Under the shard's lock
 
-    /// The entry of a key, unless it has expired: then it goes.
+    /// The entry of a key, unless its time in memory is over: then it goes.
     private func live(
         _ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State
     ) -> SlotIndex? {
         let place = state.store.locate(key, hash: hash)
         guard place != .none else { return nil }
-        guard let expiry = Self.expiry(state.store.slots[Int(place)].pointee), expiry.isReached(at: now) else {
+        guard let end = freshness.leaving(state.store.slots[Int(place)].pointee), end.isReached(at: now) else {
             return place
         }
         state.counters.expirations += 1
@@ -182,11 +219,51 @@ public final class Group: Sendable {
         return nil
     }
 
-    private func find(
-        _ key: UnsafeRawBufferPointer, hash: UInt64, _ form: Form, at now: Tick, in state: inout Shard.State,
-        into output: inout OutputRawSpan
-    ) -> Hit? {
-        guard let place = live(key, hash: hash, at: now, in: &state) else { return nil }
+    private enum Standing {
+        /// It is served.
+        case fresh
+        /// It is served and reloaded.
+        case due
+        /// It is served in place of a failed load only.
+        case stale
+    }
+
+    private func standing(of place: SlotIndex, at now: Tick, in state: inout Shard.State) -> Standing {
+        let slot = state.store.slots[Int(place)].pointee
+        guard slot.flags.contains(.marks), let marks = Record(slot)?.marks else { return .fresh }
+        if marks.stale.isReached(at: now) { return .stale }
+        if slot.flags.contains(.refreshing) { return .fresh }
+        return freshness.isDue(marks, at: now, chance: { state.random.chance() }) ? .due : .fresh
+    }
+
+    private func isStale(_ place: SlotIndex, at now: Tick, in state: borrowing Shard.State) -> Bool {
+        Record(state.store.slots[Int(place)].pointee)?.marks?.stale.isReached(at: now) ?? false
+    }
+
+    /// A flight that replaces the entry at `place`; nil when one is under way.
+    private func refresh(_ key: Key, _ place: SlotIndex, in state: inout Shard.State) -> Flight? {
+        state.store.slots[Int(place)].pointee.flags.insert(.refreshing)
+        switch state.flights.join(key, nil) {
+        case .follows: return nil
+        case .leads(let call):
+            state.counters.loads += 1
+            state.counters.refreshes += 1
+            return Flight(key, of: self, call: call, isRefresh: true)
+        }
+    }
+
+    private func join(_ key: Key, in shard: Int, _ waiter: Waiter, _ state: inout Shard.State) -> Lookup {
+        switch state.flights.join(key, waiter) {
+        case .follows(let call): return .follows(Ticket(call: call, shard: shard))
+        case .leads(let call):
+            state.counters.loads += 1
+            return .leads(Flight(key, of: self, call: call), Ticket(call: call, shard: shard))
+        }
+    }
+
+    private func hit(
+        _ place: SlotIndex, _ form: Form, at now: Tick, in state: inout Shard.State, into output: inout OutputRawSpan
+    ) -> Hit {
         state.store.ask(place, at: now)
         let hit = Self.answer(state.store.slots[Int(place)].pointee, form, into: &output)
         switch hit {
@@ -194,6 +271,17 @@ public final class Group: Sendable {
         case .copied, .large: state.counters.hits += 1
         }
         return hit
+    }
+
+    /// What stands in for a failed load, for so many callers.
+    func standIn(
+        _ key: UnsafeRawBufferPointer, hash: UInt64, for callers: Int, at now: Tick, in state: inout Shard.State
+    ) -> Value? {
+        guard settings.staleIfError > .zero, let place = live(key, hash: hash, at: now, in: &state),
+            let record = Record(state.store.slots[Int(place)].pointee)
+        else { return nil }
+        state.counters.staleHits += callers
+        return record.value
     }
 
     private static func answer(_ slot: Slot, _ form: Form, into output: inout OutputRawSpan) -> Hit {
@@ -211,10 +299,6 @@ public final class Group: Sendable {
         return .copied
     }
 
-    static func expiry(_ slot: Slot) -> Tick? {
-        slot.flags.contains(.unlimited) ? nil : slot.expires
-    }
-
     // MARK: Where and when
 
     func shard(of hash: UInt64) -> (Shard, Int) {
@@ -222,9 +306,10 @@ public final class Group: Sendable {
         return (shards[place], place)
     }
 
-    func tick(_ now: Instant) -> Tick {
-        Tick(nanoseconds: now.nanoseconds - start.nanoseconds)
-    }
+    func tick(_ now: Instant) -> Tick { Tick(nanoseconds: age(at: now)) }
+
+    /// Nanoseconds since the group's start.
+    func age(at now: Instant) -> Int64 { now.nanoseconds - start.nanoseconds }
 
     func instant(_ tick: Tick, from now: Instant) -> Instant {
         now.advanced(byNanoseconds: tick.nanoseconds(after: self.tick(now)))

@@ -4,12 +4,16 @@ public struct GroupStatistics: Sendable, Equatable {
     public var gets = 0
     /// Lookups answered from memory with a value.
     public var hits = 0
+    /// Callers that got the last value in place of a failed load.
+    public var staleHits = 0
     /// Lookups answered from memory with "no such row".
     public var negativeHits = 0
     /// Lookups that had to wait for a load.
     public var misses = 0
     /// Runs of the getter that were started.
     public var loads = 0
+    /// Of these, those that a hit started to replace its entry in time.
+    public var refreshes = 0
     /// Of these, those that ended having served more than one caller.
     public var sharedLoads = 0
     /// Of these, those that ended with an error.
@@ -39,14 +43,16 @@ public struct GroupStatistics: Sendable, Equatable {
 
     /// Each figure with the name under which it is shown.
     public static let named: [(name: String, figure: any KeyPath<GroupStatistics, Int> & Sendable)] = [
-        ("gets", \.gets), ("hits", \.hits), ("negative_hits", \.negativeHits), ("misses", \.misses), ("loads", \.loads),
+        ("gets", \.gets), ("hits", \.hits), ("stale_hits", \.staleHits), ("negative_hits", \.negativeHits),
+        ("misses", \.misses), ("loads", \.loads), ("refreshes", \.refreshes),
         ("shared_loads", \.sharedLoads), ("load_errors", \.loadErrors), ("expirations", \.expirations),
         ("evictions", \.evictions), ("invalidations", \.invalidations), ("fenced", \.fenced), ("too_large", \.tooLarge),
         ("entries", \.entries), ("bytes", \.bytes),
     ]
 
     private static let fields: [any WritableKeyPath<GroupStatistics, Int> & Sendable] = [
-        \.gets, \.hits, \.negativeHits, \.misses, \.loads, \.sharedLoads, \.loadErrors, \.expirations, \.evictions,
+        \.gets, \.hits, \.staleHits, \.negativeHits, \.misses, \.loads, \.refreshes, \.sharedLoads, \.loadErrors,
+        \.expirations, \.evictions,
         \.invalidations, \.fenced, \.tooLarge, \.entries, \.bytes,
     ]
 }

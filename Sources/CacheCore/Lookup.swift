@@ -22,9 +22,11 @@ public enum Hit: Sendable {
 public enum Lookup: ~Copyable, Sendable {
     /// From memory.
     case hit(Hit)
+    /// From memory, and it is time to reload: the caller hands the flight to ``Group/load(_:)``. Nobody waits for it.
+    case refreshes(Hit, Flight)
     /// The waiter waits for a load that somebody else started.
     case follows(Ticket)
-    /// The waiter waits for a load that the caller has to start: hand the flight to the group's getter.
+    /// The waiter waits for a load that the caller has to start: hand the flight to ``Group/load(_:)``.
     case leads(Flight, Ticket)
 }
 

@@ -7,8 +7,8 @@ import Singleflight
 final class Shard: Sendable {
     let state: Mutex<State>
 
-    init(policy: any EvictionPolicy) {
-        state = Mutex(State(store: EntryStore(policy: policy)))
+    init(policy: any EvictionPolicy, seed: UInt64) {
+        state = Mutex(State(store: EntryStore(policy: policy), random: SplitMix64(seed: seed)))
     }
 
     /// What the lock guards.
@@ -16,6 +16,8 @@ final class Shard: Sendable {
         var store: EntryStore
         var flights = FlightTable<Key, Waiter>()
         var counters = GroupStatistics()
+        /// Spreads expiry and decides about early refresh.
+        var random: SplitMix64
     }
 
     /// Makes room by the policy's choice until at least `bytes` are free or nothing is left. Returns what was freed.

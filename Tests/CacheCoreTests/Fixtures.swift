@@ -110,17 +110,27 @@ struct Bench {
         let waiter = Waiter(outcomes, token: token, deadline: clock.now + deadline)
         return bytes.withUnsafeMutableBytes { buffer in
             var output = OutputRawSpan(buffer: buffer, initializedCount: 0)
-            switch group.lookup(key.span.bytes, form, at: clock.now, waiter: waiter, into: &output) {
-            case .hit(.copied):
-                let count = output.finalize(for: buffer)
-                return (String(decoding: buffer[..<count], as: UTF8.self), nil)
-            case .hit(.negative): return ("negative", nil)
-            case .hit(.large(let value)): return (string(value.text), nil)
+            let lookup = group.lookup(key.span.bytes, form, at: clock.now, waiter: waiter, into: &output)
+            let count = output.finalize(for: buffer)
+            let copied = String(decoding: buffer[..<count], as: UTF8.self)
+            switch consume lookup {
+            case .hit(let hit): return (text(of: hit, copied), nil)
+            case .refreshes(let hit, let flight):
+                group.load(flight)
+                return (text(of: hit, copied) + " (refreshes)", nil)
             case .follows(let ticket): return ("follows", ticket)
             case .leads(let flight, let ticket):
-                group.getter.load(flight)
+                group.load(flight)
                 return ("leads", ticket)
             }
+        }
+    }
+
+    private func text(of hit: Hit, _ copied: String) -> String {
+        switch hit {
+        case .copied: copied
+        case .negative: "negative"
+        case .large(let value): string(value.text)
         }
     }
 

@@ -38,7 +38,7 @@ private struct ModelLRU {
 struct MemoryTests {
     @Test(arguments: 1...8)
     func `random operations agree with a simple model, and the bound is never exceeded`(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         var settings = GroupSettings()
         settings.shards = 1
         settings.memory = 20_000
@@ -59,7 +59,7 @@ struct MemoryTests {
                 #expect(hit == modelHit)
                 if !hit {
                     let value = Value(text: [UInt8](repeating: 120, count: size))
-                    model.insert(key, cost: Record.cost(keyLength: key.utf8.count, value: value))
+                    model.insert(key, cost: Record.cost(keyLength: key.utf8.count, value: value, marks: false))
                 }
             }
             #expect(bench.group.checkInvariants() == [])
@@ -72,7 +72,7 @@ struct MemoryTests {
     @Test func `the entry that was not asked for the longest goes first`() throws {
         var settings = GroupSettings()
         settings.shards = 1
-        let record = Record.cost(keyLength: 1, value: Value(text: Array("value of a".utf8)))
+        let record = Record.cost(keyLength: 1, value: Value(text: Array("value of a".utf8)), marks: false)
         // Room for three; an insertion also wants room for a slot, though it takes a vacant one if there is.
         settings.memory = 3 * (record + EntryStore.slotCost) + EntryStore.slotCost
         let bench = try Bench(settings: settings, getter: PromptGetter())
@@ -118,7 +118,8 @@ struct MemoryTests {
                 switch group.lookup(Array(key.utf8).span.bytes, .text, at: clock.now, waiter: waiter, into: &output) {
                 case .hit: break
                 case .follows: break
-                case .leads(let flight, _): group.getter.load(flight)
+                case .refreshes: break
+                case .leads(let flight, _): group.load(flight)
                 }
             }
         }
@@ -141,7 +142,7 @@ struct MemoryTests {
         await withTaskGroup(of: Void.self) { tasks in
             for seed in 1...4 {
                 tasks.addTask {
-                    var random = SeededGenerator(seed: UInt64(seed))
+                    var random = SplitMix64(seed: UInt64(seed))
                     for _ in 0..<5000 {
                         let key = "key-\(Int.random(in: 0..<1000, using: &random))"
                         switch Int.random(in: 0..<20, using: &random) {
@@ -166,20 +167,5 @@ private final class SizedGetter: Getter {
 
     func load(_ flight: consuming Flight) {
         flight.succeed(Value(text: [UInt8](repeating: 120, count: length.withLock { $0 })))
-    }
-}
-
-/// SplitMix64, so that a run can be repeated. (G. Steele et al., OOPSLA 2014.)
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

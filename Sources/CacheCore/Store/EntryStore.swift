@@ -62,20 +62,21 @@ struct EntryStore: ~Copyable {
 
     /// Adds an entry; its key must not be in the store. Returns the bytes that the store grew by, or nil when the system
     /// has no memory.
-    mutating func insert(_ key: RawSpan, hash: UInt64, value: Value, expires: Tick?, at now: Tick) -> Int? {
-        guard let record = Record.make(key: key, value: value) else { return nil }
+    mutating func insert(_ key: RawSpan, hash: UInt64, value: Value, times: Times, at now: Tick) -> Int? {
+        guard let record = Record.make(key: key, value: value, marks: times.marks) else { return nil }
         let before = bytes
         let place = takeVacant()
         let slot = slots[Int(place)]
         slot.pointee = Slot(
-            record: record, expires: expires ?? now, asked: now, keyLength: UInt16(truncatingIfNeeded: key.byteCount),
-            tag: Self.tag(hash), flags: Record.flags(for: value).union(expires == nil ? .unlimited : []))
+            record: record, expires: times.expires ?? now, asked: now,
+            keyLength: UInt16(truncatingIfNeeded: key.byteCount), tag: Self.tag(hash),
+            flags: Record.flags(for: value).union(times.flags))
         count += 1
         recordBytes += Record(slot.pointee)?.cost ?? 0
         index.grow(for: count, in: slots, hash: Self.hash)
         index.insert(place, hash: hash, in: slots)
         policy.inserted(place, in: slots)
-        note(expires, of: place)
+        note(times.leaves, of: place)
         return bytes - before
     }
 
@@ -132,10 +133,10 @@ struct EntryStore: ~Copyable {
         calendar[page] = Tick.earliest(calendar[page], time)
     }
 
-    /// Looks through one page whose time has come. `expiry` tells when a slot's entry expires; those whose time has come
+    /// Looks through one page whose time has come. `leaving` tells when a slot's entry leaves; those whose time has come
     /// are handed to `expired` and removed. Returns nil when no page is due. O(128), so that a lock is held for microseconds.
     mutating func sweepPage(
-        at now: Tick, expiry: (Slot) -> Tick?, expired: (Record) -> Void
+        at now: Tick, leaving: (Slot) -> Tick?, expired: (Record) -> Void
     ) -> (removed: Int, freed: Int)? {
         guard let page = calendar.firstIndex(where: { $0?.isReached(at: now) ?? false }) else { return nil }
         var removed = 0
@@ -144,7 +145,7 @@ struct EntryStore: ~Copyable {
         let first = page << Self.pageShift
         for place in first..<min(first + Self.pageSize, slots.count) {
             let slot = slots[place].pointee
-            guard let record = Record(slot), let time = expiry(slot) else { continue }
+            guard let record = Record(slot), let time = leaving(slot) else { continue }
             if time.isReached(at: now) {
                 expired(record)
                 removed += 1

@@ -2,7 +2,7 @@ import Glibc
 
 /// One entry's bytes in one block of malloc:
 ///
-///     UInt32 length of the value | key | value
+///     UInt32 length of the value | marks, if any | key | value
 ///
 /// The value is the text; for an entry with fields it is the text's length (UInt32), the text and the fields; for a large
 /// one it is a retained reference to a ``LargeValue``. Unsafe because the block's layout is known to this file alone; the
@@ -19,11 +19,18 @@ struct Record {
     let keyLength: Int
     let flags: Slot.Flags
 
+    @inline(__always)
     init?(_ slot: Slot) {
         guard let base = slot.record else { return nil }
         self.base = base
         keyLength = Int(slot.keyLength)
         flags = slot.flags
+    }
+
+    /// Where the key begins.
+    @inline(__always)
+    private var start: UnsafeMutableRawPointer {
+        base + Self.header + (flags.contains(.marks) ? MemoryLayout<Marks>.size : 0)
     }
 
     /// The flags that tell how the value is laid out.
@@ -36,14 +43,19 @@ struct Record {
     }
 
     /// Allocates and fills the block for a new entry.
-    static func make(key: RawSpan, value: Value) -> UnsafeMutableRawPointer? {
+    static func make(key: RawSpan, value: Value, marks: Marks?) -> UnsafeMutableRawPointer? {
         let flags = flags(for: value)
-        guard let base = malloc(size(keyLength: key.byteCount, value: value)) else { return nil }
+        guard let base = malloc(size(keyLength: key.byteCount, value: value, marks: marks != nil)) else { return nil }
         base.storeBytes(of: UInt32(truncatingIfNeeded: value.storage.count), as: UInt32.self)
-        key.withUnsafeBytes { bytes in
-            if let source = bytes.baseAddress { memcpy(base + header, source, bytes.count) }
+        var place = base + header
+        if let marks {
+            place.storeBytes(of: marks, as: Marks.self)
+            place += MemoryLayout<Marks>.size
         }
-        var place = base + header + key.byteCount
+        key.withUnsafeBytes { bytes in
+            if let source = bytes.baseAddress { memcpy(place, source, bytes.count) }
+        }
+        place += key.byteCount
         if flags.contains(.large) {
             let reference = Unmanaged.passRetained(LargeValue(value)).toOpaque()
             place.storeBytes(of: reference, as: UnsafeMutableRawPointer.self)
@@ -67,19 +79,29 @@ struct Record {
 
     /// The key.
     var key: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: base + Self.header, count: keyLength)
+        UnsafeRawBufferPointer(start: start, count: keyLength)
+    }
+
+    /// When to refresh, if the entry knows.
+    var marks: Marks? {
+        flags.contains(.marks) ? (base + Self.header).loadUnaligned(as: Marks.self) : nil
+    }
+
+    /// Changes marks that are there.
+    func setMarks(_ marks: Marks) {
+        if flags.contains(.marks) { (base + Self.header).storeBytes(of: marks, as: Marks.self) }
     }
 
     @inline(__always)
     func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
         guard other.count == keyLength else { return false }
-        guard let start = other.baseAddress else { return true }
-        return memcmp(base + Self.header, start, keyLength) == 0
+        guard let bytes = other.baseAddress else { return true }
+        return memcmp(start, bytes, keyLength) == 0
     }
 
     /// The part of the value that `form` asks for; of an entry that is not large.
     func bytes(_ form: Form) -> UnsafeRawBufferPointer {
-        let start = base + Self.header + keyLength
+        let start = start + keyLength
         let length = Int(base.load(as: UInt32.self))
         guard flags.contains(.fields) else {
             return UnsafeRawBufferPointer(start: start, count: form == .text ? length : 0)
@@ -102,31 +124,32 @@ struct Record {
     }
 
     private var reference: Unmanaged<LargeValue> {
-        let place = base + Self.header + keyLength
         // Stored by `make` when the flag is set, so never null.
-        return Unmanaged.fromOpaque(place.loadUnaligned(as: UnsafeMutableRawPointer.self))
+        Unmanaged.fromOpaque((start + keyLength).loadUnaligned(as: UnsafeMutableRawPointer.self))
     }
 
     // MARK: What it costs
 
     /// What an entry's record takes from the heap.
-    static func cost(keyLength: Int, value: Value) -> Int {
-        let record = chunk(size(keyLength: keyLength, value: value))
+    static func cost(keyLength: Int, value: Value, marks: Bool) -> Int {
+        let record = chunk(size(keyLength: keyLength, value: value, marks: marks))
         return value.storage.count > copyLimit ? record + largeCost(value.storage.count) : record
     }
 
     /// What this record takes from the heap; the same number as when it was made.
     var cost: Int {
         let length = Int(base.load(as: UInt32.self))
+        let front = start - base + keyLength
         if flags.contains(.large) {
-            return Self.chunk(Self.header + keyLength + MemoryLayout<UnsafeRawPointer>.size) + Self.largeCost(length)
+            return Self.chunk(front + MemoryLayout<UnsafeRawPointer>.size) + Self.largeCost(length)
         }
-        return Self.chunk(Self.header + keyLength + length + (flags.contains(.fields) ? 4 : 0))
+        return Self.chunk(front + length + (flags.contains(.fields) ? 4 : 0))
     }
 
-    private static func size(keyLength: Int, value: Value) -> Int {
-        if value.storage.count > copyLimit { return header + keyLength + MemoryLayout<UnsafeRawPointer>.size }
-        return header + keyLength + value.storage.count + (value.hasFields ? 4 : 0)
+    private static func size(keyLength: Int, value: Value, marks: Bool) -> Int {
+        let front = header + (marks ? MemoryLayout<Marks>.size : 0) + keyLength
+        if value.storage.count > copyLimit { return front + MemoryLayout<UnsafeRawPointer>.size }
+        return front + value.storage.count + (value.hasFields ? 4 : 0)
     }
 
     /// A Swift array's block with its 32 bytes of header, and the box that refers to it.

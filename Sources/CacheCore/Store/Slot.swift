@@ -36,5 +36,9 @@ struct Slot: BitwiseCopyable {
         static let unlimited = Flags(rawValue: 8)
         /// Two bits for the eviction policy's own use.
         static let policy = Flags(rawValue: 0x30)
+        /// The record has ``Marks``.
+        static let marks = Flags(rawValue: 0x40)
+        /// A flight under way will replace the entry; no hit starts another one.
+        static let refreshing = Flags(rawValue: 0x80)
     }
 }

@@ -13,22 +13,27 @@ public struct Flight: ~Copyable, Sendable {
     /// For which group.
     public let group: Group
     private var call: FlightCall?
+    /// Whether it replaces an entry that is still served: then it is wanted though nobody waits.
+    private let isRefresh: Bool
+    /// When the getter got it; nil: it has not passed the gate.
+    var started: Instant?
 
-    init(_ key: Key, of group: Group, call: FlightCall) {
+    init(_ key: Key, of group: Group, call: FlightCall, isRefresh: Bool = false) {
         self.key = key
         self.group = group
         self.call = call
+        self.isRefresh = isRefresh
     }
 
     deinit {
         guard let call else { return }
-        group.land(call, of: key, .failure(LoadError(.abandoned, "\(group.name): the load ended without an answer")))
+        group.land(call, of: key, started: started, .failure(Self.abandoned(group)))
     }
 
     /// Whether anybody still waits at `now`. A load that was not sent yet and is wanted by nobody is best dropped.
     public func isWanted(at now: Instant) -> Bool {
         guard let call else { return false }
-        return group.isWanted(call, of: key, at: now)
+        return isRefresh || group.isWanted(call, of: key, at: now)
     }
 
     /// Ends the flight with a value, which is stored unless the key was invalidated meanwhile, and wakes every waiter.
@@ -43,6 +48,10 @@ public struct Flight: ~Copyable, Sendable {
 
     private consuming func end(_ outcome: Outcome) {
         guard let call = self.call.take() else { return }
-        group.land(call, of: key, outcome)
+        group.land(call, of: key, started: started, outcome)
+    }
+
+    private static func abandoned(_ group: Group) -> LoadError {
+        LoadError(.abandoned, "\(group.name): the load ended without an answer")
     }
 }

@@ -1,0 +1,27 @@
+/// What an entry of a group with soft expiry knows beyond the time when it leaves memory.
+struct Marks: BitwiseCopyable {
+    /// The end of its time to live: from then on it is served only in place of a failed load.
+    var stale: Tick
+    /// From then on it is served and reloaded.
+    var refresh: Tick
+    /// What its load cost, in ticks, not rounded; for early refresh.
+    var cost: Float
+}
+
+/// The times that a new entry is stored with.
+struct Times {
+    /// When its last use is over; nil: never.
+    var expires: Tick?
+    /// When it leaves memory unless it is asked for: `expires`, or earlier for want of interest. Nil: never.
+    var leaves: Tick?
+    /// For groups with soft expiry.
+    var marks: Marks?
+
+    /// How the slot tells of them.
+    var flags: Slot.Flags {
+        var flags: Slot.Flags = []
+        if expires == nil { flags.insert(.unlimited) }
+        if marks != nil { flags.insert(.marks) }
+        return flags
+    }
+}

@@ -1,0 +1,137 @@
+import Groundwork
+import Singleflight
+
+extension Group {
+    /// Whether anybody waits for a flight at `now`.
+    func isWanted(_ call: FlightCall, of key: Key, at now: Instant) -> Bool {
+        shard(of: hash(key)).0.state.withLock { state in
+            state.flights.hasWaiter(call) { now < $0.deadline }
+        }
+    }
+
+    /// Ends a flight: stores what it brought, unless the key was invalidated meanwhile, then tells those who wait. `started`
+    /// is when the getter got it; nil: never.
+    func land(_ call: FlightCall, of key: Key, started: Instant?, _ outcome: Outcome) {
+        let now = cache.clock()
+        let hash = hash(key)
+        let waiters: [Waiter]
+        var answer = outcome
+        switch outcome {
+        case .success(let value):
+            waiters = land(call, of: key, hash, value, cost: started.map { now - $0 } ?? .zero, at: now)
+        case .failure:
+            let standIn: Value?
+            (waiters, standIn) = landFailed(call, of: key, hash, at: now)
+            if let standIn { answer = .success(standIn) }
+        }
+        for waiter in waiters { waiter.sink.deliver(answer, token: waiter.token) }
+        if started != nil { endLoad(outcome, at: now) }
+    }
+
+    private func land(
+        _ call: FlightCall, of key: Key, _ hash: UInt64, _ value: Value, cost: Duration, at now: Instant
+    ) -> [Waiter] {
+        let reserved = reserve(for: value, of: key, near: hash)
+        let (landing, grown, leaves) = shard(of: hash).0.state.withLock { state in
+            let landing = state.flights.land(call, of: key)
+            if landing.waiters.count > 1 { state.counters.sharedLoads += 1 }
+            if landing.isForgotten { state.counters.fenced += 1 }
+            let times = freshness.times(
+                of: value, at: age(at: now), cost: cost.wholeNanoseconds, chance: state.random.chance())
+            // Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or
+            // after, and then it finds the entry.
+            guard reserved > 0, !landing.isForgotten else { return (landing, 0, nil as Tick?) }
+            let grown = Self.store(value, of: key, hash, times, at: tick(now), in: &state.store)
+            return (landing, grown, times.leaves)
+        }
+        release(reserved - grown)
+        if let leaves { cache.expectExpiry(at: instant(leaves, from: now)) }
+        return landing.waiters
+    }
+
+    /// Lands a flight that brought an error. Returns also what stands in for its value, if the group's rules allow.
+    private func landFailed(
+        _ call: FlightCall, of key: Key, _ hash: UInt64, at now: Instant
+    ) -> ([Waiter], standIn: Value?) {
+        shard(of: hash).0.state.withLock { state in
+            let landing = state.flights.land(call, of: key)
+            if landing.waiters.count > 1 { state.counters.sharedLoads += 1 }
+            state.counters.loadErrors += 1
+            // After an invalidation the last value is no answer, not even for want of a better one.
+            guard !landing.isForgotten else { return (landing.waiters, nil) }
+            let now = tick(now)
+            return key.bytes.withUnsafeBytes { bytes in
+                endRefresh(bytes, hash: hash, at: now, in: &state)
+                return (landing.waiters, standIn(bytes, hash: hash, for: landing.waiters.count, at: now, in: &state))
+            }
+        }
+    }
+
+    /// Lets a hit start a reload again, after a pause.
+    private func endRefresh(_ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State) {
+        guard let slot = state.store.find(key, hash: hash) else { return }
+        slot.pointee.flags.remove(.refreshing)
+        guard let record = Record(slot.pointee), let marks = record.marks else { return }
+        record.setMarks(freshness.postponed(marks, at: now))
+    }
+
+    /// Puts an entry into a store, in place of the one that is there. Returns by how many bytes the store grew.
+    private static func store(
+        _ value: Value, of key: Key, _ hash: UInt64, _ times: Times, at now: Tick, in store: inout EntryStore
+    ) -> Int {
+        let present = key.bytes.withUnsafeBytes { store.locate($0, hash: hash) }
+        let freed = present == .none ? 0 : store.remove(present)
+        return (store.insert(key.bytes.span.bytes, hash: hash, value: value, times: times, at: now) ?? 0) - freed
+    }
+
+    private func hash(_ key: Key) -> UInt64 {
+        key.bytes.withUnsafeBytes { EntryStore.hash($0) }
+    }
+
+    // MARK: Room
+
+    /// Takes the room that an entry needs, evicting until there is. Returns 0 when the value is not to be stored.
+    private func reserve(for value: Value, of key: Key, near hash: UInt64) -> Int {
+        guard freshness.keeps(value), key.bytes.count <= Record.keyLimit else { return 0 }
+        let cost =
+            Record.cost(keyLength: key.bytes.count, value: value, marks: freshness.hasMarks) + EntryStore.slotCost
+        guard reserve(cost, near: hash) else {
+            shard(of: hash).0.state.withLock { $0.counters.tooLarge += 1 }
+            return 0
+        }
+        return cost
+    }
+
+    /// Takes `bytes` from the group's share and from the whole, evicting until they fit. False when they can't.
+    private func reserve(_ bytes: Int, near hash: UInt64) -> Bool {
+        guard bytes <= budget.limit, bytes <= cache.budget.limit else { return false }
+        let place = shard(of: hash).1
+        while true {
+            if budget.reserve(bytes) {
+                if cache.budget.reserve(bytes) { return true }
+                budget.release(bytes)
+                guard cache.evictColdest(cache.budget.shortage(for: bytes), near: place) > 0 else { return false }
+            } else {
+                guard evict(budget.shortage(for: bytes), near: place) > 0 else { return false }
+            }
+        }
+    }
+
+    /// Evicts from the shard at `place`, or when it is empty from the next that is not. Returns what was freed.
+    func evict(_ bytes: Int, near place: Int) -> Int {
+        for offset in 0..<shards.count {
+            let freed = shards[(place + offset) & (shards.count - 1)].evict(bytes)
+            if freed > 0 {
+                release(freed)
+                return freed
+            }
+        }
+        return 0
+    }
+
+    /// Gives bytes back to the group's share and to the whole.
+    func release(_ bytes: Int) {
+        budget.release(bytes)
+        cache.budget.release(bytes)
+    }
+}

@@ -1,0 +1,67 @@
+import DequeModule
+
+/// Holds back the loads of a group that would be too many at once: many different cold keys, as after a restart, are paced
+/// by it. (Singleflight alone does not help there.)
+///
+/// A state machine without a lock of its own; who drives it does what it returns outside the lock.
+struct LoadGate: ~Copyable {
+    private let limit: Int
+    private let queueLimit: Int
+    private var active = 0
+    private var queue = UniqueDeque<Flight>()
+    /// Whether somebody is starting queued loads: then others leave it to them. Without this a source that fails each load
+    /// at once would have every failure start the next load from within, as deep as the queue is long.
+    private var isPumping = false
+
+    /// What happens to a flight at the gate.
+    enum Passage {
+        /// It may start.
+        case starts
+        /// It waits for its turn in the queue.
+        case waits
+        /// There are too many: it fails.
+        case fails
+    }
+
+    init(limit: Int, queueLimit: Int) {
+        self.limit = max(1, limit)
+        self.queueLimit = max(0, queueLimit)
+    }
+
+    /// Loads that run.
+    var activeCount: Int { active }
+    /// Loads that wait for their turn.
+    var queuedCount: Int { queue.count }
+
+    /// Decides about `flight`, and takes it when it has to wait.
+    mutating func enter(_ flight: inout Flight?) -> Passage {
+        if active < limit {
+            active += 1
+            return .starts
+        }
+        guard queue.count < queueLimit, let waiting = flight.take() else { return .fails }
+        queue.append(waiting)
+        return .waits
+    }
+
+    /// A load ended. Returns whether the caller has to ask ``next()`` until it gives nothing.
+    mutating func leave() -> Bool {
+        active -= 1
+        guard !isPumping, !queue.isEmpty else { return false }
+        isPumping = true
+        return true
+    }
+
+    /// A load that ``next()`` gave out will not start after all.
+    mutating func skip() { active -= 1 }
+
+    /// The next load to start.
+    mutating func next() -> Flight? {
+        guard active < limit, let flight = queue.popFirst() else {
+            isPumping = false
+            return nil
+        }
+        active += 1
+        return flight
+    }
+}

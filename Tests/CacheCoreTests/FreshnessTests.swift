@@ -1,0 +1,246 @@
+import CacheCore
+import Groundwork
+import Testing
+
+struct FreshnessTests {
+    private let getter = HeldGetter()
+
+    private func bench(_ change: (inout GroupSettings) -> Void) throws -> Bench {
+        var settings = GroupSettings()
+        change(&settings)
+        return try Bench(settings: settings, getter: getter)
+    }
+
+    private func fill(_ bench: Bench, _ key: String = "k", with text: String = "v1") {
+        bench.get(key, token: 1000)
+        getter.next()?.succeed(text)
+    }
+
+    // MARK: refresh_after
+
+    @Test func `a hit after refresh_after is answered at once and starts one reload`() throws {
+        let bench = try bench { $0.refreshAfter = .seconds(45) }
+        fill(bench)
+        bench.clock.advance(.seconds(44))
+        #expect(bench.get("k") == "v1")
+        bench.clock.advance(.seconds(2))
+        #expect(bench.get("k") == "v1 (refreshes)")
+        for _ in 0..<10 { #expect(bench.get("k") == "v1") }
+        #expect(getter.held == ["k"])
+        getter.next()?.succeed("v2")
+        #expect(bench.get("k") == "v2")
+        #expect(bench.group.statistics.refreshes == 1)
+        #expect(bench.group.checkInvariants() == [])
+    }
+
+    @Test func `ten thousand asks of a hot key over three expiries cost three queries and none waits`() throws {
+        let bench = try bench {
+            $0.timeToLive = .seconds(60)
+            $0.refreshAfter = .seconds(45)
+        }
+        fill(bench)
+        var loads = 0
+        for _ in 0..<10_000 {
+            bench.clock.advance(.milliseconds(15))
+            let answer = bench.get("k")
+            #expect(answer != "leads" && answer != "follows")
+            if answer.hasSuffix("(refreshes)") {
+                loads += 1
+                // Many more ask while the load is under way.
+                for _ in 0..<20 { #expect(bench.get("k").hasPrefix("v")) }
+                getter.next()?.succeed("v\(loads)")
+            }
+        }
+        #expect(loads == 3)
+        #expect(bench.group.statistics.loads == 4)
+    }
+
+    @Test func `a reload that is under way when the entry expires is joined`() throws {
+        let bench = try bench { $0.refreshAfter = .seconds(45) }
+        fill(bench)
+        bench.clock.advance(.seconds(50))
+        #expect(bench.get("k") == "v1 (refreshes)")
+        bench.clock.advance(.seconds(20))
+        #expect(bench.get("k", token: 1) == "follows")
+        getter.next()?.succeed("v2")
+        #expect(bench.outcomes[1] == ["v2"])
+        #expect(bench.group.statistics.loads == 2)
+    }
+
+    @Test func `a reload that fails is tried again after a pause, not at each hit`() throws {
+        let bench = try bench { $0.refreshAfter = .seconds(45) }
+        fill(bench)
+        bench.clock.advance(.seconds(46))
+        #expect(bench.get("k") == "v1 (refreshes)")
+        getter.next()?.fail(LoadError(.unavailable, "down"))
+        #expect(bench.get("k") == "v1")
+        bench.clock.advance(.milliseconds(1100))
+        #expect(bench.get("k") == "v1 (refreshes)")
+    }
+
+    @Test func `an invalidation during a reload fences it`() throws {
+        let bench = try bench { $0.refreshAfter = .seconds(45) }
+        fill(bench)
+        bench.clock.advance(.seconds(46))
+        bench.get("k")
+        bench.invalidate("k")
+        getter.next()?.succeed("old")
+        #expect(bench.peek("k") == nil)
+        #expect(bench.get("k") == "leads")
+    }
+
+    @Test func `a reload is wanted although nobody waits for it`() throws {
+        let bench = try bench { $0.refreshAfter = .seconds(45) }
+        fill(bench)
+        bench.clock.advance(.seconds(46))
+        bench.get("k")
+        #expect(try #require(getter.next()).isWanted(at: bench.clock.now))
+    }
+
+    // MARK: early_refresh
+
+    @Test func `early refresh grows likelier towards expiry and with the cost of the load`() throws {
+        // The load takes two seconds. Half a minute before expiry the chance at a hit is e^-15, two seconds before it is
+        // e^-1.
+        let bench = try bench { $0.earlyRefresh = true }
+        func refreshes(at age: Duration, of tries: Int) -> Int {
+            var count = 0
+            for attempt in 0..<tries {
+                let key = "\(age)-\(attempt)"
+                bench.get(key, token: 1)
+                bench.clock.advance(.seconds(2))
+                getter.next()?.succeed("v")
+                bench.clock.advance(age)
+                if bench.get(key).hasSuffix("(refreshes)") { count += 1 }
+                while let flight = getter.next() { flight.succeed("v") }
+            }
+            return count
+        }
+        #expect(refreshes(at: .seconds(30), of: 100) == 0)
+        let late = refreshes(at: .seconds(58), of: 300)
+        #expect((60...160).contains(late), "about 110 of 300 are expected, \(late) were seen")
+    }
+
+    // MARK: stale_if_error
+
+    @Test func `when a load fails the last value is served within the bound, and the error after it`() throws {
+        let bench = try bench { $0.staleIfError = .seconds(600) }
+        fill(bench)
+        bench.clock.advance(.seconds(61))
+        #expect(bench.peek("k") == nil)
+        #expect(bench.get("k", token: 1) == "leads")
+        #expect(bench.get("k", token: 2) == "follows")
+        getter.next()?.fail(LoadError(.unavailable, "down"))
+        #expect(bench.outcomes[1] == ["v1"])
+        #expect(bench.outcomes[2] == ["v1"])
+        #expect(bench.group.statistics.staleHits == 2)
+        bench.clock.advance(.seconds(600))
+        #expect(bench.get("k", token: 3) == "leads")
+        getter.next()?.fail(LoadError(.unavailable, "down"))
+        #expect(bench.outcomes[3] == ["error: down"])
+    }
+
+    @Test func `a hit past the time to live is never served without asking the source`() throws {
+        let bench = try bench { $0.staleIfError = .seconds(600) }
+        fill(bench)
+        bench.clock.advance(.seconds(61))
+        #expect(bench.get("k", token: 1) == "leads")
+        getter.next()?.succeed("v2")
+        #expect(bench.outcomes[1] == ["v2"])
+        #expect(bench.get("k") == "v2")
+    }
+
+    @Test func `an invalidated value never stands in for a failed load`() throws {
+        let bench = try bench { $0.staleIfError = .seconds(600) }
+        fill(bench)
+        bench.clock.advance(.seconds(61))
+        bench.get("k", token: 1)
+        bench.invalidate("k")
+        getter.next()?.fail(LoadError(.unavailable, "down"))
+        #expect(bench.outcomes[1] == ["error: down"])
+    }
+
+    @Test func `a caller whose deadline passes may have the stale value`() throws {
+        let bench = try bench { $0.staleIfError = .seconds(600) }
+        fill(bench)
+        let key = Array("k".utf8)
+        bench.clock.advance(.seconds(61))
+        bench.get("k", token: 1)
+        #expect(bench.group.standIn(for: key.span.bytes, at: bench.clock.now).map { string($0.text) } == "v1")
+        bench.clock.advance(.seconds(600))
+        #expect(bench.group.standIn(for: key.span.bytes, at: bench.clock.now) == nil)
+    }
+
+    // MARK: idle_ttl and jitter
+
+    @Test func `an entry that is not asked for leaves after its idle time`() throws {
+        let bench = try bench {
+            $0.timeToLive = nil
+            $0.idleTimeToLive = .seconds(10)
+        }
+        fill(bench)
+        for _ in 0..<5 {
+            bench.clock.advance(.seconds(9))
+            #expect(bench.get("k") == "v1")
+        }
+        bench.clock.advance(.seconds(11))
+        #expect(bench.get("k") == "leads")
+    }
+
+    @Test func `the sweep finds idle entries without their being asked for`() throws {
+        let bench = try bench {
+            $0.timeToLive = nil
+            $0.idleTimeToLive = .seconds(10)
+        }
+        fill(bench, "a")
+        fill(bench, "b")
+        bench.clock.advance(.seconds(8))
+        bench.get("a")
+        bench.clock.advance(.seconds(3))
+        #expect(bench.cache.sweep(at: bench.clock.now) != nil)
+        #expect(bench.group.statistics.entries == 1)
+        bench.clock.advance(.seconds(8))
+        #expect(bench.cache.sweep(at: bench.clock.now) == nil)
+        #expect(bench.group.statistics.entries == 0)
+    }
+
+    @Test func `with jitter keys that were loaded together don't expire together, and none lives longer`() throws {
+        let bench = try bench { $0.jitter = 0.5 }
+        for number in 0..<200 { fill(bench, "k\(number)") }
+        bench.clock.advance(.seconds(29))
+        bench.cache.sweep(at: bench.clock.now)
+        #expect(bench.group.statistics.entries == 200)
+        bench.clock.advance(.seconds(16))
+        bench.cache.sweep(at: bench.clock.now)
+        #expect((60...140).contains(bench.group.statistics.entries))
+        bench.clock.advance(.seconds(15))
+        bench.cache.sweep(at: bench.clock.now)
+        #expect(bench.group.statistics.entries == 0)
+    }
+
+    // MARK: Refreshing on demand
+
+    @Test func `a refresh on demand loads what is in memory, and concurrent ones share`() throws {
+        let bench = try bench { _ in }
+        fill(bench)
+        let key = Array("k".utf8)
+        func refresh(_ token: UInt64) -> String {
+            let waiter = Waiter(bench.outcomes, token: token, deadline: bench.clock.now + .seconds(2))
+            switch bench.group.refresh(key.span.bytes, waiter: waiter) {
+            case .hit: return "hit"
+            case .refreshes: return "refreshes"
+            case .follows: return "follows"
+            case .leads(let flight, _):
+                bench.group.load(flight)
+                return "leads"
+            }
+        }
+        #expect(refresh(1) == "leads")
+        #expect(refresh(2) == "follows")
+        #expect(bench.get("k") == "v1")
+        getter.next()?.succeed("v2")
+        #expect(bench.outcomes[1] == ["v2"])
+        #expect(bench.outcomes[2] == ["v2"])
+        #expect(bench.get("k") == "v2")
+    }
+}
