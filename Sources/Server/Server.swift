@@ -1,1 +1,54 @@
-// To be written.
+public import EventLoop
+import Glibc
+import Groundwork
+public import Logging
+
+/// Serves a ``Keyspace`` to Redis clients at a Unix socket.
+///
+/// Its clients live on the loops it is given, spread over them in turn. ``start()`` and ``stop(deadline:)`` may be called
+/// from any thread that is not a loop's.
+public final class Server: Sendable {
+    private let context: ServerContext
+    private let loops: [EventLoop]
+    private let clients: [Clients]
+    private let doorman: Doorman
+
+    /// A server on loops that run, or are about to.
+    /// - Throws: ``ServerError`` when there is no loop to serve on.
+    public init(
+        settings: ServerSettings, loops: [EventLoop], keyspace: Keyspace, information: ServerInformation, logger: Logger
+    ) throws(ServerError) {
+        guard let first = loops.first else { throw ServerError(.system, "a server needs a loop") }
+        let context = ServerContext(
+            settings: settings, keyspace: keyspace, information: information, logger: logger, loopCount: loops.count)
+        self.context = context
+        self.loops = loops
+        clients = loops.enumerated().map { Clients(of: $1, index: $0, context: context) }
+        doorman = Doorman(on: first, clients: clients, context: context)
+    }
+
+    /// What happened so far.
+    public var statistics: ServerStatistics { context.statistics }
+
+    /// Listens, at the socket that systemd handed over if there is one, else at the path of the settings. When it returns,
+    /// clients can connect.
+    public func start() throws(ServerError) {
+        if let inherited = try InheritedSocket.take() {
+            doorman.open(.inherited(inherited))
+        } else {
+            doorman.open(.bound(try SocketPath(context.settings)))
+        }
+    }
+
+    /// Accepts no more clients and reads no more requests, waits until those that were asked are answered, at most for
+    /// `deadline`, and closes everything. The socket's path is removed at once, so that a successor can take it.
+    public func stop(deadline: Duration) async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let drain = Drain(of: clients, on: loops[0]) { continuation.resume() }
+            loops[0].submit { [doorman] in
+                doorman.close()
+                drain.start(deadline: deadline)
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import CacheCore
+import EventLoop
+import Groundwork
+import Logging
+
+/// The connection's one timer.
+extension ClientConnection {
+    /// Sees that deadlines are looked at by then. An alarm that was set earlier does as well: it sets the next one.
+    func expectAlarm(by deadline: Instant) {
+        if let alarm {
+            if alarm.deadline <= deadline { return }
+            clients.loop.cancel(alarm.timer)
+        }
+        // The cycle through the job ends when it runs or the connection closes.
+        alarm = (clients.loop.schedule(at: deadline) { [self] in ring() }, deadline)
+    }
+
+    private func ring() {
+        alarm = nil
+        let now = clients.loop.now
+        var next = failOverdue(at: now)
+        if isBlocked {
+            let deadline = lastProgress + clients.context.settings.writeTimeout
+            guard deadline > now else {
+                clients.counters.slowReaders.add(1)
+                clients.context.logger.debug("client \(id) does not read its replies: closed")
+                return close()
+            }
+            next = min(next ?? deadline, deadline)
+        }
+        if let next { expectAlarm(by: next) }
+    }
+
+    /// Ends the waiting of those past their deadline; their loads go on. Returns the next deadline.
+    private func failOverdue(at now: Instant) -> Instant? {
+        var next: Instant?
+        for hole in replies.pendingReplies.flatMap(\.holes) where hole.outcome == nil {
+            if hole.deadline > now {
+                next = min(next ?? hole.deadline, hole.deadline)
+                continue
+            }
+            clients.abandon(hole)
+            clients.counters.timeouts.add(1)
+            hole.fill(.failure(LoadError(.timedOut, Self.overdue(hole.group))))
+        }
+        return next
+    }
+
+    private static func overdue(_ group: Group) -> String {
+        "\(group.name): no answer within load_timeout (\(group.loadTimeout))"
+    }
+}

@@ -1,0 +1,144 @@
+import CacheCore
+import EventLoop
+import Groundwork
+import RESP
+
+/// From keys to replies: what the commands that ask groups share.
+extension ClientConnection {
+    var keyspace: Keyspace { clients.context.keyspace }
+    /// The time of this round.
+    var now: Instant { clients.loop.now }
+
+    /// Finds the group of a key, or appends the error that says why there is none.
+    func locate(_ key: RawSpan, _ reply: inout ReplyBuffer) -> KeyPlace? {
+        do throws(KeyError) {
+            return try keyspace.locate(key)
+        } catch {
+            reply.bytes.appendError(keyspace.text(error, key: key))
+            return nil
+        }
+    }
+
+    /// Appends a key's text as a bulk string, or the null, or the error, or a hole for them.
+    func appendText(of key: RawSpan, to reply: inout ReplyBuffer) {
+        guard let place = locate(key, &reply) else { return }
+        var decision: Lookup?
+        let isCopied: Bool? = reply.bytes.appendBulk(capacity: Group.copyLimit) { output in
+            let lookup = self.lookup(key, at: place, .text, into: &output)
+            if lookup.isCopied { return true }
+            decision = consume lookup
+            return nil
+        }
+        if isCopied == true { return }
+        guard let decision else { return }
+        if let hit = settle(decision, place, &reply, write: Self.writeText) {
+            Self.write(hit, to: &reply, version)
+        }
+    }
+
+    /// A text's outcome as `GET` answers it.
+    static func writeText(_ outcome: Outcome, _ reply: inout ReplyBuffer, _ version: ProtocolVersion) {
+        switch outcome {
+        case .success(let value): write(value.isMissing ? .negative : .large(value), to: &reply, version)
+        case .failure(let error): reply.bytes.appendError(error.reply)
+        }
+    }
+
+    private static func write(_ hit: Hit, to reply: inout ReplyBuffer, _ version: ProtocolVersion) {
+        switch hit {
+        case .copied: break
+        case .negative: reply.bytes.appendNull(version)
+        case .large(let value): reply.appendBulk(value)
+        }
+    }
+
+    /// Appends what `write` makes of a key's fields (nil: no such row), or the error, or a hole for them.
+    func appendFields(
+        of key: RawSpan, to reply: inout ReplyBuffer,
+        write: @escaping (Fields?, inout ReplyBuffer, ProtocolVersion) -> Void
+    ) {
+        guard let place = locate(key, &reply) else { return }
+        guard keyspace.groups[place.group].shape == .row else {
+            reply.bytes.appendError(ErrorText.wrongType)
+            return
+        }
+        var output = OutputRawSpan(buffer: clients.scratch, initializedCount: 0)
+        let lookup = lookup(key, at: place, .fields, into: &output)
+        let count = output.finalize(for: clients.scratch)
+        let hit = settle(lookup, place, &reply) { outcome, reply, version in
+            switch outcome {
+            case .success(let value) where value.isMissing: write(nil, &reply, version)
+            case .success(let value): write(Fields(value.fields), &reply, version)
+            case .failure(let error): reply.bytes.appendError(error.reply)
+            }
+        }
+        switch hit {
+        case nil: break
+        case .copied?: write(Fields(UnsafeRawBufferPointer(rebasing: clients.scratch[..<count]).bytes), &reply, version)
+        case .negative?: write(nil, &reply, version)
+        case .large(let value)?: write(Fields(value.fields), &reply, version)
+        }
+    }
+
+    /// Asks a group, in one step that decides everything.
+    @inline(__always)
+    func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, into output: inout OutputRawSpan) -> Lookup {
+        let served = keyspace.groups[place.group]
+        let waiter = Waiter(
+            clients, token: clients.holes.nextToken,
+            deadline: now.advanced(byNanoseconds: served.loadNanoseconds))
+        return served.group.lookup(
+            key.extracting(droppingFirst: place.keyOffset), form, at: now, waiter: waiter, into: &output)
+    }
+
+    /// Gives back a hit; for a miss leaves a hole that `write` fills, and starts the load when that falls to this client.
+    func settle(
+        _ lookup: consuming Lookup, _ place: KeyPlace, _ reply: inout ReplyBuffer, write: @escaping Hole.Writer
+    ) -> Hit? {
+        switch consume lookup {
+        case .hit(let hit): return hit
+        case .follows(let ticket):
+            leaveHole(ticket, place, &reply, write)
+        case .leads(let flight, let ticket):
+            leaveHole(ticket, place, &reply, write)
+            load(flight)
+        }
+        return nil
+    }
+
+    private func leaveHole(
+        _ ticket: Ticket, _ place: KeyPlace, _ reply: inout ReplyBuffer, _ write: @escaping Hole.Writer
+    ) {
+        let served = keyspace.groups[place.group]
+        let hole = Hole(
+            token: clients.holes.nextToken, group: served.group, ticket: ticket,
+            deadline: now.advanced(byNanoseconds: served.loadNanoseconds), write: write)
+        clients.add(hole)
+        reply.append(hole)
+    }
+
+    /// The last part of a key may hold any byte, so there can be too few parts but not too many.
+    private func load(_ flight: consuming Flight) {
+        let group = flight.group
+        let parts = group.getter.keyParts ?? 1
+        let separators = parts > 1 ? flight.key.bytes.count { $0 == UInt8(ascii: ":") } : 0
+        if separators + 1 < parts {
+            let text = Keyspace.wrongParts(of: group, expected: parts)
+            flight.fail(LoadError(.badKey, text))
+        } else {
+            group.getter.load(flight)
+        }
+    }
+}
+
+extension Lookup {
+    /// Whether the answer is in the output already.
+    fileprivate var isCopied: Bool {
+        switch self {
+        case .hit(.copied): true
+        case .hit: false
+        case .follows: false
+        case .leads: false
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import EventLoop
+import Glibc
+import RESP
+
+/// From replies to bytes.
+extension ClientConnection {
+    /// Short replies are sent together up to this.
+    private static let gatherSize = 64 << 10
+
+    /// Takes the reply that a command wrote behind `mark` when it is more than bytes.
+    ///
+    /// A reply with holes waits in the queue, and what was written before it goes there first. Everything later follows it,
+    /// since ``transmit(_:)`` sends past the queue only when that is empty.
+    func queue(_ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark) {
+        let settings = clients.context.settings
+        if reply.byteCount(from: mark) > settings.maxOutput {
+            drop(&reply, from: mark)
+            reply.bytes.appendError(ErrorText.replyTooLarge(limit: settings.maxOutput))
+        }
+        guard reply.hasHoles(from: mark) else { return }
+        let piece = reply.take(from: mark)
+        if !reply.isEmpty { replies.append(reply.takeAll()) }
+        let pending = PendingReply(piece, to: self, limit: settings.maxOutput)
+        replies.append(pending)
+        for hole in pending.holes { expectAlarm(by: hole.deadline) }
+        pauseAtBound()
+    }
+
+    /// Takes back what was written behind `mark`.
+    func drop(_ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark) {
+        for hole in reply.take(from: mark).holes { clients.abandon(hole) }
+    }
+
+    /// Called when a load filled a hole of a reply in the queue.
+    func pendingReply(_ reply: PendingReply, grewBy count: Int) {
+        replies.pendingGrew(by: count)
+        if reply.isComplete { clients.touch(self) }
+    }
+
+    /// Sends replies, or queues them behind those that wait. `reply` is empty afterwards.
+    func transmit(_ reply: inout ReplyBuffer) {
+        if reply.isEmpty { return }
+        if replies.isEmpty, reply.isPlain {
+            let sent = reply.bytes.withUnsafeBytes { send($0) }
+            reply.bytes.consume(sent)
+            if reply.isEmpty { return }
+        }
+        replies.append(reply.takeAll())
+        if !isBlocked { sendQueue(&reply) }
+        pauseAtBound()
+    }
+
+    /// Sends from the queue until it is empty, a reply in it waits for a load, or the kernel takes no more. `reply` is empty
+    /// before and afterwards.
+    func sendQueue(_ reply: inout ReplyBuffer) {
+        while replies.canSend {
+            replies.gather(into: &reply, upTo: Self.gatherSize)
+            if reply.isEmpty {
+                if replies.sendFirst({ send($0) }) != true { return }
+                continue
+            }
+            if reply.isPlain {
+                let sent = reply.bytes.withUnsafeBytes { send($0) }
+                reply.bytes.consume(sent)
+            }
+            if !reply.isEmpty { replies.prepend(reply.takeAll()) }
+            if isBlocked { return }
+        }
+    }
+
+    private func pauseAtBound() {
+        let settings = clients.context.settings
+        if replies.pendingCount >= settings.maxPendingReplies || replies.byteCount > settings.maxOutput {
+            isPaused = true
+        }
+    }
+
+    /// One send(2). Returns how many bytes the kernel took; fewer than all when it takes no more, or the client is gone.
+    private func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+        var count: Int
+        repeat {
+            count = Glibc.send(
+                descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+        } while count < 0 && errno == EINTR
+        if count == bytes.count { return count }
+        isBlocked = true
+        if count < 0 {
+            if errno != EAGAIN, errno != ENOBUFS { phase = .broken }
+            return 0
+        }
+        lastProgress = clients.loop.now
+        return count
+    }
+}

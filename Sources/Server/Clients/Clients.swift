@@ -1,0 +1,180 @@
+import CacheCore
+import EventLoop
+import Glibc
+import Groundwork
+import Logging
+import RESP
+
+/// The client connections of one loop, and what they share: a buffer for what arrives, one for what goes out, and the
+/// holes that wait for loads. So an idle connection holds no buffer.
+///
+/// ``deliver(_:token:)`` may be called from any thread; everything else is the loop's thread's.
+final class Clients: OutcomeSink, @unchecked Sendable {
+    // Unchecked: but for `deliver`, which goes through `posted`, every use is on the loop's thread.
+
+    let loop: EventLoop
+    let context: ServerContext
+    let counters: LoopCounters
+    private let index: Int
+
+    /// Where recv(2) writes when a client's last request was complete.
+    let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
+    /// Where a value's fields are copied to be read.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Group.copyLimit, alignment: 16)
+    /// Parses what is in `input`. Between events it is at the beginning of a request.
+    var parser: RequestParser
+    /// Where commands write. Empty between events.
+    var reply = ReplyBuffer()
+    private(set) var holes = HoleTable()
+
+    private var connections: ContiguousArray<ClientConnection> = []
+    /// Those whose replies became complete in this round.
+    private var touched: ContiguousArray<ClientConnection> = []
+    private var arrived: [Arrival] = []
+    private let posted = Groundwork.Mutex<[Arrival]>([])
+    private var whenEmpty: (@Sendable () -> Void)?
+
+    private struct Arrival: Sendable {
+        let outcome: Outcome
+        let token: UInt64
+    }
+
+    /// The clients of `loop`, which is the server's loop number `index`.
+    init(of loop: EventLoop, index: Int, context: ServerContext) {
+        self.loop = loop
+        self.index = index
+        self.context = context
+        counters = context.counters[index]
+        parser = RequestParser(limits: RequestLimits(requestBytes: context.settings.maxRequest))
+        loop.submit { [weak self] in
+            loop.afterEachRound { self?.flushTouched() }
+        }
+    }
+
+    deinit {
+        input.deallocate()
+        scratch.deallocate()
+    }
+
+    // MARK: Connections
+
+    /// Takes over a connected socket. Loop's thread only.
+    func adopt(_ descriptor: Int32, id: Int, credentials: PeerCredentials?) {
+        let connection = ClientConnection(descriptor, id: id, clients: self, place: connections.count)
+        do throws(SystemError) {
+            try connection.start()
+        } catch {
+            context.logger.warning("dropping a client: \(error)")
+            close(descriptor)
+            context.clientLeft()
+            return
+        }
+        connections.append(connection)
+        context.directory.add(
+            ClientRecord(id: id, loop: index, descriptor: descriptor, credentials: credentials, connected: loop.now))
+        // The server is going: what this client sent meanwhile is answered, no more.
+        if whenEmpty != nil { connection.finish() }
+    }
+
+    /// Forgets a connection that closed itself.
+    func remove(_ connection: ClientConnection) {
+        let place = connection.place
+        guard place < connections.count, connections[place] === connection else { return }
+        let last = connections.removeLast()
+        if last !== connection {
+            connections[place] = last
+            last.place = place
+        }
+        context.directory.remove(connection.id)
+        context.clientLeft()
+        if connections.isEmpty { reportEmpty() }
+    }
+
+    /// Reads no more requests, and closes each connection when it got its replies; then calls `done`.
+    func drain(_ done: @escaping @Sendable () -> Void) {
+        whenEmpty = done
+        if connections.isEmpty { reportEmpty() }
+        for connection in connections { connection.finish() }
+    }
+
+    /// Closes what is left.
+    func closeAll() {
+        for connection in connections { connection.close() }
+    }
+
+    private func reportEmpty() {
+        guard let done = whenEmpty else { return }
+        // Kept as a sign of going; the report itself comes once, as `done` sees to.
+        done()
+    }
+
+    // MARK: Outcomes
+
+    /// Adds a hole that has the token ``HoleTable/nextToken``.
+    func add(_ hole: Hole) {
+        holes.insert(hole)
+        counters.pending.add(1)
+    }
+
+    /// Takes a hole out of its flight: nobody waits for it any more.
+    func abandon(_ hole: Hole) {
+        guard holes.remove(hole.token) != nil else { return }
+        counters.pending.add(-1)
+        hole.group.leave(hole.ticket, sink: self, token: hole.token)
+    }
+
+    func deliver(_ outcome: Outcome, token: UInt64) {
+        let arrival = Arrival(outcome: outcome, token: token)
+        guard loop.isCurrent else {
+            let isFirst = posted.withLock { posted in
+                posted.append(arrival)
+                return posted.count == 1
+            }
+            if isFirst { loop.submit { [self] in takePosted() } }
+            return
+        }
+        // Never at once: the getter may answer inside the very lookup that asked it.
+        if arrived.isEmpty { loop.enqueue { [self] in takeArrived() } }
+        arrived.append(arrival)
+    }
+
+    private func takeArrived() {
+        let taken = arrived
+        arrived.removeAll(keepingCapacity: taken.count < 1024)
+        for arrival in taken { fill(arrival) }
+    }
+
+    private func takePosted() {
+        let taken = posted.withLock { posted in
+            let taken = posted
+            posted = []
+            return taken
+        }
+        for arrival in taken { fill(arrival) }
+    }
+
+    private func fill(_ arrival: Arrival) {
+        guard let hole = holes.remove(arrival.token) else { return }
+        counters.pending.add(-1)
+        hole.fill(arrival.outcome)
+    }
+
+    // MARK: Rounds
+
+    /// Has `connection` send at the end of the round, with one system call for all that the round brought it.
+    func touch(_ connection: ClientConnection) {
+        guard !connection.isTouched else { return }
+        connection.isTouched = true
+        touched.append(connection)
+    }
+
+    private func flushTouched() {
+        guard !touched.isEmpty else { return }
+        let connections = touched
+        touched.removeAll(keepingCapacity: connections.count < 1024)
+        for connection in connections {
+            connection.isTouched = false
+            connection.flush()
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import RESP
+
+/// `HELLO [2|3 [AUTH user password] [SETNAME name]]`: chooses the protocol's version and tells about the server.
+///
+/// It calls itself redis in a version whose features clients take for granted: redis-py turns on less for an unknown name.
+enum Hello: Command {
+    static let name = "hello"
+    static let arity = -1
+    static let needsNoPassword = true
+    static let topic = CommandTopic.connection
+    static let summary = "Chooses the protocol's version and tells about the server."
+
+    /// The version of Redis whose answers clients can expect.
+    static let redisVersion = "7.4.0"
+
+    private struct Options {
+        var version: ProtocolVersion
+        var password: (user: String, password: String)?
+        var name: String?
+    }
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        guard let options = options(request, for: client, &reply) else { return }
+        if let (user, password) = options.password, let error = Auth.check(user: user, password, for: client) {
+            reply.bytes.appendError(error)
+            return
+        }
+        guard client.isAuthenticated else {
+            reply.bytes.appendError(
+                "NOAUTH HELLO must be called with the client already authenticated, "
+                    + "otherwise the HELLO <proto> AUTH <user> <pass> option can be used")
+            return
+        }
+        client.version = options.version
+        client.clients.context.directory.update(client.id) { record in
+            record.version = number(options.version)
+            if let name = options.name { record.name = name }
+        }
+        describe(client, to: &reply)
+    }
+
+    private static func options(
+        _ request: Request, for client: ClientConnection, _ reply: inout ReplyBuffer
+    ) -> Options? {
+        var options = Options(version: client.version)
+        guard request.count > 1 else { return options }
+        switch request.integer(at: 1) {
+        case 2?: options.version = .resp2
+        case 3?: options.version = .resp3
+        case nil:
+            reply.bytes.appendError("ERR Protocol version is not an integer or out of range")
+            return nil
+        case _?:
+            reply.bytes.appendError("NOPROTO unsupported protocol version")
+            return nil
+        }
+        var index = 2
+        while index < request.count {
+            let option = request.word(at: index)
+            if option == "auth", index + 2 < request.count {
+                options.password = (request.string(at: index + 1), request.string(at: index + 2))
+                index += 3
+            } else if option == "setname", index + 1 < request.count, Client.isName(request[index + 1]) {
+                options.name = request.string(at: index + 1)
+                index += 2
+            } else {
+                reply.bytes.appendError(
+                    "ERR Syntax error in HELLO option '\(ErrorText.quoted(request.string(at: index)))'")
+                return nil
+            }
+        }
+        return options
+    }
+
+    private static func number(_ version: ProtocolVersion) -> Int {
+        switch version {
+        case .resp2: 2
+        case .resp3: 3
+        }
+    }
+
+    private static func describe(_ client: ClientConnection, to reply: inout ReplyBuffer) {
+        reply.bytes.appendMapHeader(7, client.version)
+        for (name, value) in [("server", "redis"), ("version", redisVersion)] {
+            reply.bytes.appendBulk(name)
+            reply.bytes.appendBulk(value)
+        }
+        reply.bytes.appendBulk("proto")
+        reply.bytes.appendInteger(number(client.version))
+        reply.bytes.appendBulk("id")
+        reply.bytes.appendInteger(client.id)
+        for (name, value) in [("mode", "standalone"), ("role", "master")] {
+            reply.bytes.appendBulk(name)
+            reply.bytes.appendBulk(value)
+        }
+        reply.bytes.appendBulk("modules")
+        reply.bytes.appendArrayHeader(0)
+    }
+}

@@ -1,0 +1,114 @@
+import CacheCore
+import Glibc
+import Groundwork
+import RESP
+
+/// `INFO [section ...]`: figures for people and monitoring, `name:value` by lines.
+enum Info: Command {
+    static let name = "info"
+    static let arity = -1
+    static let topic = CommandTopic.server
+    static let summary = "Returns figures, section by section."
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        var wanted: [String] = []
+        for index in 1..<max(1, request.count) { wanted.append(request.string(at: index).lowercased()) }
+        let isAll = wanted.isEmpty || wanted.contains { ["all", "default", "everything"].contains($0) }
+        let context = client.clients.context
+        let sections = self.sections.filter { isAll || wanted.contains($0.name.lowercased()) }
+        let text = sections.map { section in
+            let lines = section.lines(context).map { "\($0.name):\(singleLine($0.value))\r\n" }
+            return "# \(section.name)\r\n" + lines.joined()
+        }
+        reply.bytes.appendVerbatim(text.joined(separator: "\r\n"), client.version)
+    }
+
+    private typealias Line = (name: String, value: String)
+
+    private struct Section: Sendable {
+        let name: String
+        let lines: @Sendable (ServerContext) -> [Line]
+    }
+
+    private static let sections = [
+        Section(name: "Server", lines: server), Section(name: "Clients", lines: clients),
+        Section(name: "Memory", lines: memory), Section(name: "Persistence") { _ in [("loading", "0")] },
+        Section(name: "Stats", lines: statistics),
+        Section(name: "Replication") { _ in [("role", "master"), ("connected_slaves", "0")] },
+        Section(name: "Cluster") { _ in [("cluster_enabled", "0")] }, Section(name: "Keyspace", lines: keyspace),
+        Section(name: "Groups", lines: groups), Section(name: "Database") { $0.information.database() },
+    ]
+
+    private static let server: @Sendable (ServerContext) -> [Line] = { context in
+        let uptime = max(0, (Instant.now() - context.started).components.seconds)
+        return [
+            ("redis_version", Hello.redisVersion), ("redis_mode", "standalone"),
+            ("pgsidecar_version", context.settings.version), ("process_id", "\(getpid())"),
+            ("unix_socket", context.settings.socket), ("threads", "\(context.counters.count)"),
+            ("uptime_in_seconds", "\(uptime)"), ("uptime_in_days", "\(uptime / 86_400)"),
+        ]
+    }
+
+    private static let clients: @Sendable (ServerContext) -> [Line] = { context in
+        let statistics = context.statistics
+        return [
+            ("connected_clients", "\(statistics.clients)"), ("maxclients", "\(context.settings.maxClients)"),
+            ("blocked_clients", "0"), ("pending_loads", "\(statistics.pending)"),
+        ]
+    }
+
+    private static let memory: @Sendable (ServerContext) -> [Line] = { context in
+        [
+            ("used_memory", "\(context.information.memoryUsed())"), ("used_memory_rss", "\(residentBytes())"),
+            ("maxmemory", "\(context.information.memoryLimit)"), ("maxmemory_policy", "allkeys-lru"),
+        ]
+    }
+
+    private static let statistics: @Sendable (ServerContext) -> [Line] = { context in
+        let server = context.statistics
+        let groups = sum(of: context)
+        return [
+            ("total_connections_received", "\(server.accepted)"), ("rejected_connections", "\(server.rejected)"),
+            ("total_commands_processed", "\(server.commands)"), ("protocol_errors", "\(server.protocolErrors)"),
+            ("load_timeouts", "\(server.timeouts)"), ("slow_readers_closed", "\(server.slowReaders)"),
+            ("keyspace_hits", "\(groups.hits + groups.negativeHits)"), ("keyspace_misses", "\(groups.misses)"),
+            ("expired_keys", "\(groups.expirations)"), ("evicted_keys", "\(groups.evictions)"),
+            ("invalidated_keys", "\(groups.invalidations)"), ("loads", "\(groups.loads)"),
+            ("load_errors", "\(groups.loadErrors)"),
+        ]
+    }
+
+    private static let keyspace: @Sendable (ServerContext) -> [Line] = { context in
+        [("db0", "keys=\(sum(of: context).entries),expires=0,avg_ttl=0")]
+    }
+
+    private static let groups: @Sendable (ServerContext) -> [Line] = { context in
+        context.keyspace.groups.map { served in
+            let statistics = served.group.statistics
+            let figures = GroupStatistics.named.map { "\($0.name)=\(statistics[keyPath: $0.figure])" }
+            return ("group_\(served.group.name)", figures.joined(separator: ","))
+        }
+    }
+
+    private static func sum(of context: ServerContext) -> GroupStatistics {
+        context.keyspace.groups.reduce(into: GroupStatistics()) { $0 += $1.group.statistics }
+    }
+
+    /// A value from elsewhere must not begin a line of its own.
+    private static func singleLine(_ value: String) -> String {
+        value.contains { $0.isNewline } ? String(value.map { $0.isNewline ? " " : $0 }) : value
+    }
+
+    /// What the kernel says the process takes (proc(5), statm); 0 when it does not say.
+    private static func residentBytes() -> Int {
+        guard let file = fopen("/proc/self/statm", "re") else { return 0 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 128)
+        guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
+        let fields = line.prefix { $0 != 0 }.split(separator: CChar(UInt8(ascii: " ")))
+        let pages = fields.dropFirst().first.flatMap { field in
+            Int(String(decoding: field.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        }
+        return (pages ?? 0) * sysconf(Int32(_SC_PAGESIZE))
+    }
+}

@@ -1,0 +1,25 @@
+import RESP
+
+/// `MGET key [key ...]`: the values in the keys' order; nil for one without a row, and an error in the place of one whose
+/// load failed. All loads are under way at once.
+enum MGet: Command {
+    static let name = "mget"
+    static let arity = -2
+    static let keys = KeyPositions.allFromFirst
+    static let topic = CommandTopic.string
+    static let summary = "Returns the values of several keys, loading those that are not in memory."
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        let mark = reply.mark
+        let limit = client.clients.context.settings.maxOutput
+        reply.bytes.appendArrayHeader(request.count - 1)
+        for index in 1..<request.count {
+            client.appendText(of: request[index], to: &reply)
+            if reply.byteCount(from: mark) > limit {
+                client.drop(&reply, from: mark)
+                reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import Groundwork
+import Logging
+import Synchronization
+
+/// What the loops of one server share. Immutable but for its counters and its directory.
+final class ServerContext: Sendable {
+    let settings: ServerSettings
+    let keyspace: Keyspace
+    let information: ServerInformation
+    let logger: Logger
+    let directory = ClientDirectory()
+    let started = Instant.now()
+    /// The figures of each loop, by its index among the server's loops.
+    let counters: [LoopCounters]
+
+    private let clientCount = Atomic<Int>(0)
+    private let acceptedCount = Atomic<Int>(0)
+    private let rejectedCount = Atomic<Int>(0)
+
+    init(
+        settings: ServerSettings, keyspace: Keyspace, information: ServerInformation, logger: Logger, loopCount: Int
+    ) {
+        self.settings = settings
+        self.keyspace = keyspace
+        self.information = information
+        self.logger = logger
+        counters = (0..<loopCount).map { _ in LoopCounters() }
+    }
+
+    /// Counts one client in, unless there are `maxClients`. Returns its id.
+    func admitClient() -> Int? {
+        let count = clientCount.wrappingAdd(1, ordering: .relaxed).newValue
+        guard count <= settings.maxClients else {
+            clientCount.wrappingSubtract(1, ordering: .relaxed)
+            return nil
+        }
+        return acceptedCount.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+
+    /// Counts an admitted client out.
+    func clientLeft() {
+        clientCount.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    /// Counts a connection that was refused.
+    func clientRejected() {
+        rejectedCount.wrappingAdd(1, ordering: .relaxed)
+    }
+
+    var statistics: ServerStatistics {
+        var sum = ServerStatistics()
+        sum.clients = clientCount.load(ordering: .relaxed)
+        sum.accepted = acceptedCount.load(ordering: .relaxed)
+        sum.rejected = rejectedCount.load(ordering: .relaxed)
+        for loop in counters {
+            sum.commands += loop.commands.count
+            sum.protocolErrors += loop.protocolErrors.count
+            sum.timeouts += loop.timeouts.count
+            sum.slowReaders += loop.slowReaders.count
+            sum.pending += loop.pending.count
+        }
+        return sum
+    }
+}

@@ -1,0 +1,19 @@
+/// What a server tells in `INFO` and `CONFIG GET` about the rest of the process.
+public struct ServerInformation: Sendable {
+    /// The bound on the cache's bytes (the setting `memory`).
+    public var memoryLimit: Int
+    /// The bytes that the cache takes now.
+    public var memoryUsed: @Sendable () -> Int
+    /// The lines of the `database` section, by name. Called on a loop, so it must not block.
+    public var database: @Sendable () -> [(name: String, value: String)]
+
+    /// Bundles what the composition root knows.
+    public init(
+        memoryLimit: Int, memoryUsed: @escaping @Sendable () -> Int,
+        database: @escaping @Sendable () -> [(name: String, value: String)] = { [] }
+    ) {
+        self.memoryLimit = memoryLimit
+        self.memoryUsed = memoryUsed
+        self.database = database
+    }
+}

@@ -1,0 +1,32 @@
+public import Glibc
+
+/// What a ``Server`` is told: where it listens, whom it lets in, and its bounds.
+public struct ServerSettings: Sendable {
+    /// The path of the Unix socket, at most 107 bytes. Not used when systemd hands over a listening socket.
+    public var socket: String
+    /// The permissions of the socket's path.
+    public var mode: mode_t = 0o660
+    /// The group that owns the socket's path, by name; nil: the process' own.
+    public var group: String?
+    /// The users that may connect, by the user id that the kernel tells (SO_PEERCRED); nil: whoever the path lets in.
+    public var allowedUsers: Set<uid_t>?
+    /// The most client connections at a time; the next one gets an error.
+    public var maxClients = 10_000
+    /// The most bytes of one request.
+    public var maxRequest = 1 << 20
+    /// The most bytes of replies that may wait for one client to read; beyond them its requests are not read.
+    public var maxOutput = 32 << 20
+    /// The most requests of one client that may wait for a load; beyond them its requests are not read.
+    public var maxPendingReplies = 1024
+    /// A client that takes none of its replies for so long is closed.
+    public var writeTimeout: Duration = .seconds(30)
+    /// What `AUTH` asks for; nil: nothing.
+    public var password: String?
+    /// The version of this program, for `INFO`.
+    public var version = "0.0.0"
+
+    /// Settings with the defaults above.
+    public init(socket: String) {
+        self.socket = socket
+    }
+}

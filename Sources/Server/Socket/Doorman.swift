@@ -1,0 +1,96 @@
+import EventLoop
+import Glibc
+import Groundwork
+import Logging
+
+/// Lets clients in: who is allowed, and how many, and to which loop they go.
+final class Doorman: @unchecked Sendable {
+    // Unchecked: but for `open`, which hops there, everything happens on the loop's thread.
+
+    /// Where clients knock.
+    enum Entrance: Sendable {
+        /// A path of our own.
+        case bound(SocketPath)
+        /// A descriptor that systemd keeps the path of.
+        case inherited(Int32)
+
+        var descriptor: Int32 {
+            switch self {
+            case .bound(let path): path.descriptor
+            case .inherited(let descriptor): descriptor
+            }
+        }
+    }
+
+    private let loop: EventLoop
+    private let clients: [Clients]
+    private let context: ServerContext
+
+    private var entrance: Entrance?
+    private var listener: UnixListener?
+    private var turn = 0
+
+    init(on loop: EventLoop, clients: [Clients], context: ServerContext) {
+        self.loop = loop
+        self.clients = clients
+        self.context = context
+    }
+
+    /// Accepts clients from now on. Any thread.
+    func open(_ entrance: Entrance) {
+        loop.submit { [self] in
+            self.entrance = entrance
+            let listener = UnixListener(entrance.descriptor, on: loop, logger: context.logger) {
+                [unowned self] client in
+                admit(client)
+            }
+            do throws(SystemError) {
+                try listener.start()
+                self.listener = listener
+            } catch {
+                context.logger.critical("not accepting clients: \(error)")
+            }
+        }
+    }
+
+    /// Accepts no more clients, and removes the path that was bound.
+    func close() {
+        listener?.stop()
+        listener = nil
+        switch entrance {
+        case nil: break
+        case .bound(let path)?: path.close()
+        case .inherited(let descriptor)?: _ = Glibc.close(descriptor)
+        }
+        entrance = nil
+    }
+
+    private func admit(_ descriptor: Int32) {
+        let credentials = PeerCredentials(of: descriptor)
+        if let allowed = context.settings.allowedUsers {
+            guard let user = credentials?.user, allowed.contains(user) else {
+                let who = credentials.map { "user \($0.user)" } ?? "an unknown user"
+                context.logger.warning("refused \(who), who is not an allowed user")
+                return refuse(descriptor, "-NOPERM \(who) is not allowed to connect\r\n")
+            }
+        }
+        guard let id = context.admitClient() else {
+            return refuse(descriptor, "-ERR max number of clients reached\r\n")
+        }
+        let clients = clients[turn % clients.count]
+        turn &+= 1
+        if clients.loop === loop {
+            clients.adopt(descriptor, id: id, credentials: credentials)
+        } else {
+            clients.loop.submit { clients.adopt(descriptor, id: id, credentials: credentials) }
+        }
+    }
+
+    private func refuse(_ descriptor: Int32, _ text: String) {
+        context.clientRejected()
+        let bytes = Array(text.utf8)
+        // What does not fit into a new socket's buffer would be lost; it always fits.
+        _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+        _ = Glibc.close(descriptor)
+    }
+}

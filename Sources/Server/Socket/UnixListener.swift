@@ -1,0 +1,65 @@
+import CLinux
+import EventLoop
+import Glibc
+import Groundwork
+import Logging
+
+/// Accepts connections on one loop. Loop's thread only.
+final class UnixListener: EventSource {
+    private let descriptor: Int32
+    private let loop: EventLoop
+    private let logger: Logger
+    private let accepted: (Int32) -> Void
+    private var registration: Registration?
+
+    /// How many connections one round accepts, so that those that are there get their turn.
+    private static let acceptsInARound = 64
+    /// How long no connection is accepted when the process or the machine has no descriptors left.
+    private static let pause: Duration = .milliseconds(100)
+
+    /// Hands each descriptor that it accepts to `accepted`, which owns it from then on.
+    init(_ descriptor: Int32, on loop: EventLoop, logger: Logger, accepted: @escaping (Int32) -> Void) {
+        self.descriptor = descriptor
+        self.loop = loop
+        self.logger = logger
+        self.accepted = accepted
+    }
+
+    func start() throws(SystemError) {
+        registration = try loop.register(descriptor, for: .readable, source: self)
+    }
+
+    /// Accepts no more. The descriptor stays open.
+    func stop() {
+        if let registration { loop.deregister(registration) }
+        registration = nil
+    }
+
+    func ready(_ readiness: Readiness) {
+        for _ in 0..<Self.acceptsInARound {
+            let client = pgs_accept(descriptor)
+            if client >= 0 {
+                accepted(client)
+                continue
+            }
+            switch errno {
+            case EINTR, ECONNABORTED: continue
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                backOff(SystemError("accept4", code: errno))
+                return
+            default: return
+            }
+        }
+    }
+
+    /// The waiting connection keeps the listener readable: without a pause the loop would spin until a descriptor is free.
+    private func backOff(_ error: SystemError) {
+        guard let registration else { return }
+        logger.warning("accepting no client for \(Self.pause): \(error)")
+        loop.update(registration, for: [])
+        loop.schedule(at: loop.now + Self.pause) { [self] in
+            guard let registration = self.registration else { return }
+            loop.update(registration, for: .readable)
+        }
+    }
+}
