@@ -1,0 +1,172 @@
+import CacheCore
+import Foundation
+import Groundwork
+import RESP
+import Server
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct RequestTests {
+    @Test func `a key is loaded once and then comes from memory`() async throws {
+        let getter = HeldGetter { .text("value of \($0)") }
+        try await withServer([try served("word", getter)]) { server in
+            let client = try TestClient(server.path)
+            #expect(try client.ask("GET", "word:a") == .bulk("value of a"))
+            #expect(try client.ask("GET", "word:a") == .bulk("value of a"))
+            #expect(getter.loaded == ["a"])
+        }
+    }
+
+    @Test func `replies leave in the order of the requests`() async throws {
+        let getter = HeldGetter { $0 == "slow" ? .held : .text($0) }
+        let bad = HeldGetter { _ in .error(LoadError(.unavailable, "the database is away")) }
+        try await withServer([try served("word", getter), try served("bad", bad)]) { server in
+            let client = try TestClient(server.path)
+            #expect(try client.ask("GET", "word:warm") == .bulk("warm"))
+            try client.send("GET", "word:slow")
+            try client.send("GET", "word:warm")
+            try client.send("GET", "bad:x")
+            try client.send("PING")
+            try client.send("GET", "nothing:1")
+            #expect(!client.hasInput(within: 100))
+            #expect(getter.finish("slow", "at last"))
+            #expect(try client.receive() == .bulk("at last"))
+            #expect(try client.receive() == .bulk("warm"))
+            #expect(try client.receive() == .error("UNAVAILABLE the database is away"))
+            #expect(try client.receive() == .simpleString("PONG"))
+            #expect(try client.receive() == .error("ERR no group 'nothing'; known groups: word, bad"))
+        }
+    }
+
+    @Test func `pipelined misses are under way together`() async throws {
+        let getter = HeldGetter()
+        try await withServer([try served("word", getter)]) { server in
+            let client = try TestClient(server.path)
+            for key in ["a", "b", "c"] { try client.send("GET", "word:\(key)") }
+            #expect(getter.waitForLoads(3))
+            for key in ["c", "b", "a"] { #expect(getter.finish(key, key)) }
+            for key in ["a", "b", "c"] { #expect(try client.receive() == .bulk(key)) }
+        }
+    }
+
+    @Test func `MGET mixes groups, hits, misses, errors and missing rows in order`() async throws {
+        let words = HeldGetter { $0 == "slow" ? .held : $0 == "none" ? .value(.missing) : .text($0) }
+        let bad = HeldGetter { _ in .error(LoadError(.query, "no such column")) }
+        try await withServer([try served("word", words), try served("bad", bad)]) { server in
+            let client = try TestClient(server.path)
+            #expect(try client.ask("GET", "word:warm") == .bulk("warm"))
+            try client.send("MGET", "word:warm", "word:slow", "bad:1", "word:none", "what:1", "word:slow")
+            #expect(words.finish("slow", "s"))
+            #expect(
+                try client.receive()
+                    == .array([
+                        .bulk("warm"), .bulk("s"), .error("ERR no such column"), .null,
+                        .error("ERR no group 'what'; known groups: word, bad"), .bulk("s"),
+                    ]))
+            #expect(words.loaded.filter { $0 == "slow" }.count == 1)
+        }
+    }
+
+    @Test func `a miss on one connection does not delay a hit on another`() async throws {
+        let getter = HeldGetter { $0 == "slow" ? .held : .text($0) }
+        try await withServer([try served("word", getter)], loops: 1) { server in
+            let waiting = try TestClient(server.path)
+            let other = try TestClient(server.path)
+            try waiting.send("GET", "word:slow")
+            #expect(getter.waitForLoads(1))
+            #expect(try other.ask("GET", "word:a") == .bulk("a"))
+            #expect(getter.finish("slow", "s"))
+            #expect(try waiting.receive() == .bulk("s"))
+        }
+    }
+
+    @Test func `a hundred clients on all loops cause one load of a key`() async throws {
+        let getter = HeldGetter()
+        let group = try served("word", getter)
+        try await withServer([group]) { server in
+            let clients = try (0..<100).map { _ in try TestClient(server.path) }
+            for client in clients { try client.send("GET", "word:a") }
+            #expect(eventually { group.group.statistics.misses == 100 })
+            #expect(getter.finish("a", "one"))
+            for client in clients { #expect(try client.receive() == .bulk("one")) }
+            #expect(getter.loaded.count == 1)
+        }
+    }
+
+    @Test func `a value of megabytes arrives whole, between others`() async throws {
+        let big = String(repeating: "0123456789abcdef", count: 256 << 10)
+        let getter = HeldGetter { $0 == "big" ? .text(big) : .text($0) }
+        try await withServer([try served("word", getter)]) { server in
+            let client = try TestClient(server.path)
+            for round in 0..<2 {
+                try client.send("GET", "word:a")
+                try client.send("GET", "word:big")
+                try client.send("MGET", "word:b", "word:big", "word:c")
+                #expect(try client.receive() == .bulk("a"), "\(round)")
+                #expect(try client.receive() == .bulk(big))
+                #expect(try client.receive() == .array([.bulk("b"), .bulk(big), .bulk("c")]))
+            }
+        }
+    }
+
+    @Test func `requests that arrive a byte at a time are answered`() async throws {
+        let getter = HeldGetter { .text($0) }
+        try await withServer([try served("word", getter)]) { server in
+            let client = try TestClient(server.path)
+            for byte in TestClient.encoded(["GET", "word:abc"]) + TestClient.encoded(["PING"]) {
+                try client.send(raw: [byte])
+            }
+            #expect(try client.receive() == .bulk("abc"))
+            #expect(try client.receive() == .simpleString("PONG"))
+        }
+    }
+
+    @Test func `thousands of pipelined requests are answered whole`() async throws {
+        let getter = HeldGetter { .text("value of \($0)") }
+        try await withServer([try served("word", getter)]) { server in
+            let client = try TestClient(server.path)
+            let requests = (0..<20_000).flatMap { TestClient.encoded(["GET", "word:\($0 % 100)"]) }
+            let sender = Thread { try? client.send(raw: requests) }
+            sender.start()
+            for index in 0..<20_000 { #expect(try client.receive() == .bulk("value of \(index % 100)")) }
+        }
+    }
+
+    @Test func `a client waits no longer than the group's deadline, and the load goes on`() async throws {
+        let getter = HeldGetter()
+        let group = try served("word", getter) { $0.loadTimeout = .milliseconds(50) }
+        try await withServer([group]) { server in
+            let client = try TestClient(server.path)
+            let reply = try client.ask("GET", "word:slow")
+            #expect(reply.text?.hasPrefix("TIMEOUT word: no answer within load_timeout") == true)
+            #expect(!getter.isWanted("slow"))
+            #expect(getter.finish("slow", "late"))
+            #expect(eventually { group.group.statistics.entries == 1 })
+            #expect(try client.ask("GET", "word:slow") == .bulk("late"))
+            #expect(server.server.statistics.timeouts == 1)
+        }
+    }
+
+    @Test func `a client that goes leaves its flight, and the others get their answer`() async throws {
+        let getter = HeldGetter()
+        let group = try served("word", getter)
+        try await withServer([group]) { server in
+            let staying = try TestClient(server.path)
+            do {
+                let leaving = try TestClient(server.path)
+                try leaving.send("GET", "word:a")
+                try leaving.send("GET", "word:b")
+                #expect(getter.waitForLoads(2))
+                try staying.send("GET", "word:a")
+                #expect(eventually { group.group.statistics.misses == 3 })
+                withExtendedLifetime(leaving) {}
+            }
+            #expect(eventually { server.server.statistics.clients == 1 })
+            #expect(!getter.isWanted("b"))
+            #expect(getter.isWanted("a"))
+            #expect(getter.finish("a", "v"))
+            #expect(try staying.receive() == .bulk("v"))
+            #expect(server.server.statistics.pending == 0)
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import CLinux
+import Foundation
+import RESP
+
+/// A client with a blocking socket, which gives up after ten seconds.
+final class TestClient: @unchecked Sendable {
+    // Unchecked: one thread sends and one receives, and those share the descriptor alone.
+    private let descriptor: Int32
+    private var parser = ReplyParser()
+    private var received: [UInt8] = []
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    init(_ path: String, receiveBuffer: Int32? = nil) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var patience = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let descriptor = descriptor
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else { throw Failure(description: "connect: errno \(errno)") }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// Sends raw bytes.
+    func send(raw bytes: [UInt8]) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw Failure(description: "send: errno \(errno)") }
+            sent += count
+        }
+    }
+
+    func send(raw text: String) throws {
+        try send(raw: Array(text.utf8))
+    }
+
+    /// Sends as much as the server takes within a moment; returns how much.
+    func sendUntilBlocked(_ bytes: [UInt8]) -> Int {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(
+                    descriptor, $0.baseAddress.map { $0 + sent }, bytes.count - sent,
+                    Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+            }
+            if count > 0 {
+                sent += count
+                continue
+            }
+            var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            if poll(&waiting, 1, 300) <= 0 { break }
+        }
+        return sent
+    }
+
+    /// Sends a request as an array of bulk strings.
+    func send(_ arguments: String...) throws {
+        try send(raw: Self.encoded(arguments))
+    }
+
+    static func encoded(_ arguments: [String]) -> [UInt8] {
+        var bytes = Array("*\(arguments.count)\r\n".utf8)
+        for argument in arguments { bytes += Array("$\(argument.utf8.count)\r\n\(argument)\r\n".utf8) }
+        return bytes
+    }
+
+    /// The next reply.
+    func receive() throws -> Reply {
+        while true {
+            let bytes = received
+            switch try parser.parse(bytes.span.bytes) {
+            case .reply(let reply, let count):
+                received.removeFirst(count)
+                return reply
+            case .incomplete:
+                guard try receiveMore() else { throw Failure(description: "closed") }
+            }
+        }
+    }
+
+    func ask(_ arguments: String...) throws -> Reply {
+        try send(raw: Self.encoded(arguments))
+        return try receive()
+    }
+
+    /// Whether the server closed, with nothing left to read.
+    func isAtEnd() throws -> Bool {
+        guard received.isEmpty else { return false }
+        return try !receiveMore()
+    }
+
+    /// Whether anything can be read within a moment.
+    func hasInput(within milliseconds: Int32) -> Bool {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, milliseconds) > 0
+    }
+
+    func shutWrite() {
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    private func receiveMore() throws -> Bool {
+        var bytes = [UInt8](repeating: 0, count: 64 << 10)
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        if count < 0 {
+            if errno == ECONNRESET || errno == EPIPE { return false }
+            throw Failure(description: "recv: errno \(errno)")
+        }
+        received += bytes[..<count]
+        return count > 0
+    }
+}

@@ -1,0 +1,74 @@
+import CacheCore
+import EventLoop
+import Foundation
+import Logging
+import Server
+
+/// A server on loops of its own at a socket in a folder of its own; gone with `end()`.
+final class TestServer: Sendable {
+    let path: String
+    let server: Server
+    private let folder: String
+    private let loops: [EventLoop]
+
+    init(
+        _ groups: [ServedGroup], loops count: Int = 2, configure: (inout ServerSettings) -> Void = { _ in }
+    ) throws {
+        folder = NSTemporaryDirectory() + "pgs-" + UUID().uuidString.prefix(8)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        var settings = ServerSettings(socket: folder + "/s.sock")
+        configure(&settings)
+        path = settings.socket
+        var loops: [EventLoop] = []
+        for index in 0..<count { loops.append(try EventLoop(index: index)) }
+        self.loops = loops
+        for loop in loops { loop.start() }
+        server = try Server(
+            settings: settings, loops: loops, keyspace: Keyspace(groups),
+            information: ServerInformation(memoryLimit: 1 << 20, memoryUsed: { 12 }),
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        try server.start()
+    }
+
+    func end(deadline: Duration = .seconds(0)) async {
+        await server.stop(deadline: deadline)
+        for loop in loops { loop.stop() }
+        for loop in loops { loop.join() }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+}
+
+/// Runs `body` with a server, and ends that whatever happens.
+func withServer(
+    _ groups: [ServedGroup], loops: Int = 2, configure: (inout ServerSettings) -> Void = { _ in },
+    _ body: (TestServer) async throws -> Void
+) async throws {
+    let server = try TestServer(groups, loops: loops, configure: configure)
+    do {
+        try await body(server)
+    } catch {
+        await server.end()
+        throw error
+    }
+    await server.end()
+}
+
+/// A group in a cache of its own.
+func served(
+    _ name: String, _ getter: HeldGetter, shape: ServedGroup.Shape = .value,
+    settings: (inout GroupSettings) -> Void = { _ in }
+) throws -> ServedGroup {
+    var groupSettings = GroupSettings()
+    settings(&groupSettings)
+    return ServedGroup(try Group(name, settings: groupSettings, getter: getter), shape: shape)
+}
+
+/// Waits until something is so, asking again and again.
+func eventually(_ isSo: () -> Bool) -> Bool {
+    let deadline = Date(timeIntervalSinceNow: 10)
+    while Date() < deadline {
+        if isSo() { return true }
+        sched_yield()
+    }
+    return isSo()
+}
