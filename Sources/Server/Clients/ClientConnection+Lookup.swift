@@ -23,13 +23,14 @@ extension ClientConnection {
     func appendText(of key: RawSpan, to reply: inout ReplyBuffer) {
         guard let place = locate(key, &reply) else { return }
         var decision: Lookup?
-        let isCopied: Bool? = reply.bytes.appendBulk(capacity: Group.copyLimit) { output in
+        _ = reply.bytes.appendBulk(capacity: Group.copyLimit) { output -> Bool? in
             let lookup = self.lookup(key, at: place, .text, into: &output)
-            if lookup.isCopied { return true }
+            if lookup.isDone { return true }
+            let isCopied = lookup.isCopied
             decision = consume lookup
-            return nil
+            return isCopied ? true : nil
         }
-        if isCopied == true { return }
+        // Done in most cases; a copied hit may have brought a refresh.
         guard let decision else { return }
         if let hit = settle(decision, place, &reply, write: Self.writeText) {
             Self.write(hit, to: &reply, version)
@@ -97,6 +98,9 @@ extension ClientConnection {
     ) -> Hit? {
         switch consume lookup {
         case .hit(let hit): return hit
+        case .refreshes(let hit, let flight):
+            load(flight)
+            return hit
         case .follows(let ticket):
             leaveHole(ticket, place, &reply, write)
         case .leads(let flight, let ticket):
@@ -126,17 +130,30 @@ extension ClientConnection {
             let text = Keyspace.wrongParts(of: group, expected: parts)
             flight.fail(LoadError(.badKey, text))
         } else {
-            group.getter.load(flight)
+            group.load(flight)
         }
     }
 }
 
 extension Lookup {
+    /// Whether the answer is in the output already, and that is all.
+    fileprivate var isDone: Bool {
+        switch self {
+        case .hit(.copied): true
+        case .hit: false
+        case .refreshes: false
+        case .follows: false
+        case .leads: false
+        }
+    }
+
     /// Whether the answer is in the output already.
     fileprivate var isCopied: Bool {
         switch self {
         case .hit(.copied): true
         case .hit: false
+        case .refreshes(.copied, _): true
+        case .refreshes: false
         case .follows: false
         case .leads: false
         }
