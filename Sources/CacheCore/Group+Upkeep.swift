@@ -1,4 +1,5 @@
 public import Groundwork
+import Synchronization
 
 extension Group {
     /// Removes what has expired, page by page. Returns when the next entry expires.
@@ -14,16 +15,56 @@ extension Group {
 
     /// One page under one lock. Returns whether there may be more.
     private func sweepPage(of shard: Shard, at now: Tick) -> Bool {
+        defer { tellObservers(of: shard) }
+        let isObserved = isObserved.load(ordering: .relaxed)
         let freed: Int? = shard.state.withLock { state in
-            guard let swept = state.store.sweepPage(at: now, leaving: freshness.leaving, expired: { _ in }) else {
-                return nil
+            var keys: [Key] = []
+            let swept = state.store.sweepPage(at: now, leaving: freshness.leaving) { record in
+                if isObserved { keys.append(Key(Array(record.key))) }
             }
+            guard let swept else { return nil }
+            state.events += keys.map { (.expired, $0) }
             state.counters.expirations += swept.removed
             return swept.freed + state.store.trim()
         }
         guard let freed else { return false }
         release(freed)
         return true
+    }
+
+    /// Counters and sizes, gathered shard by shard.
+    public var statistics: GroupStatistics {
+        shards.reduce(into: GroupStatistics()) { sum, shard in
+            sum += shard.state.withLock { state in
+                var counters = state.counters
+                counters.entries = state.store.count
+                counters.bytes = state.store.bytes
+                return counters
+            }
+        }
+    }
+
+    /// The number of entries in memory, expired ones that were not swept yet included.
+    public var count: Int { shards.reduce(0) { $0 + $1.state.withLock { $0.store.count } } }
+
+    /// Calls `body` for each entry that may be served. It is called outside every lock; entries that come or go meanwhile
+    /// may or may not be among them.
+    public func forEach(_ body: (Key, Value) throws -> Void) rethrows {
+        var cursor = 0
+        repeat {
+            let (keys, next) = keys(from: cursor, count: 128, at: cache.clock())
+            for key in keys {
+                if let value = peek(key) { try body(key, value) }
+            }
+            cursor = next
+        } while cursor != 0
+    }
+
+    /// The keys that were asked for most of late, most asked first, with about how often; of at most 64 for each shard. The
+    /// figures are estimates from one lookup in sixteen.
+    public func mostAccessed(_ count: Int) -> [(key: Key, lookups: Int)] {
+        let all = shards.flatMap { $0.state.withLock { $0.hotKeys.estimates } }
+        return Array(all.sorted { $0.lookups > $1.lookups }.prefix(max(0, count)))
     }
 
     /// Some of the keys in memory: about `count`, from `cursor` on, which is 0 at first and again when all have been seen.

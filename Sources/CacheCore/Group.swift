@@ -1,6 +1,6 @@
-import Glibc
 public import Groundwork
 import Singleflight
+import Synchronization
 
 /// A named part of the cache with one getter and its own rules: groupcache's Group.
 ///
@@ -16,9 +16,12 @@ public final class Group: Sendable {
     let cache: Cache
     let budget: MemoryBudget
     let freshness: Freshness
-    let gate: Mutex<LoadGate>
+    let gate: Groundwork.Mutex<LoadGate>
     let breaker: CircuitBreaker?
     let shards: [Shard]
+    let observers = Groundwork.Mutex(Observers())
+    /// Whether there are observers: read at each event, so that none costs nothing.
+    let isObserved = Atomic<Bool>(false)
     private let start: Instant
 
     /// Up to this length a value is copied under the lock.
@@ -35,7 +38,7 @@ public final class Group: Sendable {
         self.cache = cache
         self.breaker = breaker
         freshness = Freshness(settings)
-        gate = Mutex(LoadGate(limit: settings.maxLoads, queueLimit: settings.maxQueuedLoads))
+        gate = Groundwork.Mutex(LoadGate(limit: settings.maxLoads, queueLimit: settings.maxQueuedLoads))
         start = cache.clock()
         budget = MemoryBudget(limit: settings.memory)
         var count = 1
@@ -56,48 +59,34 @@ public final class Group: Sendable {
     public func lookup(
         _ key: RawSpan, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
     ) -> Lookup {
-        key.withUnsafeBytes { bytes in
-            let hash = EntryStore.hash(bytes)
-            let (shard, number) = self.shard(of: hash)
-            let tick = self.tick(now)
-            return shard.state.withLock { state in
-                state.counters.gets += 1
-                if let place = live(bytes, hash: hash, at: tick, in: &state) {
-                    switch standing(of: place, at: tick, in: &state) {
-                    case .fresh: return .hit(hit(place, form, at: tick, in: &state, into: &output))
-                    case .due:
-                        let hit = hit(place, form, at: tick, in: &state, into: &output)
-                        guard let flight = refresh(Key(Array(bytes)), place, in: &state) else { return .hit(hit) }
-                        return .refreshes(hit, flight)
-                    case .stale: break
-                    }
+        withShard(of: key) { bytes, hash, shard, state in
+            let now = tick(now)
+            state.count(bytes, hash: hash)
+            if let place = live(bytes, hash: hash, at: now, in: &state) {
+                switch standing(of: place, at: now, in: &state) {
+                case .fresh: return .hit(hit(place, form, at: now, in: &state, into: &output))
+                case .due:
+                    let hit = hit(place, form, at: now, in: &state, into: &output)
+                    guard let flight = refresh(Key(Array(bytes)), place, in: &state) else { return .hit(hit) }
+                    return .refreshes(hit, flight)
+                case .stale: break
                 }
-                state.counters.misses += 1
-                return join(Key(Array(bytes)), in: number, waiter, &state)
             }
+            state.counters.misses += 1
+            return join(Key(Array(bytes)), in: shard, waiter, &state)
         }
     }
 
     /// Loads a key although it may be in memory, or joins the load that is under way. Never answers from memory.
     public func refresh(_ key: RawSpan, waiter: Waiter) -> Lookup {
-        key.withUnsafeBytes { bytes in
-            let (shard, number) = self.shard(of: EntryStore.hash(bytes))
-            return shard.state.withLock { state in join(Key(Array(bytes)), in: number, waiter, &state) }
-        }
+        withShard(of: key) { bytes, _, shard, state in join(Key(Array(bytes)), in: shard, waiter, &state) }
     }
 
     /// Answers from memory or not at all; never loads, and counts as no lookup. O(1), one lock.
     public func peek(_ key: RawSpan, _ form: Form, at now: Instant, into output: inout OutputRawSpan) -> Hit? {
-        key.withUnsafeBytes { bytes in
-            let hash = EntryStore.hash(bytes)
-            let tick = self.tick(now)
-            return shard(of: hash).0.state.withLock { state in
-                guard let place = live(bytes, hash: hash, at: tick, in: &state), !isStale(place, at: tick, in: state)
-                else {
-                    return nil
-                }
-                return Self.answer(state.store.slots[Int(place)].pointee, form, into: &output)
-            }
+        withShard(of: key) { bytes, hash, _, state in
+            guard let place = servable(bytes, hash: hash, at: tick(now), in: &state) else { return nil }
+            return Self.answer(state.store.slots[Int(place)].pointee, form, into: &output)
         }
     }
 
@@ -108,49 +97,29 @@ public final class Group: Sendable {
         }
     }
 
+    /// The value that stands in for a failed load of `key`: one that is in memory and past its time to live, by no more
+    /// than `staleIfError`. Counts as a stale hit. For a caller whose deadline passes before the flight lands.
+    public func standIn(for key: RawSpan, at now: Instant) -> Value? {
+        withShard(of: key) { bytes, hash, _, state in standIn(bytes, hash: hash, for: 1, at: tick(now), in: &state) }
+    }
+
     /// Marks an entry as asked for just now. Returns whether it is in memory.
     public func touch(_ key: RawSpan, at now: Instant) -> Bool {
-        key.withUnsafeBytes { bytes in
-            let hash = EntryStore.hash(bytes)
-            let tick = self.tick(now)
-            return shard(of: hash).0.state.withLock { state in
-                guard let place = live(bytes, hash: hash, at: tick, in: &state), !isStale(place, at: tick, in: state)
-                else {
-                    return false
-                }
-                state.store.ask(place, at: tick)
-                return true
-            }
+        withShard(of: key) { bytes, hash, _, state in
+            guard let place = servable(bytes, hash: hash, at: tick(now), in: &state) else { return false }
+            state.store.ask(place, at: tick(now))
+            return true
         }
     }
 
     /// How long an entry has left, to 17 ms.
     public func lifetime(of key: RawSpan, at now: Instant) -> Lifetime {
-        key.withUnsafeBytes { bytes in
-            let hash = EntryStore.hash(bytes)
-            let tick = self.tick(now)
-            return shard(of: hash).0.state.withLock { state in
-                guard let place = live(bytes, hash: hash, at: tick, in: &state), !isStale(place, at: tick, in: state)
-                else {
-                    return .absent
-                }
-                let slot = state.store.slots[Int(place)].pointee
-                if slot.flags.contains(.unlimited) { return .unlimited }
-                let end = Record(slot)?.marks?.stale ?? slot.expires
-                return .left(.nanoseconds(end.nanoseconds(after: tick)))
-            }
-        }
-    }
-
-    /// The value that stands in for a failed load of `key`: one that is in memory and past its time to live, by no more
-    /// than `staleIfError`. Counts as a stale hit. For a caller whose deadline passes before the flight lands.
-    public func standIn(for key: RawSpan, at now: Instant) -> Value? {
-        key.withUnsafeBytes { bytes in
-            let hash = EntryStore.hash(bytes)
-            let tick = self.tick(now)
-            return shard(of: hash).0.state.withLock { state in
-                standIn(bytes, hash: hash, for: 1, at: tick, in: &state)
-            }
+        withShard(of: key) { bytes, hash, _, state in
+            guard let place = servable(bytes, hash: hash, at: tick(now), in: &state) else { return .absent }
+            let slot = state.store.slots[Int(place)].pointee
+            if slot.flags.contains(.unlimited) { return .unlimited }
+            let end = Record(slot)?.marks?.stale ?? slot.expires
+            return .left(.nanoseconds(end.nanoseconds(after: tick(now))))
         }
     }
 
@@ -160,17 +129,14 @@ public final class Group: Sendable {
     /// no older value is served or stored. Returns whether there was an entry or a flight.
     @discardableResult
     public func invalidate(_ key: RawSpan) -> Bool {
-        key.withUnsafeBytes { bytes in
-            let hash = EntryStore.hash(bytes)
-            let (dropped, freed) = shard(of: hash).0.state.withLock { state in
-                let fenced = state.flights.forget(Key(Array(bytes)))
-                let place = state.store.locate(bytes, hash: hash)
-                guard place != .none else { return (fenced, 0) }
-                state.counters.invalidations += 1
-                return (true, state.store.remove(place))
-            }
-            release(freed)
-            return dropped
+        withShard(of: key) { bytes, hash, _, state in
+            let isFenced = state.flights.forget(Key(Array(bytes)))
+            let place = state.store.locate(bytes, hash: hash)
+            guard place != .none else { return isFenced }
+            state.counters.invalidations += 1
+            note(.invalidated, at: place, in: &state)
+            release(state.store.remove(place))
+            return true
         }
     }
 
@@ -185,121 +151,25 @@ public final class Group: Sendable {
                 return store
             }
             release(old.bytes)
+            if isObserved.load(ordering: .relaxed) { tellObservers(old.keys.map { (.invalidated, $0) }) }
         }
-    }
-
-    // MARK: Looking in
-
-    /// Counters and sizes, gathered shard by shard.
-    public var statistics: GroupStatistics {
-        shards.reduce(into: GroupStatistics()) { sum, shard in
-            sum += shard.state.withLock { state in
-                var counters = state.counters
-                counters.entries = state.store.count
-                counters.bytes = state.store.bytes
-                return counters
-            }
-        }
-    }
-
-    // MARK: Under the shard's lock
-
-    /// The entry of a key, unless its time in memory is over: then it goes.
-    private func live(
-        _ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State
-    ) -> SlotIndex? {
-        let place = state.store.locate(key, hash: hash)
-        guard place != .none else { return nil }
-        guard let end = freshness.leaving(state.store.slots[Int(place)].pointee), end.isReached(at: now) else {
-            return place
-        }
-        state.counters.expirations += 1
-        // Only counters: a budget has no lock.
-        release(state.store.remove(place))
-        return nil
-    }
-
-    private enum Standing {
-        /// It is served.
-        case fresh
-        /// It is served and reloaded.
-        case due
-        /// It is served in place of a failed load only.
-        case stale
-    }
-
-    private func standing(of place: SlotIndex, at now: Tick, in state: inout Shard.State) -> Standing {
-        let slot = state.store.slots[Int(place)].pointee
-        guard slot.flags.contains(.marks), let marks = Record(slot)?.marks else { return .fresh }
-        if marks.stale.isReached(at: now) { return .stale }
-        if slot.flags.contains(.refreshing) { return .fresh }
-        return freshness.isDue(marks, at: now, chance: { state.random.chance() }) ? .due : .fresh
-    }
-
-    private func isStale(_ place: SlotIndex, at now: Tick, in state: borrowing Shard.State) -> Bool {
-        Record(state.store.slots[Int(place)].pointee)?.marks?.stale.isReached(at: now) ?? false
-    }
-
-    /// A flight that replaces the entry at `place`; nil when one is under way.
-    private func refresh(_ key: Key, _ place: SlotIndex, in state: inout Shard.State) -> Flight? {
-        state.store.slots[Int(place)].pointee.flags.insert(.refreshing)
-        switch state.flights.join(key, nil) {
-        case .follows: return nil
-        case .leads(let call):
-            state.counters.loads += 1
-            state.counters.refreshes += 1
-            return Flight(key, of: self, call: call, isRefresh: true)
-        }
-    }
-
-    private func join(_ key: Key, in shard: Int, _ waiter: Waiter, _ state: inout Shard.State) -> Lookup {
-        switch state.flights.join(key, waiter) {
-        case .follows(let call): return .follows(Ticket(call: call, shard: shard))
-        case .leads(let call):
-            state.counters.loads += 1
-            return .leads(Flight(key, of: self, call: call), Ticket(call: call, shard: shard))
-        }
-    }
-
-    private func hit(
-        _ place: SlotIndex, _ form: Form, at now: Tick, in state: inout Shard.State, into output: inout OutputRawSpan
-    ) -> Hit {
-        state.store.ask(place, at: now)
-        let hit = Self.answer(state.store.slots[Int(place)].pointee, form, into: &output)
-        switch hit {
-        case .negative: state.counters.negativeHits += 1
-        case .copied, .large: state.counters.hits += 1
-        }
-        return hit
-    }
-
-    /// What stands in for a failed load, for so many callers.
-    func standIn(
-        _ key: UnsafeRawBufferPointer, hash: UInt64, for callers: Int, at now: Tick, in state: inout Shard.State
-    ) -> Value? {
-        guard settings.staleIfError > .zero, let place = live(key, hash: hash, at: now, in: &state),
-            let record = Record(state.store.slots[Int(place)].pointee)
-        else { return nil }
-        state.counters.staleHits += callers
-        return record.value
-    }
-
-    private static func answer(_ slot: Slot, _ form: Form, into output: inout OutputRawSpan) -> Hit {
-        guard let record = Record(slot), !slot.flags.contains(.negative) else { return .negative }
-        if slot.flags.contains(.large) { return .large(record.value) }
-        let bytes = record.bytes(form)
-        guard bytes.count <= output.freeCapacity else { return .large(record.value) }
-        output.withUnsafeMutableBytes { room, filled in
-            // Within bounds: checked against the free capacity above.
-            if let source = bytes.baseAddress, let target = room.baseAddress {
-                memcpy(target + filled, source, bytes.count)
-                filled += bytes.count
-            }
-        }
-        return .copied
     }
 
     // MARK: Where and when
+
+    /// Runs `body` with the lock of the key's shard held, then tells the observers what happened under it. The budgets
+    /// that `body` may change have no lock.
+    @inline(__always)
+    func withShard<Result: ~Copyable & Sendable>(
+        of key: RawSpan, _ body: (UnsafeRawBufferPointer, UInt64, Int, inout Shard.State) -> Result
+    ) -> Result {
+        key.withUnsafeBytes { bytes in
+            let hash = EntryStore.hash(bytes)
+            let (shard, place) = shard(of: hash)
+            defer { tellObservers(of: shard) }
+            return shard.state.withLock { body(bytes, hash, place, &$0) }
+        }
+    }
 
     func shard(of hash: UInt64) -> (Shard, Int) {
         let place = Int(truncatingIfNeeded: hash >> 56) & (shards.count - 1)

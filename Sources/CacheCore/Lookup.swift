@@ -6,6 +6,8 @@ public enum Form: Sendable {
     case fields
     /// Nothing but whether there is one.
     case none
+    /// All of it, by reference: a hit is `.large` whatever its length.
+    case whole
 }
 
 /// How memory answered.

@@ -18,17 +18,15 @@ final class Shard: Sendable {
         var counters = GroupStatistics()
         /// Spreads expiry and decides about early refresh.
         var random: SplitMix64
-    }
+        var hotKeys = HotKeys()
+        /// What the observers are to be told; empty while there are none.
+        var events: [(GroupEvent, Key)] = []
 
-    /// Makes room by the policy's choice until at least `bytes` are free or nothing is left. Returns what was freed.
-    func evict(_ bytes: Int) -> Int {
-        state.withLock { state in
-            var freed = 0
-            while freed < bytes, let victim = state.store.victim() {
-                freed += state.store.remove(victim)
-                state.counters.evictions += 1
-            }
-            return freed + state.store.trim()
+        /// Counts a lookup.
+        @inline(__always)
+        mutating func count(_ key: UnsafeRawBufferPointer, hash: UInt64) {
+            counters.gets += 1
+            if HotKeys.samples(random.next()) { hotKeys.count(key, hash: hash) }
         }
     }
 

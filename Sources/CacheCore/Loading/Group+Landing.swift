@@ -1,5 +1,6 @@
 import Groundwork
 import Singleflight
+import Synchronization
 
 extension Group {
     /// Whether anybody waits for a flight at `now`.
@@ -24,6 +25,7 @@ extension Group {
             (waiters, standIn) = landFailed(call, of: key, hash, at: now)
             if let standIn { answer = .success(standIn) }
         }
+        tellObservers(of: shard(of: hash).0)
         for waiter in waiters { waiter.sink.deliver(answer, token: waiter.token) }
         if started != nil { endLoad(outcome, at: now) }
     }
@@ -41,7 +43,7 @@ extension Group {
             // Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or
             // after, and then it finds the entry.
             guard reserved > 0, !landing.isForgotten else { return (landing, 0, nil as Tick?) }
-            let grown = Self.store(value, of: key, hash, times, at: tick(now), in: &state.store)
+            let grown = store(value, of: key, hash, times, at: tick(now), in: &state)
             return (landing, grown, times.leaves)
         }
         release(reserved - grown)
@@ -76,12 +78,33 @@ extension Group {
     }
 
     /// Puts an entry into a store, in place of the one that is there. Returns by how many bytes the store grew.
-    private static func store(
-        _ value: Value, of key: Key, _ hash: UInt64, _ times: Times, at now: Tick, in store: inout EntryStore
+    private func store(
+        _ value: Value, of key: Key, _ hash: UInt64, _ times: Times, at now: Tick, in state: inout Shard.State
     ) -> Int {
-        let present = key.bytes.withUnsafeBytes { store.locate($0, hash: hash) }
-        let freed = present == .none ? 0 : store.remove(present)
-        return (store.insert(key.bytes.span.bytes, hash: hash, value: value, times: times, at: now) ?? 0) - freed
+        let present = key.bytes.withUnsafeBytes { state.store.locate($0, hash: hash) }
+        let freed = present == .none ? 0 : state.store.remove(present)
+        let grown = state.store.insert(key.bytes.span.bytes, hash: hash, value: value, times: times, at: now)
+        if grown != nil, isObserved.load(ordering: .relaxed) { state.events.append((.loaded, key)) }
+        return (grown ?? 0) - freed
+    }
+
+    /// Puts a value in as if it had been loaded, unless there is one that may be served (cache2go's NotFoundAdd). Returns
+    /// whether it was put in.
+    @discardableResult
+    public func insertIfAbsent(_ key: Key, _ value: Value) -> Bool {
+        let now = cache.clock()
+        let reserved = reserve(for: value, of: key, near: hash(key))
+        guard reserved > 0 else { return false }
+        let (grown, leaves) = withShard(of: key.bytes.span.bytes) { bytes, hash, _, state in
+            guard servable(bytes, hash: hash, at: tick(now), in: &state) == nil else {
+                return (nil as Int?, nil as Tick?)
+            }
+            let times = freshness.times(of: value, at: age(at: now), cost: 0, chance: state.random.chance())
+            return (store(value, of: key, hash, times, at: tick(now), in: &state), times.leaves)
+        }
+        release(reserved - (grown ?? 0))
+        if let leaves { cache.expectExpiry(at: instant(leaves, from: now)) }
+        return grown != nil
     }
 
     private func hash(_ key: Key) -> UInt64 {
@@ -117,10 +140,21 @@ extension Group {
         }
     }
 
-    /// Evicts from the shard at `place`, or when it is empty from the next that is not. Returns what was freed.
+    /// Evicts by the policy's choice from the shard at `place`, or when it is empty from the next that is not, until at
+    /// least `bytes` are free there or nothing is left in it. Returns what was freed.
     func evict(_ bytes: Int, near place: Int) -> Int {
         for offset in 0..<shards.count {
-            let freed = shards[(place + offset) & (shards.count - 1)].evict(bytes)
+            let shard = shards[(place + offset) & (shards.count - 1)]
+            let freed = shard.state.withLock { state in
+                var freed = 0
+                while freed < bytes, let victim = state.store.victim() {
+                    state.counters.evictions += 1
+                    note(.evicted, at: victim, in: &state)
+                    freed += state.store.remove(victim)
+                }
+                return freed + state.store.trim()
+            }
+            tellObservers(of: shard)
             if freed > 0 {
                 release(freed)
                 return freed

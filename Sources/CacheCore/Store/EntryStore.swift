@@ -175,6 +175,9 @@ struct EntryStore: ~Copyable {
 
     private static func tag(_ hash: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: hash >> 48) }
 
+    /// The keys of all entries. O(n).
+    var keys: [Key] { (0..<slots.count).compactMap { Record(slots[$0].pointee).map { Key(Array($0.key)) } } }
+
     // MARK: Checks
 
     /// Walks everything and tells what does not fit together; empty when all does. For tests. O(n).

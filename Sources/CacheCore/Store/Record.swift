@@ -110,7 +110,8 @@ struct Record {
         switch form {
         case .text: return UnsafeRawBufferPointer(start: start + 4, count: textLength)
         case .fields: return UnsafeRawBufferPointer(start: start + 4 + textLength, count: length - textLength)
-        case .none: return UnsafeRawBufferPointer(start: start, count: 0)
+        // The whole is handed out as a `Value`.
+        case .whole, .none: return UnsafeRawBufferPointer(start: start, count: 0)
         }
     }
 

@@ -1,0 +1,106 @@
+import Glibc
+import Groundwork
+import Singleflight
+
+/// What a lookup decides under the shard's lock. Everything here is to be called with that lock held.
+extension Group {
+    /// The entry of a key, unless its time in memory is over: then it goes.
+    func live(
+        _ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State
+    ) -> SlotIndex? {
+        let place = state.store.locate(key, hash: hash)
+        guard place != .none else { return nil }
+        guard let end = freshness.leaving(state.store.slots[Int(place)].pointee), end.isReached(at: now) else {
+            return place
+        }
+        state.counters.expirations += 1
+        note(.expired, at: place, in: &state)
+        release(state.store.remove(place))
+        return nil
+    }
+
+    /// The entry of a key, if it may be served.
+    func servable(
+        _ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State
+    ) -> SlotIndex? {
+        guard let place = live(key, hash: hash, at: now, in: &state) else { return nil }
+        let marks = Record(state.store.slots[Int(place)].pointee)?.marks
+        return marks?.stale.isReached(at: now) ?? false ? nil : place
+    }
+
+    enum Standing {
+        /// It is served.
+        case fresh
+        /// It is served and reloaded.
+        case due
+        /// It is served in place of a failed load only.
+        case stale
+    }
+
+    func standing(of place: SlotIndex, at now: Tick, in state: inout Shard.State) -> Standing {
+        let slot = state.store.slots[Int(place)].pointee
+        guard slot.flags.contains(.marks), let marks = Record(slot)?.marks else { return .fresh }
+        if marks.stale.isReached(at: now) { return .stale }
+        if slot.flags.contains(.refreshing) { return .fresh }
+        return freshness.isDue(marks, at: now, chance: { state.random.chance() }) ? .due : .fresh
+    }
+
+    /// A flight that replaces the entry at `place`; nil when one is under way.
+    func refresh(_ key: Key, _ place: SlotIndex, in state: inout Shard.State) -> Flight? {
+        state.store.slots[Int(place)].pointee.flags.insert(.refreshing)
+        switch state.flights.join(key, nil) {
+        case .follows: return nil
+        case .leads(let call):
+            state.counters.loads += 1
+            state.counters.refreshes += 1
+            return Flight(key, of: self, call: call, isRefresh: true)
+        }
+    }
+
+    func join(_ key: Key, in shard: Int, _ waiter: Waiter, _ state: inout Shard.State) -> Lookup {
+        switch state.flights.join(key, waiter) {
+        case .follows(let call): return .follows(Ticket(call: call, shard: shard))
+        case .leads(let call):
+            state.counters.loads += 1
+            return .leads(Flight(key, of: self, call: call), Ticket(call: call, shard: shard))
+        }
+    }
+
+    func hit(
+        _ place: SlotIndex, _ form: Form, at now: Tick, in state: inout Shard.State, into output: inout OutputRawSpan
+    ) -> Hit {
+        state.store.ask(place, at: now)
+        let hit = Self.answer(state.store.slots[Int(place)].pointee, form, into: &output)
+        switch hit {
+        case .negative: state.counters.negativeHits += 1
+        case .copied, .large: state.counters.hits += 1
+        }
+        return hit
+    }
+
+    /// What stands in for a failed load, for so many callers.
+    func standIn(
+        _ key: UnsafeRawBufferPointer, hash: UInt64, for callers: Int, at now: Tick, in state: inout Shard.State
+    ) -> Value? {
+        guard settings.staleIfError > .zero, let place = live(key, hash: hash, at: now, in: &state),
+            let record = Record(state.store.slots[Int(place)].pointee)
+        else { return nil }
+        state.counters.staleHits += callers
+        return record.value
+    }
+
+    static func answer(_ slot: Slot, _ form: Form, into output: inout OutputRawSpan) -> Hit {
+        guard let record = Record(slot), !slot.flags.contains(.negative) else { return .negative }
+        if slot.flags.contains(.large) || form == .whole { return .large(record.value) }
+        let bytes = record.bytes(form)
+        guard bytes.count <= output.freeCapacity else { return .large(record.value) }
+        output.withUnsafeMutableBytes { room, filled in
+            // Within bounds: checked against the free capacity above.
+            if let source = bytes.baseAddress, let target = room.baseAddress {
+                memcpy(target + filled, source, bytes.count)
+                filled += bytes.count
+            }
+        }
+        return .copied
+    }
+}

@@ -1,0 +1,153 @@
+import CacheCore
+import Groundwork
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct LibraryTests {
+    private let getter = HeldGetter()
+
+    /// Waits for a load to be held: the event that async callers cause on threads of their own.
+    private func heldFlight() async -> FlightBox {
+        while true {
+            if let flight = getter.next() { return flight }
+            await Task.yield()
+        }
+    }
+
+    @Test func `async callers share a load`() async throws {
+        let group = try Group("g", getter: getter)
+        async let values = withTaskGroup(of: String?.self) { tasks in
+            for _ in 0..<50 { tasks.addTask { try? await group.get(Key("k")).map { string($0.text) } } }
+            return await tasks.reduce(into: []) { $0.append($1) }
+        }
+        let flight = await heldFlight()
+        while group.statistics.gets < 50 { await Task.yield() }
+        flight.succeed("v")
+        #expect(await values == Array(repeating: "v", count: 50))
+        #expect(group.statistics.loads == 1)
+        #expect(try await group.get(Key("k")).map { string($0.text) } == "v")
+    }
+
+    @Test func `a cancelled caller returns at once and the others get the answer`() async throws {
+        let group = try Group("g", getter: getter)
+        let leader = Task { try await group.get(Key("k")) }
+        let flight = await heldFlight()
+        let follower = Task { try await group.get(Key("k")) }
+        while group.statistics.gets < 2 { await Task.yield() }
+        leader.cancel()
+        await #expect(throws: CancellationError.self) { try await leader.value }
+        flight.succeed("v")
+        #expect(try await follower.value.map { string($0.text) } == "v")
+    }
+
+    @Test func `a caller whose load does not end in time gets an error, and the flight goes on`() async throws {
+        var settings = GroupSettings()
+        settings.loadTimeout = .milliseconds(20)
+        let group = try Group("g", settings: settings, getter: getter)
+        let error = await #expect(throws: LoadError.self) { try await group.get(Key("k")) }
+        #expect(error?.code == .timedOut)
+        await heldFlight().succeed("v")
+        #expect(group.peek(Key("k")).map { string($0.text) } == "v")
+    }
+
+    @Test func `a missing row is nil`() async throws {
+        let group = try Group("g", getter: AsyncGetter { _ in nil })
+        #expect(try await group.get(Key("k")) == nil)
+        #expect(group.peek(Key("k"))?.isMissing == true)
+    }
+
+    @Test func `an async getter's errors reach the caller without their text, load errors as they are`() async throws {
+        struct Secret: Error {}
+        let group = try Group(
+            "g",
+            getter: AsyncGetter { key in
+                if key == Key("load") { throw LoadError(.badKey, "bad") }
+                if key == Key("gone") { throw CancellationError() }
+                throw Secret()
+            })
+        for (key, code, text) in [
+            ("load", LoadError.Code.badKey, "bad"), ("gone", .abandoned, "g: the load ended without an answer"),
+            ("other", .query, "g: the load failed"),
+        ] {
+            let error = await #expect(throws: LoadError.self) { try await group.get(Key(key)) }
+            #expect(error?.code == code)
+            #expect(error?.message == text)
+        }
+    }
+
+    @Test func `refresh loads what is in memory`() async throws {
+        let counter = Counter()
+        let group = try Group("g", getter: AsyncGetter { _ in Value(text: Array("\(counter.next())".utf8)) })
+        #expect(try await group.get(Key("k")).map { string($0.text) } == "1")
+        #expect(try await group.refresh(Key("k")).map { string($0.text) } == "2")
+        #expect(try await group.get(Key("k")).map { string($0.text) } == "2")
+    }
+
+    @Test func `insertIfAbsent puts a value in only when there is none`() async throws {
+        let group = try Group("g", getter: getter)
+        #expect(group.insertIfAbsent(Key("k"), Value(text: Array("a".utf8))))
+        #expect(!group.insertIfAbsent(Key("k"), Value(text: Array("b".utf8))))
+        #expect(try await group.get(Key("k")).map { string($0.text) } == "a")
+        #expect(group.checkInvariants() == [])
+    }
+
+    @Test func `forEach meets each entry and count counts them`() throws {
+        let bench = try Bench(getter: PromptGetter())
+        for number in 0..<500 { bench.get("k\(number)") }
+        var seen: [String: String] = [:]
+        bench.group.forEach { key, value in seen[String(decoding: key.bytes, as: UTF8.self)] = string(value.text) }
+        #expect(seen.count == 500)
+        #expect(seen["k7"] == "value of k7")
+        #expect(bench.group.count == 500)
+    }
+
+    @Test func `the most accessed keys come first`() throws {
+        let bench = try Bench(getter: PromptGetter())
+        for round in 0..<3000 {
+            bench.get("hot")
+            if round.isMultiple(of: 3) { bench.get("warm") }
+            bench.get("cold-\(round)")
+        }
+        let top = bench.group.mostAccessed(2)
+        #expect(top.map(\.key) == [Key("hot"), Key("warm")])
+        #expect((2000...4000).contains(top.first?.lookups ?? 0))
+    }
+
+    @Test func `observers hear of loading, expiry, eviction and invalidation, outside the lock`() throws {
+        var settings = GroupSettings()
+        settings.memory = 300
+        settings.shards = 1
+        let bench = try Bench(settings: settings, getter: PromptGetter())
+        let heard = Outcomes()
+        let observation = bench.group.addObserver { [group = bench.group] event, key in
+            // Would hang if a lock were held.
+            _ = group.statistics
+            let text = "\(event) \(String(decoding: key.bytes, as: UTF8.self))"
+            heard.deliver(.success(Value(text: Array(text.utf8))), token: 0)
+        }
+        bench.get("a")
+        bench.invalidate("a")
+        bench.get("b")
+        bench.clock.advance(.seconds(61))
+        bench.cache.sweep(at: bench.clock.now)
+        for key in ["c", "d", "e", "f", "h"] { bench.get(key) }
+        bench.cache.invalidateAll()
+        let events = heard[0]
+        #expect(events.prefix(4) == ["loaded a", "invalidated a", "loaded b", "expired b"])
+        #expect(events.contains("evicted c"))
+        #expect(events.last == "invalidated h")
+        bench.group.removeObserver(observation)
+        bench.get("x")
+        #expect(heard[0] == events)
+    }
+}
+
+private final class Counter: Sendable {
+    private let value = Mutex(0)
+    func next() -> Int {
+        value.withLock { value in
+            value += 1
+            return value
+        }
+    }
+}
