@@ -95,7 +95,7 @@ let package = Package(
             swiftSettings: strict
         ),
 
-        .testTarget(name: "SingleflightTests", dependencies: ["Singleflight"], swiftSettings: strict),
+        .testTarget(name: "SingleflightTests", dependencies: ["Singleflight", "Groundwork"], swiftSettings: strict),
         .testTarget(name: "CacheCoreTests", dependencies: ["CacheCore", "Groundwork"], swiftSettings: strict),
         .testTarget(name: "RESPTests", dependencies: ["RESP"], swiftSettings: strict),
         .testTarget(

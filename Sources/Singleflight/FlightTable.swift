@@ -15,6 +15,10 @@ public final class Call<Waiter>: @unchecked Sendable {
 /// "look into the cache, else join the flight" one atomic step.
 ///
 /// After x/sync's singleflight: a key has at most one flight that newcomers join; ``forget(_:)`` detaches it.
+///
+/// This is the form for event loops: `Waiter` is whatever its owner needs to find the one who waits, a connection's number
+/// say, and waiting costs its place in an array, no task and no allocation of its own. The owner calls back those whom
+/// ``land(_:of:)`` hands over, or sends them a message. Async code is better off with ``Singleflight``.
 public struct FlightTable<Key: Hashable, Waiter> {
     /// How a caller came to a flight.
     public enum Joined {
@@ -42,6 +46,9 @@ public struct FlightTable<Key: Hashable, Waiter> {
 
     /// Whether `key` has a flight that newcomers join.
     public func isFlying(_ key: Key) -> Bool { calls[key] != nil }
+
+    /// How many wait for the flight of `key` that newcomers join; 0 when there is none. O(1).
+    public func waiterCount(of key: Key) -> Int { calls[key]?.waiters.count ?? 0 }
 
     /// Joins the flight of `key`, or starts one. A nil `waiter` starts a flight that nobody waits for. O(1).
     public mutating func join(_ key: Key, _ waiter: Waiter?) -> Joined {
