@@ -67,7 +67,8 @@ final class ClientConnection: EventSource {
             lastProgress = clients.loop.now
             flush()
         }
-        let isGone = readiness.contains(.broken)
+        // Either of the two bits that it stands for.
+        let isGone = !readiness.isDisjoint(with: .broken)
         if isReading {
             receive()
             // Both directions are shut: nobody is there to read what is still to come.

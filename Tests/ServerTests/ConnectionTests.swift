@@ -1,0 +1,186 @@
+import CacheCore
+import Foundation
+import Groundwork
+import RESP
+import Server
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct ConnectionTests {
+    @Test func `what was asked before a half-close is answered, then the connection is closed`() async throws {
+        let getter = HeldGetter { $0 == "slow" ? .held : .text($0) }
+        try await withServer([try served("word", getter)]) { server in
+            let client = try TestClient(server.path)
+            for key in ["a", "slow", "b"] { try client.send("GET", "word:\(key)") }
+            client.shutWrite()
+            #expect(getter.finish("slow", "s"))
+            for key in ["a", "s", "b"] { #expect(try client.receive() == .bulk(key)) }
+            #expect(try client.isAtEnd())
+        }
+    }
+
+    @Test func `a client that half-closed and then goes is forgotten`() async throws {
+        let getter = HeldGetter()
+        try await withServer([try served("word", getter)]) { server in
+            do {
+                let client = try TestClient(server.path)
+                try client.send("GET", "word:slow")
+                client.shutWrite()
+                #expect(getter.waitForLoads(1))
+                withExtendedLifetime(client) {}
+            }
+            #expect(eventually { server.server.statistics.clients == 0 })
+            #expect(!getter.isWanted("slow"))
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("*1\r\n+PING\r\n", "ERR Protocol error: expected '$', got '+'"),
+            ("*999999999\r\n", "ERR Protocol error: invalid multibulk length"),
+            ("*1\r\n$-1\r\n", "ERR Protocol error: invalid bulk length"),
+            ("*1\r\n$99999999999999999999\r\n", "ERR Protocol error: invalid bulk length"),
+        ])
+    func `a malformed request is answered and the connection closed, after the replies before it`(
+        _ bytes: String, _ text: String
+    ) async throws {
+        try await withServer([try served("word", HeldGetter { .text($0) })]) { server in
+            let client = try TestClient(server.path)
+            try client.send("GET", "word:a")
+            try client.send(raw: bytes)
+            #expect(try client.receive() == .bulk("a"))
+            #expect(try client.receive() == .error(text))
+            #expect(try client.isAtEnd())
+            #expect(server.server.statistics.protocolErrors == 1)
+        }
+    }
+
+    @Test(arguments: ["POST / HTTP/1.1\r\n", "Host: localhost\r\n"])
+    func `a browser's request is closed without a word`(_ bytes: String) async throws {
+        try await withServer([]) { server in
+            let client = try TestClient(server.path)
+            try client.send(raw: bytes)
+            #expect(try client.isAtEnd())
+        }
+    }
+
+    @Test func `a request beyond max_request is refused`() async throws {
+        try await withServer([], configure: { $0.maxRequest = 1000 }) { server in
+            let client = try TestClient(server.path)
+            try client.send("ECHO", String(repeating: "x", count: 2000))
+            #expect(try client.receive().text?.hasPrefix("ERR Protocol error") == true)
+            #expect(try client.isAtEnd())
+        }
+    }
+
+    @Test func `a large request arrives in parts and is answered`() async throws {
+        try await withServer([]) { server in
+            let client = try TestClient(server.path)
+            let text = String(repeating: "0123456789", count: 90_000)
+            #expect(try client.ask("ECHO", text) == .bulk(text))
+        }
+    }
+
+    @Test func `QUIT is answered, what follows is not`() async throws {
+        try await withServer([]) { server in
+            let client = try TestClient(server.path)
+            try client.send(raw: TestClient.encoded(["QUIT"]) + TestClient.encoded(["PING"]))
+            #expect(try client.receive() == .simpleString("OK"))
+            #expect(try client.isAtEnd())
+        }
+    }
+
+    @Test func `the client after the last that is let in gets an error`() async throws {
+        try await withServer([], configure: { $0.maxClients = 2 }) { server in
+            let first = try TestClient(server.path)
+            #expect(try first.ask("PING") == .simpleString("PONG"))
+            do {
+                let second = try TestClient(server.path)
+                #expect(try second.ask("PING") == .simpleString("PONG"))
+                let third = try TestClient(server.path)
+                #expect(try third.receive() == .error("ERR max number of clients reached"))
+                #expect(try third.isAtEnd())
+                withExtendedLifetime(second) {}
+            }
+            #expect(eventually { server.server.statistics.clients == 1 })
+            let fourth = try TestClient(server.path)
+            #expect(try fourth.ask("PING") == .simpleString("PONG"))
+            #expect(server.server.statistics.rejected == 1)
+        }
+    }
+
+    @Test func `only allowed users get in`() async throws {
+        try await withServer([], configure: { $0.allowedUsers = [getuid()] }) { server in
+            let client = try TestClient(server.path)
+            #expect(try client.ask("PING") == .simpleString("PONG"))
+        }
+        try await withServer([], configure: { $0.allowedUsers = [getuid() + 1] }) { server in
+            let client = try TestClient(server.path)
+            #expect(try client.receive() == .error("NOPERM user \(getuid()) is not allowed to connect"))
+            #expect(try client.isAtEnd())
+        }
+    }
+
+    @Test func `a client that does not read is not read from, and goes on when it reads`() async throws {
+        let value = String(repeating: "v", count: 1000)
+        let group = try served("word", HeldGetter { _ in .text(value) })
+        try await withServer([group], configure: { $0.maxOutput = 100_000 }) { server in
+            let client = try TestClient(server.path)
+            let requests = (0..<20_000).flatMap { _ in TestClient.encoded(["GET", "word:a"]) }
+            let sent = client.sendUntilBlocked(requests)
+            #expect(sent < requests.count)
+            // Its requests stay in the kernel; another client is served all the same.
+            #expect(try TestClient(server.path).ask("PING") == .simpleString("PONG"))
+            #expect(server.server.statistics.commands < 20_000)
+            let rest = Array(requests[sent...])
+            Thread { try? client.send(raw: rest) }.start()
+            for _ in 0..<20_000 { #expect(try client.receive() == .bulk(value)) }
+        }
+    }
+
+    @Test func `a client that reads nothing for the write timeout is closed`() async throws {
+        let value = String(repeating: "v", count: 1 << 20)
+        let group = try served("word", HeldGetter { _ in .text(value) })
+        try await withServer([group], configure: { $0.writeTimeout = .milliseconds(50) }) { server in
+            let client = try TestClient(server.path)
+            for _ in 0..<8 { try client.send("GET", "word:a") }
+            #expect(eventually { server.server.statistics.slowReaders == 1 })
+            #expect(eventually { server.server.statistics.clients == 0 })
+            withExtendedLifetime(client) {}
+        }
+    }
+
+    @Test func `requests beyond the pending bound wait and are answered in order`() async throws {
+        let getter = HeldGetter()
+        let group = try served("word", getter)
+        try await withServer([group], configure: { $0.maxPendingReplies = 4 }) { server in
+            let client = try TestClient(server.path)
+            for index in 0..<20 { try client.send("GET", "word:\(index)") }
+            #expect(getter.waitForLoads(4))
+            #expect(server.server.statistics.pending == 4)
+            for index in 0..<20 { #expect(getter.finish("\(index)", "v\(index)")) }
+            for index in 0..<20 { #expect(try client.receive() == .bulk("v\(index)")) }
+        }
+    }
+
+    @Test func `a reply beyond max_output is an error, from memory or loaded`() async throws {
+        let value = String(repeating: "v", count: 30_000)
+        let getter = HeldGetter { $0 == "small" ? .text("s") : .text(value) }
+        try await withServer([try served("word", getter)], configure: { $0.maxOutput = 50_000 }) { server in
+            let client = try TestClient(server.path)
+            let tooLarge = Reply.error("ERR the reply would take more than max_output (50000 bytes)")
+            #expect(try client.ask("MGET", "word:a", "word:b", "word:c") == tooLarge)
+            #expect(try client.ask("MGET", "word:a", "word:b", "word:c") == tooLarge)
+            #expect(try client.ask("MGET", "word:a", "word:small") == .array([.bulk(value), .bulk("s")]))
+            #expect(server.server.statistics.pending == 0)
+        }
+    }
+
+    @Test func `thousands of idle connections are served in turn`() async throws {
+        try await withServer([try served("word", HeldGetter { .text($0) })]) { server in
+            let clients = try (0..<500).map { _ in try TestClient(server.path) }
+            for client in clients { #expect(try client.ask("GET", "word:a") == .bulk("a")) }
+            #expect(server.server.statistics.clients == 500)
+        }
+    }
+}
