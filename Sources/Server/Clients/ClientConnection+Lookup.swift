@@ -121,16 +121,22 @@ extension ClientConnection {
         reply.append(hole)
     }
 
-    /// The last part of a key may hold any byte, so there can be too few parts but not too many.
+    /// Keys that cannot be of the group are refused here and not at each lookup: what is in memory was loaded once.
     private func load(_ flight: consuming Flight) {
         let group = flight.group
-        let parts = group.getter.keyParts ?? 1
-        let separators = parts > 1 ? flight.key.bytes.count { $0 == UInt8(ascii: ":") } : 0
-        if separators + 1 < parts {
-            let text = Keyspace.wrongParts(of: group, expected: parts)
-            flight.fail(LoadError(.badKey, text))
+        if let parts = group.getter.keyParts, !Self.fits(flight.key, parts) {
+            flight.fail(LoadError(.badKey, Keyspace.wrongParts(of: group, expected: parts)))
         } else {
             group.load(flight)
+        }
+    }
+
+    /// The last part may hold any byte, so there can be too few parts but not too many.
+    private static func fits(_ key: Key, _ parts: Int) -> Bool {
+        switch parts {
+        case 0: key.bytes.isEmpty
+        case 1: true
+        default: key.bytes.count { $0 == UInt8(ascii: ":") } + 1 >= parts
         }
     }
 }
