@@ -101,7 +101,12 @@ let package = Package(
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Groundwork", "CLinux"], swiftSettings: strict),
         .testTarget(
-            name: "PostgresTests", dependencies: ["Postgres", "EventLoop", "CacheCore", "Groundwork"],
+            name: "PostgresTests",
+            dependencies: [
+                "Postgres", "EventLoop", "CacheCore", "Groundwork",
+                "SidecarApp",  // for its PrivatePostgres
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ServerTests", dependencies: ["Server", "RESP", "EventLoop", "CacheCore", "Groundwork"],

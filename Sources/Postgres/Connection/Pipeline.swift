@@ -102,11 +102,13 @@ struct Pipeline: ~Copyable {
 
     /// A command without rows was done for the oldest one.
     mutating func receiveDone() {
-        guard !sent.isEmpty, case .nothing = answer else { return }
-        if sent[0].prepares {
-            answer = .parsed
-        } else if let getter = sent[0].load?.getter {
+        guard !sent.isEmpty else { return }
+        switch answer {
+        case .nothing where sent[0].prepares: answer = .parsed
+        case .nothing, .parsed:
+            guard let getter = sent[0].load?.getter else { return }
             answer = .outcome(.failure(LoadError(.query, "\(getter.name): the query gives no rows")))
+        case .outcome, .refused: break
         }
     }
 

@@ -41,9 +41,9 @@ struct Statement: Sendable, Equatable {
         generation == 1 ? baseName : "\(baseName)_\(generation)"
     }
 
-    /// At most 53 bytes. PostgreSQL compares the first 63, and no connection lives through 10^9 generations.
+    /// At most 51 bytes. PostgreSQL compares the first 63, and no connection lives through 10^9 generations.
     private static func name(group: String, sql: String) -> String {
-        let safe = group.utf8.prefix(32).map { byte in
+        let safe = group.utf8.prefix(30).map { byte in
             let letter = byte | 0x20
             let isSafe =
                 letter >= UInt8(ascii: "a") && letter <= UInt8(ascii: "z")

@@ -1,0 +1,194 @@
+import CacheCore
+import EventLoop
+import Foundation
+import Groundwork
+import Logging
+import Postgres
+import SidecarApp
+
+/// What a load brought, in plain types.
+enum Answer: Equatable, Sendable {
+    case text(String)
+    case row(String, [String: String])
+    case missing
+    case error(LoadError.Code, String)
+
+    init(_ outcome: Outcome) {
+        switch outcome {
+        case .success(let value) where value.isMissing: self = .missing
+        case .success(let value) where value.hasFields: self = .row(Self.string(value.text), Self.fields(value.fields))
+        case .success(let value): self = .text(Self.string(value.text))
+        case .failure(let error): self = .error(error.code, error.message)
+        }
+    }
+
+    var code: LoadError.Code? {
+        if case .error(let code, _) = self { code } else { nil }
+    }
+
+    var message: String {
+        if case .error(_, let message) = self { message } else { "" }
+    }
+
+    private static func string(_ span: RawSpan) -> String {
+        span.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The hash form taken apart: a count, then bulk strings.
+    private static func fields(_ span: RawSpan) -> [String: String] {
+        var rest = span.withUnsafeBytes { Array($0) }[...]
+        rest.removeFirst(4)
+        var texts: [String] = []
+        while let end = rest.firstIndex(of: 13),
+            let length = Int(String(decoding: rest[..<end].dropFirst(), as: UTF8.self))
+        {
+            let start = end + 2
+            texts.append(String(decoding: rest[start..<start + length], as: UTF8.self))
+            rest = rest[(start + length + 2)...]
+        }
+        return Dictionary(
+            uniqueKeysWithValues: stride(from: 0, to: texts.count, by: 2).map { (texts[$0], texts[$0 + 1]) })
+    }
+}
+
+/// Loops, a database and groups over it, as the sidecar has them, without sockets.
+final class Bench: Sendable {
+    let loops: [EventLoop]
+    let database: Database
+    let groups: [String: Group]
+    /// Groups whose columns changed, as they were told.
+    let schemaChanges: Log
+
+    /// Starts all of it. Keys are kept for no time worth mentioning unless `timeToLive` says otherwise.
+    init(
+        _ url: String?, loops count: Int = 2, loadTimeout: Duration = .seconds(5),
+        settings change: (inout DatabaseSettings) -> Void = { _ in }, _ getters: [QueryGetter]
+    ) throws {
+        var settings = DatabaseSettings()
+        settings.url = url
+        change(&settings)
+        loops = try (0..<count).map { try EventLoop(index: $0) }
+        let log = Log()
+        schemaChanges = log
+        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        logger.logLevel = .critical
+        var rules = GroupSettings()
+        rules.loadTimeout = loadTimeout
+        var groups: [String: Group] = [:]
+        for getter in getters { groups[getter.name] = try Group(getter.name, settings: rules, getter: getter) }
+        self.groups = groups
+        let known = groups
+        database = Database(settings: settings, loops: loops, getters: getters, logger: logger) { group in
+            log.append(group)
+            known[group]?.invalidateAll()
+        }
+        for loop in loops { loop.start() }
+        database.start()
+    }
+
+    /// To be called at the end of each test: the loops' threads do not end by themselves.
+    func stop() async {
+        await database.stop()
+        for loop in loops { loop.stop() }
+    }
+
+    /// Loads a key anew, from the loop `loop`.
+    func load(_ group: String, _ key: String, on loop: Int = 0, wait: Duration = .seconds(20)) async -> Answer {
+        await load(group, Key(key), on: loop, wait: wait)
+    }
+
+    func load(_ name: String, _ key: Key, on loop: Int = 0, wait: Duration = .seconds(20)) async -> Answer {
+        guard let group = groups[name] else { return .error(.query, "no such group") }
+        let outcome = await withCheckedContinuation { (continuation: CheckedContinuation<Outcome, Never>) in
+            let sink = ContinuationSink(continuation)
+            loops[loop].submit {
+                key.bytes.withUnsafeBytes { bytes in
+                    let span = RawSpan(_unsafeBytes: bytes)
+                    group.invalidate(span)
+                    Self.lookUp(span, in: group, Waiter(sink, token: 0, deadline: Instant.now() + wait))
+                }
+            }
+        }
+        return Answer(outcome)
+    }
+
+    private static func lookUp(_ key: RawSpan, in group: Group, _ waiter: Waiter) {
+        withUnsafeTemporaryAllocation(byteCount: Group.copyLimit, alignment: 8) { buffer in
+            var output = OutputRawSpan(buffer: buffer, initializedCount: 0)
+            switch group.lookup(key, .text, at: Instant.now(), waiter: waiter, into: &output) {
+            case .leads(let flight, _): group.getter.load(flight)
+            case .follows: break
+            case .hit: break
+            }
+        }
+    }
+
+    /// Waits until the getters know what the server told of them.
+    func described() async -> Bool {
+        await PostgresTests.eventually(within: .seconds(20)) { self.database.descriptions != nil }
+    }
+
+    /// Waits until the database is as `condition` wants it; false after `limit`.
+    func eventually(within limit: Duration = .seconds(20), _ condition: (DatabaseStatus) -> Bool) async -> Bool {
+        await PostgresTests.eventually(within: limit) { condition(self.database.status) }
+    }
+}
+
+/// Asks until the answer is yes; false after `limit`.
+func eventually(within limit: Duration, _ condition: () async throws -> Bool) async rethrows -> Bool {
+    let deadline = Instant.now() + limit
+    while Instant.now() < deadline {
+        if try await condition() { return true }
+        try? await Task.sleep(for: .milliseconds(5))
+    }
+    return try await condition()
+}
+
+/// Resumes whoever asked.
+private final class ContinuationSink: OutcomeSink {
+    private let continuation: Groundwork.Mutex<CheckedContinuation<Outcome, Never>?>
+
+    init(_ continuation: CheckedContinuation<Outcome, Never>) {
+        self.continuation = Mutex(continuation)
+    }
+
+    func deliver(_ outcome: Outcome, token: UInt64) {
+        continuation.withLock { $0.take() }?.resume(returning: outcome)
+    }
+}
+
+/// Names in the order in which they came, from any thread.
+final class Log: Sendable {
+    private let entries = Groundwork.Mutex<[String]>([])
+    func append(_ entry: String) { entries.withLock { $0.append(entry) } }
+    var all: [String] { entries.withLock { $0 } }
+}
+
+/// PostgreSQL servers for tests.
+enum Server {
+    /// For tests that leave the server as it is. It goes with the process.
+    static func shared() async throws -> PrivatePostgres {
+        try await starting.value
+    }
+
+    private static let starting = Task {
+        let server = try await fresh(["max_connections": "400"])
+        _ = try await server.psql(
+            """
+            create extension if not exists pg_stat_statements;
+            create table account(id int primary key, owner text, balance numeric, settings jsonb, note text);
+            insert into account values
+                (1, 'Ada', 10.50, '{"theme": "dark"}', null),
+                (2, E'Zo\\u00eb "Z" \\\\ \\U0001F600', -3, null, ''),
+                (3, 'two' || chr(10) || 'lines', 0, '[1, null]', 'x');
+            create table member(team text, name text, role text, primary key (team, name));
+            insert into member values ('red', 'a:b', 'lead'), ('red', 'c', null);
+            """)
+        return server
+    }
+
+    /// For tests that break it. To be removed by the test.
+    static func fresh(_ settings: [String: String] = [:]) async throws -> PrivatePostgres {
+        try await PrivatePostgres(in: "/tmp/pgs-postgres-tests-\(UUID().uuidString.prefix(8))", settings: settings)
+    }
+}

@@ -1,0 +1,158 @@
+import CacheCore
+import Foundation
+import Groundwork
+import Postgres
+import SidecarApp
+import Testing
+
+/// Each of these breaks a server of its own.
+@Suite(.serialized, .timeLimit(.minutes(3)))
+struct FaultTests {
+    private let echo = QueryGetter(name: "echo", sql: "select $1::text", returns: .value)
+
+    /// Loads keys one after the other until told to stop; gives what came and the longest time that one took.
+    private func loadAll(_ bench: Bench, until done: Flag) async -> (answers: [Answer], longest: Duration) {
+        await withTaskGroup(of: ([Answer], Duration).self) { group in
+            for worker in 0..<8 {
+                group.addTask {
+                    var answers: [Answer] = []
+                    var longest = Duration.zero
+                    while !done.isSet {
+                        let began = Instant.now()
+                        let key = "\(worker)-\(answers.count)"
+                        let answer = await bench.load("echo", key, on: worker % 2)
+                        longest = max(longest, Instant.now() - began)
+                        answers.append(answer == .text(key) ? .text("right") : answer)
+                    }
+                    return (answers, longest)
+                }
+            }
+            return await group.reduce(into: (answers: [Answer](), longest: Duration.zero)) { sum, part in
+                sum.answers += part.0
+                sum.longest = max(sum.longest, part.1)
+            }
+        }
+    }
+
+    @Test func `a database that is killed and restarted under load costs errors and no wrong answer`() async throws {
+        let server = try await Server.fresh()
+        let bench = try Bench(server.url, [echo])
+        let done = Flag()
+        async let loading = loadAll(bench, until: done)
+        #expect(await bench.eventually { $0.loadsSent > 1000 })
+        await server.kill()
+        #expect(await bench.eventually { $0.connectionsReady == 0 })
+        try await server.start()
+        #expect(await bench.eventually { $0.connectionsReady == 4 })
+        let sent = bench.database.status.loadsSent
+        #expect(await bench.eventually { $0.loadsSent > sent + 1000 })
+        done.set()
+        let (answers, longest) = await loading
+        for answer in answers where answer != .text("right") {
+            #expect(answer == .error(.unavailable, "echo: the database cannot be reached"))
+        }
+        #expect(longest < .seconds(5))
+        #expect(bench.database.status.connectionsLost >= 4)
+        await bench.stop()
+        await server.remove()
+    }
+
+    @Test func `a database that hangs is given up after the load timeout and asked again when it goes on`() async throws
+    {
+        let server = try await Server.fresh()
+        let bench = try Bench(
+            server.url, loadTimeout: .milliseconds(400), settings: { $0.connectTimeout = .seconds(2) }, [echo])
+        #expect(await bench.eventually { $0.connectionsReady == 4 })
+        #expect(await bench.load("echo", "a") == .text("a"))
+        await server.suspend()
+        let began = Instant.now()
+        #expect(await bench.load("echo", "b") == .error(.timedOut, "echo: the database did not answer in time"))
+        #expect(Instant.now() - began < .seconds(2))
+        #expect(bench.database.status.connectionsLost == 1)
+        await server.resume()
+        #expect(await eventually(within: .seconds(20)) { await bench.load("echo", "c") == .text("c") })
+        #expect(await bench.eventually { $0.connectionsReady == 4 })
+        await bench.stop()
+        await server.remove()
+    }
+
+    @Test func `a key that takes too long does not fail those behind it, and is cancelled`() async throws {
+        let server = try await Server.fresh()
+        let slow = QueryGetter(
+            name: "slow", sql: "select case when $1 = 'slow' then pg_sleep(60)::text else $1 end", returns: .value)
+        let bench = try Bench(
+            server.url, loops: 1, loadTimeout: .milliseconds(500), settings: { $0.connections = 1 }, [slow])
+        #expect(await bench.load("slow", "a") == .text("a"))
+        async let late = bench.load("slow", "slow")
+        #expect(await bench.eventually { $0.loadsSent == 2 })
+        async let behind = bench.load("slow", "b")
+        #expect(await late == .error(.timedOut, "slow: the database did not answer in time"))
+        #expect(await behind == .text("b"))
+        let sleeping =
+            "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid() and state = 'active'"
+        #expect(try await eventually(within: .seconds(10)) { try await server.psql(sleeping).hasPrefix("0") })
+        await bench.stop()
+        await server.remove()
+    }
+
+    @Test func `a pool that gets fewer connections than it wants works with those`() async throws {
+        let server = try await Server.fresh(["max_connections": "6", "superuser_reserved_connections": "3"])
+        _ = try await server.psql("create role app login")
+        let url = server.url.replacing("user=postgres", with: "user=app")
+        let bench = try Bench(url, settings: { $0.connections = 10 }, [echo])
+        #expect(
+            await bench.eventually { $0.connectionsReady >= 1 && $0.lastError != nil && $0.connectionsConnecting == 0 })
+        let answers = await withTaskGroup(of: Answer.self) { group in
+            for index in 0..<300 { group.addTask { await bench.load("echo", "\(index)", on: index % 2) } }
+            return await group.reduce(into: 0) { $0 += $1.code == nil ? 1 : 0 }
+        }
+        #expect(answers == 300)
+        // No hot loop: the number of refusals is that of the first round and a few retries.
+        let log = try String(contentsOfFile: server.folder + "/postgres.log", encoding: .utf8)
+        #expect(log.components(separatedBy: "remaining connection slots").count < 40)
+        await bench.stop()
+        await server.remove()
+    }
+
+    @Test func `a database that is down at the start is an error at once, and is found when it comes`() async throws {
+        let server = try await Server.fresh()
+        await server.stop()
+        let bench = try Bench(server.url, [echo])
+        #expect(await bench.eventually { $0.lastError != nil && $0.connectionsConnecting == 0 })
+        let began = Instant.now()
+        #expect(await bench.load("echo", "a") == .error(.unavailable, "echo: the database cannot be reached"))
+        #expect(Instant.now() - began < .seconds(1))
+        #expect(bench.database.descriptions == nil)
+        await #expect(throws: ConnectError.self) { _ = try await bench.database.describe() }
+        try await server.start()
+        #expect(await eventually(within: .seconds(20)) { await bench.load("echo", "b") == .text("b") })
+        #expect(bench.database.descriptions?.count == 1)
+        await bench.stop()
+        await server.remove()
+    }
+
+    @Test func `of several hosts the first may be dead`() async throws {
+        let server = try await Server.shared()
+        let dead = "host=/nonexistent,\(server.socketFolder) dbname=postgres user=postgres"
+        let bench = try Bench(dead, [echo])
+        #expect(await bench.load("echo", "a") == .text("a"))
+        await bench.stop()
+    }
+
+    @Test func `the password of a connection string that is wrong is not told`() async throws {
+        for url in ["postgres//user:sesame@host/db", "postgresql://user:ses/ame@host/db", "password=sesame port=x"] {
+            // A getter belongs to one database.
+            let bench = try Bench(url, [QueryGetter(name: "echo", sql: "select $1::text", returns: .value)])
+            #expect(await bench.load("echo", "a") == .error(.unavailable, "echo: the database cannot be reached"))
+            #expect(bench.database.status.lastError?.contains("ses") == false)
+            await bench.stop()
+        }
+    }
+}
+
+/// Set once, from any thread.
+final class Flag: Sendable {
+    private let value = Groundwork.Mutex(false)
+    var isSet: Bool { value.withLock { $0 } }
+    func set() { value.withLock { $0 = true } }
+}
