@@ -82,14 +82,16 @@ public final class Cache: Sendable {
         if due != .max { request(Instant(nanoseconds: due)) }
     }
 
-    /// Removes what has expired. Returns when to sweep next; nil: when asked.
+    /// Removes what has expired. Returns when to sweep next: `now` if there is more to do, nil: when asked.
     ///
-    /// Looks only at pages of entries of which one at least is due; holds a shard's lock for one page at a time.
+    /// Looks only at pages (of 128 entries) of which one entry at least is due, at most at so many; holds a shard's lock
+    /// for one page at a time.
     @discardableResult
-    public func sweep(at now: Instant) -> Instant? {
+    public func sweep(at now: Instant, pages: Int = .max) -> Instant? {
         nextSweep.store(.max, ordering: .releasing)
+        var pages = pages
         for group in groups {
-            if let due = group.sweep(at: now) { lower(to: due) }
+            if let due = group.sweep(at: now, pages: &pages) { lower(to: due) }
         }
         let due = nextSweep.load(ordering: .acquiring)
         return due == .max ? nil : Instant(nanoseconds: due)

@@ -2,15 +2,20 @@ public import Groundwork
 import Synchronization
 
 extension Group {
-    /// Removes what has expired, page by page. Returns when the next entry expires.
-    func sweep(at now: Instant) -> Instant? {
+    /// Removes what has expired, page by page, until `pages` is used up. Returns when the next entry expires; `now` when
+    /// there is more to do.
+    func sweep(at now: Instant, pages: inout Int) -> Instant? {
         let tick = tick(now)
         var earliest: Tick?
         for shard in shards {
-            while sweepPage(of: shard, at: tick) {}
+            while sweepPage(of: shard, at: tick) {
+                pages -= 1
+                if pages <= 0 { return now }
+            }
             earliest = Tick.earliest(earliest, shard.state.withLock { $0.store.earliestExpiry })
         }
-        return earliest.map { instant($0, from: now) }
+        // A tick that is not over yet counts as the next one.
+        return earliest.map { max(instant($0, from: now), now.advanced(byNanoseconds: 1)) }
     }
 
     /// One page under one lock. Returns whether there may be more.

@@ -10,8 +10,6 @@ public struct ServerError: Error, CustomStringConvertible, Sendable {
         case inUse
         /// Something that is not a socket stands at the path.
         case notASocket
-        /// There is no group of the name in the settings.
-        case unknownGroup
         /// The descriptor that systemd handed over is no listening Unix socket.
         case badInheritedSocket
         /// A system call failed.

@@ -6,8 +6,8 @@ public struct ServerSettings: Sendable {
     public var socket: String
     /// The permissions of the socket's path.
     public var mode: mode_t = 0o660
-    /// The group that owns the socket's path, by name; nil: the process' own.
-    public var group: String?
+    /// The id of the group that owns the socket's path; nil: the process' own.
+    public var group: gid_t?
     /// The users that may connect, by the user id that the kernel tells (SO_PEERCRED); nil: whoever the path lets in.
     public var allowedUsers: Set<uid_t>?
     /// The most client connections at a time; the next one gets an error.

@@ -12,8 +12,8 @@ public struct StartupError: Error, Sendable, CustomStringConvertible {
         case demoTablesMissing
         /// The demo's files aren't below the current folder.
         case demoFilesMissing
-        /// A part is missing from this build.
-        case notWired
+        /// The system has no descriptors or memory left.
+        case systemRefuses
     }
 
     /// The kind of reason.

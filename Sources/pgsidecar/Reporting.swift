@@ -21,7 +21,7 @@ private func exitCode(for error: any Error) -> ExitCode {
         switch error.code {
         case .queryRefused: return ExitCode(EX_CONFIG)
         case .databaseUnreachable: return ExitCode(EX_UNAVAILABLE)
-        case .socketUnavailable, .demoTablesMissing, .demoFilesMissing, .notWired: return .failure
+        case .socketUnavailable, .demoTablesMissing, .demoFilesMissing, .systemRefuses: return .failure
         }
     default: return .failure
     }

@@ -108,14 +108,9 @@ final class SocketPath: Sendable {
         }
     }
 
-    private static func own(_ path: String, by group: String) throws(ServerError) {
-        var entry = Glibc.group()
-        var found: UnsafeMutablePointer<Glibc.group>?
-        var names = [CChar](repeating: 0, count: 16 << 10)
-        let code = getgrnam_r(group, &entry, &names, names.count, &found)
-        guard code == 0, found != nil else { throw ServerError(.unknownGroup, "there is no group '\(group)'") }
-        guard chown(path, uid_t.max, entry.gr_gid) == 0 else {
-            throw ServerError(SystemError("chown", code: errno), doing: "giving \(path) to the group '\(group)'")
+    private static func own(_ path: String, by group: gid_t) throws(ServerError) {
+        guard chown(path, uid_t.max, group) == 0 else {
+            throw ServerError(SystemError("chown", code: errno), doing: "giving \(path) to the group \(group)")
         }
     }
 

@@ -57,18 +57,26 @@ extension Settings.Group {
     /// What `defaults` can say for every group.
     static let sharedKeys: [Key<Self>] = [
         Key("ttl", \.ttl, .duration(), "An entry is never served after this; 0 is no limit."),
+        Key(
+            "refresh_after", \.refreshAfter, .duration(),
+            "From this age on an entry is served at once and reloaded in the background; 0 is never."),
+        Key(
+            "early_refresh", \.earlyRefresh, .onOff,
+            "Whether a hit may reload an entry early, the likelier the closer expiry is."),
+        Key(
+            "stale_if_error", \.staleIfError, .duration(),
+            "How long after ttl the last value is served when a load fails; 0 is not at all."),
+        Key("idle_ttl", \.idleTTL, .duration(), "An entry that was not asked for this long is dropped; 0 is no limit."),
+        Key("jitter", \.jitter, .percent, "How much shorter than said an entry may live, so that not all expire at once."),
         Key("negative_ttl", \.negativeTTL, .duration(), "How long the absence of a row is remembered."),
         Key(
             "memory", \.memory, optional: .bytes(1 << 10...1 << 50), "This group's share at most; without it the whole."
         ),
         Key("load_timeout", \.loadTimeout, .duration(from: .milliseconds(1)), "How long a caller waits for a load."),
-        Key(later: "refresh_after"),
-        Key(later: "early_refresh"),
-        Key(later: "idle_ttl"),
-        Key(later: "stale_if_error"),
-        Key(later: "jitter"),
-        Key(later: "max_loads"),
-        Key(later: "max_queued_loads"),
+        Key("max_loads", \.maxLoads, .count(1...100_000), "Loads of the group at once; more wait their turn."),
+        Key(
+            "max_queued_loads", \.maxQueuedLoads, .count(0...1_000_000),
+            "Loads of the group that wait their turn; more fail at once."),
         Key(later: "batch"),
         Key(later: "invalidate_on"),
     ]

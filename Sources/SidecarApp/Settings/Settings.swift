@@ -95,12 +95,26 @@ public struct Settings: Sendable, Equatable {
         public var returns = Returns.row
         /// An entry is never served after this; zero is no limit.
         public var ttl: Duration = .seconds(60)
+        /// From this age on an entry is served at once and reloaded in the background; zero is never.
+        public var refreshAfter: Duration = .zero
+        /// Whether a hit may reload an entry before its time, the likelier the closer expiry is and the dearer its load was.
+        public var earlyRefresh = false
+        /// How long after `ttl` the last value is served when a load fails; zero is not at all.
+        public var staleIfError: Duration = .zero
+        /// An entry that was not asked for this long is dropped; zero is no limit.
+        public var idleTTL: Duration = .zero
+        /// Entries live up to this part of their time less, so that they don't expire together.
+        public var jitter = 0.0
         /// How long the absence of a row is remembered; zero forgets it at once.
         public var negativeTTL: Duration = .seconds(5)
         /// The bytes of this group's entries at most; nil is the whole `memory`.
         public var memory: Int?
         /// How long a caller waits for a load.
         public var loadTimeout: Duration = .seconds(2)
+        /// Loads at once; more wait their turn.
+        public var maxLoads = 64
+        /// Loads that wait their turn; more fail at once.
+        public var maxQueuedLoads = 10_000
 
         /// The defaults, without a name and without SQL.
         public init() {}

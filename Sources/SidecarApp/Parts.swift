@@ -1,0 +1,133 @@
+import CacheCore
+import EventLoop
+import Foundation
+import Logging
+import Postgres
+import Server
+
+/// The sidecar's parts, tied together and not yet started.
+struct Parts {
+    let loops: [EventLoop]
+    let cache: Cache
+    let database: Database
+    let server: Server
+
+    /// - Throws: `StartupError`, when the system has no descriptors or memory for them.
+    init(_ settings: Settings, logger: Logger) throws {
+        do {
+            let cache = Cache(memory: settings.memory)
+            loops = try (0..<Self.loopCount(settings.threads)).map { try EventLoop(index: $0) }
+            let getters = settings.groups.map(Self.getter)
+            let breaker = CircuitBreaker()
+            let served = try zip(settings.groups, getters).map { group, getter in
+                ServedGroup(
+                    try Group(group.name, settings: Self.rules(group), in: cache, breaker: breaker, getter: getter),
+                    shape: Self.shape(group.returns))
+            }
+            let database = Database(settings: Self.database(settings), loops: loops, getters: getters, logger: logger) {
+                [cache] name in
+                cache.groups.first { $0.name == name }?.invalidateAll()
+            }
+            let information = ServerInformation(memoryLimit: settings.memory, memoryUsed: { cache.usedBytes }) {
+                Self.lines(database.status, breaker.state)
+            }
+            self.cache = cache
+            self.database = database
+            server = try Server(
+                settings: Self.server(settings.listen), loops: loops, keyspace: Keyspace(served),
+                information: information, logger: logger)
+        } catch let error as SystemError {
+            throw StartupError(.systemRefuses, "can't start: \(error)")
+        }
+    }
+
+    /// Ends the loops' threads, after everything on them was closed.
+    func stopLoops() {
+        for loop in loops { loop.stop() }
+        for loop in loops { loop.join() }
+    }
+
+    // MARK: Settings in each part's own terms
+
+    private static func loopCount(_ threads: Int) -> Int {
+        threads > 0 ? threads : min(4, max(1, ProcessInfo.processInfo.activeProcessorCount))
+    }
+
+    static func getter(_ group: Settings.Group) -> QueryGetter {
+        QueryGetter(name: group.name, sql: group.sql, returns: returns(group.returns))
+    }
+
+    private static func returns(_ returns: Settings.Group.Returns) -> QueryGetter.Returns {
+        switch returns {
+        case .row: .row
+        case .value: .value
+        case .rows: .rows
+        }
+    }
+
+    private static func shape(_ returns: Settings.Group.Returns) -> ServedGroup.Shape {
+        switch returns {
+        case .row: .row
+        case .value: .value
+        case .rows: .rows
+        }
+    }
+
+    private static func rules(_ group: Settings.Group) -> GroupSettings {
+        func unlessZero(_ duration: Duration) -> Duration? { duration > .zero ? duration : nil }
+        var rules = GroupSettings()
+        rules.timeToLive = unlessZero(group.ttl)
+        rules.refreshAfter = unlessZero(group.refreshAfter)
+        rules.earlyRefresh = group.earlyRefresh
+        rules.staleIfError = group.staleIfError
+        rules.idleTimeToLive = unlessZero(group.idleTTL)
+        rules.negativeTimeToLive = group.negativeTTL
+        rules.jitter = group.jitter
+        rules.memory = group.memory ?? .max
+        rules.loadTimeout = group.loadTimeout
+        rules.maxLoads = group.maxLoads
+        rules.maxQueuedLoads = group.maxQueuedLoads
+        return rules
+    }
+
+    static func database(_ settings: Settings) -> DatabaseSettings {
+        var database = DatabaseSettings()
+        database.url = settings.database.url
+        database.connections = settings.database.connections
+        database.pipelineDepth = settings.database.pipelineDepth
+        database.connectTimeout = settings.database.connectTimeout
+        database.prepare = settings.database.prepare
+        return database
+    }
+
+    private static func server(_ listen: Settings.Listen) -> ServerSettings {
+        var server = ServerSettings(socket: listen.socket)
+        server.mode = listen.mode
+        server.group = listen.group
+        server.allowedUsers = listen.allowUsers.map(Set.init)
+        server.maxClients = listen.maxClients
+        server.maxRequest = listen.maxRequest
+        server.maxOutput = listen.maxOutput
+        server.password = listen.password
+        server.version = Sidecar.version
+        return server
+    }
+
+    /// The `database` section of `INFO`.
+    private static func lines(
+        _ status: DatabaseStatus, _ circuit: CircuitBreaker.State
+    ) -> [(name: String, value: String)] {
+        [
+            ("database_connections_wanted", "\(status.connectionsWanted)"),
+            ("database_connections_ready", "\(status.connectionsReady)"),
+            ("database_connections_connecting", "\(status.connectionsConnecting)"),
+            ("database_connections_made", "\(status.connectionsMade)"),
+            ("database_connections_lost", "\(status.connectionsLost)"),
+            ("database_circuit", "\(circuit)"),
+            ("database_loads_sent", "\(status.loadsSent)"),
+            ("database_loads_queued", "\(status.loadsQueued)"),
+            ("database_loads_retried", "\(status.loadsRetried)"),
+            ("database_degraded_groups", status.degradedGroups.joined(separator: ",")),
+        ]
+    }
+}

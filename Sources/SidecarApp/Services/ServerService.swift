@@ -1,0 +1,35 @@
+import Glibc
+import Logging
+import Server
+import ServiceLifecycle
+
+/// Serves clients until the shutdown begins, then drains.
+struct ServerService: Service {
+    let server: Server
+    let settings: Settings
+    let logger: Logger
+    let whenReady: @Sendable () -> Void
+
+    func run() async throws {
+        do throws(ServerError) {
+            try server.start()
+        } catch {
+            throw StartupError(.socketUnavailable, "\(error)")
+        }
+        logger.info("ready", metadata: ["socket": "\(settings.listen.socket)", "groups": "\(settings.groups.count)"])
+        ServiceNotification.ready.send()
+        whenReady()
+        // Cancelled when another service failed: that too is a shutdown, and its error is the one to tell.
+        try? await gracefulShutdown()
+        endAtNextSignal()
+        ServiceNotification.stopping.send()
+        logger.info("draining", metadata: ["deadline": "\(settings.drainTimeout)"])
+        await server.stop(deadline: settings.drainTimeout)
+    }
+
+    /// From now on a signal does what it does to any process.
+    private func endAtNextSignal() {
+        signal(SIGTERM, SIG_DFL)
+        signal(SIGINT, SIG_DFL)
+    }
+}
