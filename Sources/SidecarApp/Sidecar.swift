@@ -39,7 +39,9 @@ public struct Sidecar: Sendable {
         do {
             try await Self.refuseMistakes(of: parts.database, settings)
         } catch let error as StartupError where error.code == .databaseUnreachable {
-            logger.warning("serving without a database for now; it is asked again until it answers", metadata: ["reason": "\(error)"])
+            logger.warning(
+                "serving without a database for now; it is asked again until it answers",
+                metadata: ["reason": "\(error)"])
         }
         let services: [any Service] = [
             DatabaseService(database: parts.database),

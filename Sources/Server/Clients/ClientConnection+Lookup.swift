@@ -53,22 +53,19 @@ extension ClientConnection {
         }
     }
 
-    /// Appends what `write` makes of a key's fields (nil: no such row), or the error, or a hole for them.
+    /// Appends what `write` makes of a key's fields, or the error, or a hole for them.
     func appendFields(
         of key: RawSpan, to reply: inout ReplyBuffer,
-        write: @escaping (Fields?, inout ReplyBuffer, ProtocolVersion) -> Void
+        write: @escaping (Fields, inout ReplyBuffer, ProtocolVersion) -> Void
     ) {
         guard let place = locate(key, &reply) else { return }
         guard keyspace.groups[place.group].shape == .row else {
             reply.bytes.appendError(ErrorText.wrongType)
             return
         }
-        var output = OutputRawSpan(buffer: clients.scratch, initializedCount: 0)
-        let lookup = lookup(key, at: place, .fields, into: &output)
-        let count = output.finalize(for: clients.scratch)
-        let hit = settle(lookup, place, &reply) { outcome, reply, version in
+        var count = 0
+        let hit = settle(lookup(key, at: place, .fields, count: &count), place, &reply) { outcome, reply, version in
             switch outcome {
-            case .success(let value) where value.isMissing: write(nil, &reply, version)
             case .success(let value): write(Fields(value.fields), &reply, version)
             case .failure(let error): reply.bytes.appendError(error.reply)
             }
@@ -76,9 +73,17 @@ extension ClientConnection {
         switch hit {
         case nil: break
         case .copied?: write(Fields(UnsafeRawBufferPointer(rebasing: clients.scratch[..<count]).bytes), &reply, version)
-        case .negative?: write(nil, &reply, version)
+        case .negative?: write(Fields(RawSpan()), &reply, version)
         case .large(let value)?: write(Fields(value.fields), &reply, version)
         }
+    }
+
+    /// Asks a group. What a hit brings is in the first `count` bytes of the scratch buffer.
+    func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, count: inout Int) -> Lookup {
+        var output = OutputRawSpan(buffer: clients.scratch, initializedCount: 0)
+        let lookup = lookup(key, at: place, form, into: &output)
+        count = output.finalize(for: clients.scratch)
+        return lookup
     }
 
     /// Asks a group, in one step that decides everything.

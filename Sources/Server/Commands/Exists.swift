@@ -31,8 +31,8 @@ enum Exists: Command {
                 _ = client.locate(request[index], &reply)
                 return
             }
-            var output = OutputRawSpan(buffer: client.clients.scratch, initializedCount: 0)
-            let lookup = client.lookup(request[index], at: place, .none, into: &output)
+            var count = 0
+            let lookup = client.lookup(request[index], at: place, .none, count: &count)
             let hit = client.settle(lookup, place, &reply) { outcome, reply, _ in
                 switch outcome {
                 case .success(let value): tally.found += value.isMissing ? 0 : 1

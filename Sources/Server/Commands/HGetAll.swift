@@ -10,10 +10,6 @@ enum HGetAll: Command {
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         client.appendFields(of: request[1], to: &reply) { fields, reply, version in
-            guard let fields else {
-                reply.bytes.appendMapHeader(0, version)
-                return
-            }
             reply.bytes.appendMapHeader(fields.count, version)
             reply.bytes.append(fields.pairs)
         }

@@ -20,9 +20,9 @@ enum HMGet: Command {
 
     /// Appends one column's text, or the null.
     static func append(
-        _ column: Key, of fields: Fields?, to reply: inout ReplyBuffer, _ version: ProtocolVersion
+        _ column: Key, of fields: Fields, to reply: inout ReplyBuffer, _ version: ProtocolVersion
     ) {
-        if let fields, let bulk = fields.bulk(of: column.bytes.span.bytes) {
+        if let bulk = fields.bulk(of: column.bytes.span.bytes) {
             reply.bytes.append(bulk)
         } else {
             reply.bytes.appendNull(version)

@@ -1,7 +1,7 @@
 import CacheCore
 
 /// Reads the hash form of a value: the number of fields (UInt32, little endian), then name and text of each as RESP bulk
-/// strings. It was encoded by `RowEncoder`; bytes that are not such end the reading.
+/// strings. It was encoded by `RowEncoder`; bytes that are not such end the reading, and of no bytes there are no fields.
 struct Fields: ~Escapable {
     /// What the number of fields takes.
     static let countBytes = 4

@@ -67,7 +67,9 @@ extension Settings.Group {
             "stale_if_error", \.staleIfError, .duration(),
             "How long after ttl the last value is served when a load fails; 0 is not at all."),
         Key("idle_ttl", \.idleTTL, .duration(), "An entry that was not asked for this long is dropped; 0 is no limit."),
-        Key("jitter", \.jitter, .percent, "How much shorter than said an entry may live, so that not all expire at once."),
+        Key(
+            "jitter", \.jitter, .percent,
+            "How much shorter than said an entry may live, so that not all expire at once."),
         Key("negative_ttl", \.negativeTTL, .duration(), "How long the absence of a row is remembered."),
         Key(
             "memory", \.memory, optional: .bytes(1 << 10...1 << 50), "This group's share at most; without it the whole."
