@@ -43,7 +43,7 @@ public final class Group: Sendable {
         budget = MemoryBudget(limit: settings.memory)
         var count = 1
         while count < settings.shards { count *= 2 }
-        shards = (0..<count).map { _ in Shard(policy: LRU(), seed: cache.nextSeed()) }
+        shards = (0..<count).map { _ in Shard(policy: settings.eviction.makePolicy(), seed: cache.nextSeed()) }
         try cache.add(self)
     }
 
@@ -146,7 +146,7 @@ public final class Group: Sendable {
             let old = shard.state.withLock { state in
                 state.flights.forgetAll()
                 state.counters.invalidations += state.store.count
-                var store = EntryStore(policy: LRU())
+                var store = EntryStore(policy: settings.eviction.makePolicy())
                 swap(&store, &state.store)
                 return store
             }

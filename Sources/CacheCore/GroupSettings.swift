@@ -19,6 +19,8 @@ public struct GroupSettings: Sendable {
     public var jitter: Double = 0
     /// The most bytes that its entries may take, overhead included.
     public var memory: Int = .max
+    /// Which entry goes when there is no room.
+    public var eviction: Eviction = .lru
     /// How long a caller waits for a load.
     public var loadTimeout: Duration = .seconds(2)
     /// Loads at once at most; more wait their turn.

@@ -1,12 +1,25 @@
-/// Decides which entry goes when there is no room. It orders slots by the two links that each slot has for it, and is told
-/// of everything that matters under the shard's lock; each call is O(1).
+/// Decides which entry goes when there is no room. It orders slots by the two links that each slot has for it, marks them
+/// with ``Slot/Flags/policy``, and is told of everything that matters under the shard's lock. Each call is O(1), for
+/// ``victim(in:)`` on average.
 protocol EvictionPolicy: Sendable {
-    /// An entry came in.
-    mutating func inserted(_ slot: SlotIndex, in slots: borrowing Pages<Slot>)
+    /// Bytes that it takes from the heap. They change in ``removed(_:hash:evicted:in:)`` only, so that an entry coming in
+    /// never takes more than was reserved for it.
+    var bytes: Int { get }
+
+    /// An entry came in; `hash` is that of its key. Its slot has no mark yet.
+    mutating func inserted(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>)
     /// An entry was asked for.
     mutating func asked(_ slot: SlotIndex, in slots: borrowing Pages<Slot>)
-    /// An entry is about to go, for whatever reason.
-    mutating func removed(_ slot: SlotIndex, in slots: borrowing Pages<Slot>)
-    /// The entry that should go next; it stays until ``removed(_:in:)``.
+    /// An entry is about to go: `evicted` for space, as this policy's victim, or else for whatever reason.
+    mutating func removed(_ slot: SlotIndex, hash: UInt64, evicted: Bool, in slots: borrowing Pages<Slot>)
+    /// The entry that should go next. It stays until ``removed(_:hash:evicted:in:)``, and need not go.
     mutating func victim(in slots: borrowing Pages<Slot>) -> SlotIndex?
+
+    /// What does not fit together in it when it orders `count` entries, in words. For tests. O(n).
+    func invariantViolations(count: Int, in slots: borrowing Pages<Slot>) -> [String]
+}
+
+extension EvictionPolicy {
+    /// A policy that remembers nothing but what slots have room for.
+    var bytes: Int { 0 }
 }

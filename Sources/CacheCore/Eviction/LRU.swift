@@ -2,7 +2,7 @@
 struct LRU: EvictionPolicy {
     private var order = SlotList()
 
-    mutating func inserted(_ slot: SlotIndex, in slots: borrowing Pages<Slot>) {
+    mutating func inserted(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>) {
         order.push(slot, in: slots)
     }
 
@@ -10,11 +10,15 @@ struct LRU: EvictionPolicy {
         order.renew(slot, in: slots)
     }
 
-    mutating func removed(_ slot: SlotIndex, in slots: borrowing Pages<Slot>) {
+    mutating func removed(_ slot: SlotIndex, hash: UInt64, evicted: Bool, in slots: borrowing Pages<Slot>) {
         order.remove(slot, in: slots)
     }
 
     mutating func victim(in slots: borrowing Pages<Slot>) -> SlotIndex? {
         order.oldest == .none ? nil : order.oldest
+    }
+
+    func invariantViolations(count: Int, in slots: borrowing Pages<Slot>) -> [String] {
+        order.invariantViolations(in: slots) + (order.count == count ? [] : ["\(order.count) in order of \(count)"])
     }
 }

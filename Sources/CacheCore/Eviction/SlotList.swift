@@ -40,4 +40,23 @@ struct SlotList: Sendable {
         remove(slot, in: slots)
         push(slot, in: slots)
     }
+
+    /// What does not fit together in it, in words. For tests. O(n).
+    func invariantViolations(in slots: borrowing Pages<Slot>) -> [String] {
+        var violations: [String] = []
+        var length = 0
+        var newer = SlotIndex.none
+        var slot = newest
+        // One more than there should be is enough to tell a circle.
+        while slot != .none, length <= count {
+            if slots[Int(slot)].pointee.record == nil { violations.append("vacant slot \(slot) is in a list") }
+            if slots[Int(slot)].pointee.newer != newer { violations.append("slot \(slot) has another newer neighbour") }
+            newer = slot
+            slot = slots[Int(slot)].pointee.older
+            length += 1
+        }
+        if oldest != newer { violations.append("a list ends with \(newer), not \(oldest)") }
+        if length != count { violations.append("a list of \(count) has \(length) slots") }
+        return violations
+    }
 }

@@ -150,7 +150,7 @@ extension Group {
                 while freed < bytes, let victim = state.store.victim() {
                     state.counters.evictions += 1
                     note(.evicted, at: victim, in: &state)
-                    freed += state.store.remove(victim)
+                    freed += state.store.remove(victim, evicted: true)
                 }
                 return freed + state.store.trim()
             }

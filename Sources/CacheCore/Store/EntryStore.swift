@@ -27,7 +27,7 @@ struct EntryStore: ~Copyable {
     }
 
     /// All that the store takes; slots that fell vacant are kept for later entries and go on counting.
-    var bytes: Int { recordBytes + slots.count * Self.slotCost }
+    var bytes: Int { recordBytes + slots.count * Self.slotCost + policy.bytes }
 
     // MARK: Lookup
 
@@ -75,36 +75,38 @@ struct EntryStore: ~Copyable {
         recordBytes += Record(slot.pointee)?.cost ?? 0
         index.grow(for: count, in: slots, hash: Self.hash)
         index.insert(place, hash: hash, in: slots)
-        policy.inserted(place, in: slots)
+        policy.inserted(place, hash: hash, in: slots)
         note(times.leaves, of: place)
         return bytes - before
     }
 
-    /// Removes the entry of a slot. Returns the bytes that the store shrank by.
+    /// Removes the entry of a slot, for want of space if it is `evicted`. Returns the bytes that the store shrank by, which
+    /// is less than nothing when the policy takes more to remember it by.
     @discardableResult
-    mutating func remove(_ place: SlotIndex) -> Int {
+    mutating func remove(_ place: SlotIndex, evicted: Bool = false) -> Int {
         let slot = slots[Int(place)]
         guard let record = Record(slot.pointee) else { return 0 }
-        let freed = record.cost
-        policy.removed(place, in: slots)
-        index.remove(place, hash: Self.hash(record.key), in: slots)
+        let before = bytes
+        let hash = Self.hash(record.key)
+        recordBytes -= record.cost
+        policy.removed(place, hash: hash, evicted: evicted, in: slots)
+        index.remove(place, hash: hash, in: slots)
         record.destroy()
         slot.pointee = Slot(next: vacant)
         vacant = place
         count -= 1
-        recordBytes -= freed
-        return freed
+        return before - bytes
     }
 
     /// Gives the slots back when all of them are vacant. Returns the bytes that the store shrank by.
     mutating func trim() -> Int {
         guard count == 0, slots.count > 0 else { return 0 }
-        let freed = bytes
+        let before = bytes
         slots = Pages(shift: Self.pageShift)
         index = HashIndex()
         calendar = []
         vacant = .none
-        return freed
+        return before - bytes
     }
 
     /// The slot that the policy would give up next.
@@ -209,6 +211,7 @@ struct EntryStore: ~Copyable {
         if live + vacancies != slots.count {
             violations.append("\(live) records and \(vacancies) vacancies in \(slots.count) slots")
         }
+        violations += policy.invariantViolations(count: count, in: slots)
         if cost != recordBytes { violations.append("records take \(cost) bytes, recordBytes says \(recordBytes)") }
         return violations
     }
