@@ -116,7 +116,8 @@ final class Bench: Sendable {
         withUnsafeTemporaryAllocation(byteCount: Group.copyLimit, alignment: 8) { buffer in
             var output = OutputRawSpan(buffer: buffer, initializedCount: 0)
             switch group.lookup(key, .text, at: Instant.now(), waiter: waiter, into: &output) {
-            case .leads(let flight, _): group.getter.load(flight)
+            case .leads(let flight, _): group.load(flight)
+            case .refreshes(_, let flight): group.load(flight)
             case .follows: break
             case .hit: break
             }

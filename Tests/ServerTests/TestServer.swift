@@ -59,6 +59,8 @@ func served(
     settings: (inout GroupSettings) -> Void = { _ in }
 ) throws -> ServedGroup {
     var groupSettings = GroupSettings()
+    // A held load is not to time out on a busy machine.
+    groupSettings.loadTimeout = .seconds(60)
     settings(&groupSettings)
     return ServedGroup(try Group(name, settings: groupSettings, getter: getter), shape: shape)
 }

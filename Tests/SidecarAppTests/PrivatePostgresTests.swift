@@ -57,6 +57,9 @@ func temporaryPath() -> String {
             await postgres.suspend()
             async let answer = postgres.psql("select 1")
             let identifier = try #require(await postgres.processIdentifier)
+            // The signal takes effect when the process is scheduled next.
+            let deadline = ContinuousClock.now + .seconds(10)
+            while try state(of: identifier) != "T", ContinuousClock.now < deadline { await Task.yield() }
             #expect(try state(of: identifier) == "T")
             await postgres.resume()
             #expect(try await answer == "1")

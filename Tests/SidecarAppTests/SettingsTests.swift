@@ -133,8 +133,12 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
             "s.yaml:1:15: invalidation: not available in this version of pgsidecar; remove the line"
         ),
         (
-            "defaults: { jitter: 10% }",
-            "s.yaml:1:21: defaults.jitter: not available in this version of pgsidecar; remove the line"
+            "defaults: { jitter: 110% }",
+            "s.yaml:1:21: defaults.jitter: '110%' is not a percentage; write 0% to 100%"
+        ),
+        (
+            "defaults: { refresh_after: 60s }",
+            "s.yaml:1:28: defaults.refresh_after: refresh_after must be less than ttl, or no entry lives to see it"
         ),
         (
             "defaults: { memory: 1GiB }",
