@@ -17,14 +17,11 @@ public struct ServedGroup: Sendable {
     public let group: Group
     /// What its keys stand for.
     public let shape: Shape
-    /// `group.loadTimeout`, computed once.
-    let loadNanoseconds: Int64
 
     /// A group whose keys stand for `shape`.
     public init(_ group: Group, shape: Shape) {
         self.group = group
         self.shape = shape
-        loadNanoseconds = group.loadTimeout.wholeNanoseconds
     }
 }
 
@@ -37,36 +34,76 @@ enum KeyError: Error {
     case takesNoParts(group: Int)
 }
 
-/// Where a key on the wire leads: to a group, by its index, and to the key within it, from an offset on.
+/// Where a key on the wire leads: to a group, and to the key within it, from an offset on. Valid as long as the keyspace.
 struct KeyPlace {
-    let group: Int
+    fileprivate let entry: UnsafePointer<Keyspace.Entry>
     let keyOffset: Int
+
+    /// The index of the group in the keyspace.
+    var group: Int { entry.pointee.index }
+    /// How long a load may take.
+    var loadNanoseconds: Int64 { entry.pointee.loadNanoseconds }
+
+    /// Asks the group.
+    @inline(__always)
+    func lookup(
+        _ key: RawSpan, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
+    ) -> Lookup {
+        entry.pointee.group.lookup(key, form, at: now, waiter: waiter, into: &output)
+    }
 }
 
 /// The groups that clients can ask for, by name. Immutable.
 ///
 /// A key on the wire is `group:key`, or the group's name alone when its query takes no parameter.
-public final class Keyspace: Sendable {
+public final class Keyspace: @unchecked Sendable {
+    // Unchecked: what the pointers lead to is written in `init`, and read only until `deinit`.
+
     /// In the order given.
     public let groups: [ServedGroup]
 
-    /// An open hash table: the index of a group, or -1; half of it at least is empty.
-    private let slots: [Int32]
-    private let names: [[UInt8]]
+    /// What a lookup needs of a group.
+    fileprivate struct Entry {
+        let name: UnsafeRawBufferPointer
+        /// Held by `groups`, so that a lookup need not count a reference: all loops share the count, and each change of it
+        /// would take its cache line from the others.
+        unowned(unsafe) let group: Group
+        let index: Int
+        let loadNanoseconds: Int64
+    }
+
+    /// By index.
+    private let entries: UnsafeMutableBufferPointer<Entry>
+    /// An open hash table of indices, or -1; half of it at least is empty. Its size is a power of two.
+    private let slots: UnsafeMutableBufferPointer<Int32>
 
     /// Serves `groups`; their names differ.
     public init(_ groups: [ServedGroup]) {
         self.groups = groups
-        names = groups.map { Array($0.group.name.utf8) }
+        entries = .allocate(capacity: groups.count)
         var count = 8
         while count < groups.count * 2 { count *= 2 }
-        var slots = [Int32](repeating: -1, count: count)
-        for (index, name) in names.enumerated() {
-            var slot = Int(truncatingIfNeeded: name.reduce(Self.hashSeed, Self.mix)) & (count - 1)
+        slots = .allocate(capacity: count)
+        slots.initialize(repeating: -1)
+        for (index, served) in groups.enumerated() {
+            let text = Array(served.group.name.utf8)
+            let name = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count, alignment: 1)
+            name.copyBytes(from: text)
+            entries.initializeElement(
+                at: index,
+                to: Entry(
+                    name: UnsafeRawBufferPointer(name), group: served.group, index: index,
+                    loadNanoseconds: served.group.loadTimeout.wholeNanoseconds))
+            var slot = Int(truncatingIfNeeded: text.reduce(Self.hashSeed, Self.mix)) & (count - 1)
             while slots[slot] >= 0 { slot = (slot + 1) & (count - 1) }
             slots[slot] = Int32(index)
         }
-        self.slots = slots
+    }
+
+    deinit {
+        for entry in entries { entry.name.deallocate() }
+        entries.deallocate()
+        slots.deallocate()
     }
 
     /// Finds the group of a key on the wire. O(length of the group's name).
@@ -81,27 +118,30 @@ public final class Keyspace: Sendable {
             hash = Self.mix(hash, byte)
             end += 1
         }
-        guard let group = index(of: key.extracting(first: end), hash: hash) else { throw .unknownGroup }
+        guard let entry = entry(named: key.extracting(first: end), hash: hash) else { throw .unknownGroup }
         // A key in memory was checked when it was loaded; these two are told apart from one another here.
-        if end + 1 >= count, let parts = groups[group].group.getter.keyParts {
-            if end == count, parts > 0 { throw .needsParts(group: group) }
-            if end < count, parts == 0 { throw .takesNoParts(group: group) }
+        if end + 1 >= count, let parts = groups[entry.pointee.index].group.getter.keyParts {
+            if end == count, parts > 0 { throw .needsParts(group: entry.pointee.index) }
+            if end < count, parts == 0 { throw .takesNoParts(group: entry.pointee.index) }
         }
-        return KeyPlace(group: group, keyOffset: min(end + 1, count))
+        return KeyPlace(entry: entry, keyOffset: min(end + 1, count))
     }
 
     /// The group of a name.
     func group(named name: RawSpan) -> ServedGroup? {
         let hash = name.withUnsafeBytes { $0.reduce(Self.hashSeed, Self.mix) }
-        return index(of: name, hash: hash).map { groups[$0] }
+        return entry(named: name, hash: hash).map { groups[$0.pointee.index] }
     }
 
-    private func index(of name: RawSpan, hash: UInt32) -> Int? {
+    private func entry(named name: RawSpan, hash: UInt32) -> UnsafePointer<Entry>? {
+        guard let first = entries.baseAddress else { return nil }
         var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
         while slots[slot] >= 0 {
-            let index = Int(slots[slot])
-            let candidate = names[index]
-            if candidate.span.bytes == name { return index }
+            let entry = first + Int(slots[slot])
+            let isIt = name.withUnsafeBytes { name in
+                name.count == entry.pointee.name.count && name.elementsEqual(entry.pointee.name)
+            }
+            if isIt { return UnsafePointer(entry) }
             slot = (slot + 1) & (slots.count - 1)
         }
         return nil

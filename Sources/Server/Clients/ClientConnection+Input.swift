@@ -117,7 +117,7 @@ extension ClientConnection {
         let mark = reply.mark
         if let command = CommandTable.standard.command(named: request[0]) {
             if !command.accepts(request.count) {
-                reply.bytes.appendError(ErrorText.wrongNumberOfArguments(command.name))
+                reply.bytes.appendError(ErrorText.wrongNumberOfArguments(command.type.name))
             } else if !isAuthenticated, !command.needsNoPassword {
                 reply.bytes.appendError(ErrorText.noAuthentication)
             } else {

@@ -5,7 +5,6 @@ import RESP
 
 /// From keys to replies: what the commands that ask groups share.
 extension ClientConnection {
-    var keyspace: Keyspace { clients.context.keyspace }
     /// The time of this round.
     var now: Instant { clients.loop.now }
 
@@ -79,6 +78,9 @@ extension ClientConnection {
     }
 
     /// Asks a group. What a hit brings is in the first `count` bytes of the scratch buffer.
+    ///
+    /// Not to be inlined: the optimizer of Swift 6.3.1 fails on the end of the output's life in a larger function.
+    @inline(never)
     func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, count: inout Int) -> Lookup {
         var output = OutputRawSpan(buffer: clients.scratch, initializedCount: 0)
         let lookup = lookup(key, at: place, form, into: &output)
@@ -89,11 +91,10 @@ extension ClientConnection {
     /// Asks a group, in one step that decides everything.
     @inline(__always)
     func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, into output: inout OutputRawSpan) -> Lookup {
-        let served = keyspace.groups[place.group]
-        let waiter = Waiter(
-            clients, token: clients.holes.nextToken,
-            deadline: now.advanced(byNanoseconds: served.loadNanoseconds))
-        return served.group.lookup(
+        let now = now
+        let deadline = now.advanced(byNanoseconds: place.loadNanoseconds)
+        let waiter = Waiter(clients, token: clients.holes.nextToken, deadline: deadline)
+        return place.lookup(
             key.extracting(droppingFirst: place.keyOffset), form, at: now, waiter: waiter, into: &output)
     }
 
@@ -118,10 +119,9 @@ extension ClientConnection {
     private func leaveHole(
         _ ticket: Ticket, _ place: KeyPlace, _ reply: inout ReplyBuffer, _ write: @escaping Hole.Writer
     ) {
-        let served = keyspace.groups[place.group]
         let hole = Hole(
-            token: clients.holes.nextToken, group: served.group, ticket: ticket,
-            deadline: now.advanced(byNanoseconds: served.loadNanoseconds), write: write)
+            token: clients.holes.nextToken, group: keyspace.groups[place.group].group, ticket: ticket,
+            deadline: now.advanced(byNanoseconds: place.loadNanoseconds), write: write)
         clients.add(hole)
         reply.append(hole)
     }

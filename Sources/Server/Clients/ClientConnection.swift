@@ -22,6 +22,8 @@ final class ClientConnection: EventSource {
     let id: Int
     let descriptor: Int32
     let clients: Clients
+    /// The server's, at hand for every request.
+    let keyspace: Keyspace
     /// Where it stands among the loop's connections; theirs to change.
     var place: Int
     /// Whether it is to be flushed at the end of the round; the loop's clients' to change.
@@ -52,6 +54,7 @@ final class ClientConnection: EventSource {
         self.descriptor = descriptor
         self.id = id
         self.clients = clients
+        keyspace = clients.context.keyspace
         self.place = place
         isAuthenticated = clients.context.settings.password == nil
         lastProgress = clients.loop.now

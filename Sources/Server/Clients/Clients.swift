@@ -46,8 +46,9 @@ final class Clients: OutcomeSink, @unchecked Sendable {
         self.context = context
         counters = context.counters[index]
         parser = RequestParser(limits: RequestLimits(requestBytes: context.settings.maxRequest))
-        loop.submit { [weak self] in
-            loop.afterEachRound { self?.flushTouched() }
+        // Kept by the loop until that ends. (A weak reference would make every retain of this object take the slow path.)
+        loop.submit { [self] in
+            loop.afterEachRound { self.flushTouched() }
         }
     }
 

@@ -19,24 +19,24 @@ struct CommandTable: Sendable {
     /// The table of ``served``.
     static let standard = CommandTable(served)
 
-    /// What dispatching needs, without asking the type.
+    /// What dispatching needs, without asking the type and without counting a reference.
     struct Entry: Sendable {
         let word: CommandWord
-        let name: String
         let type: any Command.Type
         let needsNoPassword: Bool
-        private let arguments: ClosedRange<Int>
+        private let least: Int
+        private let most: Int
 
         init(_ type: any Command.Type) {
             self.type = type
-            name = type.name
             word = CommandWord(Array(type.name.utf8).span.bytes)
             needsNoPassword = type.needsNoPassword
-            arguments = type.arity >= 0 ? type.arity...type.arity : -type.arity...Int.max
+            least = abs(type.arity)
+            most = type.arity < 0 ? .max : type.arity
         }
 
         /// Whether it takes so many arguments, its name included.
-        func accepts(_ count: Int) -> Bool { arguments.contains(count) }
+        func accepts(_ count: Int) -> Bool { least <= count && count <= most }
     }
 
     /// An open hash table of indices into `entries`; -1: empty. Three quarters of it at least are.
@@ -48,8 +48,8 @@ struct CommandTable: Sendable {
         var count = 8
         while count < commands.count * 4 { count *= 2 }
         var slots = [Int16](repeating: -1, count: count)
-        for (index, entry) in entries.enumerated() {
-            var slot = Self.hash(Array(entry.name.utf8).span.bytes) & (count - 1)
+        for (index, command) in commands.enumerated() {
+            var slot = Self.hash(Array(command.name.utf8).span.bytes) & (count - 1)
             while slots[slot] >= 0 { slot = (slot + 1) & (count - 1) }
             slots[slot] = Int16(index)
         }
