@@ -90,6 +90,13 @@ final class Bench: Sendable {
     func stop() async {
         await database.stop()
         for loop in loops { loop.stop() }
+        let loops = loops
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                for loop in loops { loop.join() }
+                continuation.resume()
+            }
+        }
     }
 
     /// Loads a key anew, from the loop `loop`.
