@@ -1,5 +1,6 @@
 import CacheCore
 import Foundation
+import Glibc
 import Groundwork
 import Postgres
 import SidecarApp
@@ -139,6 +140,19 @@ struct FaultTests {
         await bench.stop()
     }
 
+    @Test func `of several hosts the first may be silent`() async throws {
+        let server = try await Server.shared()
+        let silent = try SilentServer()
+        let hosts = "host=\(silent.folder),\(server.socketFolder) dbname=postgres user=postgres"
+        let began = Instant.now()
+        let bench = try Bench(hosts, settings: { $0.connectTimeout = .seconds(2) }, [echo])
+        #expect(await bench.load("echo", "a") == .text("a"))
+        #expect(Instant.now() - began >= .seconds(1))
+        #expect(bench.database.status.connectionsLost == 0)
+        withExtendedLifetime(silent) {}
+        await bench.stop()
+    }
+
     @Test func `the password of a connection string that is wrong is not told`() async throws {
         for url in ["postgres//user:sesame@host/db", "postgresql://user:ses/ame@host/db", "password=sesame port=x"] {
             // A getter belongs to one database.
@@ -147,6 +161,31 @@ struct FaultTests {
             #expect(bench.database.status.lastError?.contains("ses") == false)
             await bench.stop()
         }
+    }
+}
+
+/// Lets clients connect and never says a word: a host that hangs.
+private final class SilentServer {
+    let folder = "/tmp/pgs-silent-\(UUID().uuidString.prefix(8))"
+    private let descriptor: Int32
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = UInt16(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: "\(folder)/.s.PGSQL.5432".utf8) }
+        let isListening = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
+        }
+        try #require(isListening && listen(descriptor, 16) == 0)
+    }
+
+    deinit {
+        close(descriptor)
+        try? FileManager.default.removeItem(atPath: folder)
     }
 }
 

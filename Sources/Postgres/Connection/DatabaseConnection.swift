@@ -133,7 +133,6 @@ final class DatabaseConnection: EventSource {
     private func takeResults() {
         var endsInARow = 0
         while pipeline.depth > 0, let isBusy = link?.isBusy, !isBusy {
-            // Borrowed from `link` as one expression, so that the result is freed before anybody is told of it.
             guard let received = link?.nextResult() else {
                 // One end follows each command. Two tell that libpq expects nothing more, and we do.
                 endsInARow += 1
