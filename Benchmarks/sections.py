@@ -144,7 +144,7 @@ def misses(bench):
     """Every key distinct and none in memory, against pgbench on the same table."""
     bench.note("misses: making the accounts")
     bench.database.make_accounts()
-    sidecar = bench.start_sidecar() if bench.sidecar else None
+    sidecar = bench.start_sidecar(groups=Sidecar.ACCOUNTS) if bench.sidecar else None
     try:
         for round_number in range(bench.sizes.rounds):
             bench.note(f"misses, round {round_number + 1} of {bench.sizes.rounds}")

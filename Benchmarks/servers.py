@@ -100,21 +100,22 @@ class Redis(Server):
 
 
 class Sidecar(Server):
-    #: By group its getter's text and what it returns. `m` has the keys that redis-benchmark draws; `account` asks what
-    #: pgbench asks.
-    GROUPS = {
-        "m": ("select v from bench_kv where k = $1", "value"),
+    # By group its getter's text and what it returns.
+    #: The keys that redis-benchmark draws.
+    VALUES = {"m": ("select v from bench_kv where k = $1", "value")}
+    #: What pgbench asks, and the whole row.
+    ACCOUNTS = {
         "account": ("select abalance from pgbench_accounts where aid = $1", "value"),
         "account_row": ("select * from pgbench_accounts where aid = $1", "row"),
     }
     #: A value of 100 bytes for any argument, from no table.
     VALUES_OF_100_BYTES = {"m": ("select lpad($1, 100, 'x')", "value")}
 
-    def __init__(self, program, folder, database, threads, groups=None, wait=True):
+    def __init__(self, program, folder, database, threads, groups=VALUES, wait=True):
         path = os.path.join(folder, "pgsidecar.sock")
         config = os.path.join(folder, "pgsidecar.yaml")
         with open(config, "w") as file:
-            file.write(settings(database.url, path, threads, groups or self.GROUPS))
+            file.write(settings(database.url, path, threads, groups))
         process = processes.Process([program, "serve", "--config", config], os.path.join(folder, "pgsidecar.log"))
         super().__init__(SIDECAR, process, path)
         if wait:
