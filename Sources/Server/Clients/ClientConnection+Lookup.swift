@@ -93,7 +93,7 @@ extension ClientConnection {
     func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, into output: inout OutputRawSpan) -> Lookup {
         let now = now
         let deadline = now.advanced(byNanoseconds: place.loadNanoseconds)
-        let waiter = Waiter(clients, token: clients.holes.nextToken, deadline: deadline)
+        let waiter = Waiter(clients, token: clients.nextToken, deadline: deadline)
         return place.lookup(
             key.extracting(droppingFirst: place.keyOffset), form, at: now, waiter: waiter, into: &output)
     }
@@ -120,7 +120,7 @@ extension ClientConnection {
         _ ticket: Ticket, _ place: KeyPlace, _ reply: inout ReplyBuffer, _ write: @escaping Hole.Writer
     ) {
         let hole = Hole(
-            token: clients.holes.nextToken, group: keyspace.groups[place.group].group, ticket: ticket,
+            token: clients.nextToken, group: keyspace.groups[place.group].group, ticket: ticket,
             deadline: now.advanced(byNanoseconds: place.loadNanoseconds), write: write)
         clients.add(hole)
         reply.append(hole)

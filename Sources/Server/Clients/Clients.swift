@@ -25,7 +25,9 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     var parser: RequestParser
     /// Where commands write. Empty between events.
     var reply = ReplyBuffer()
-    private(set) var holes = HoleTable()
+    private var holes = HoleTable()
+    /// The token that the next hole has to have. A plain field, as every lookup reads it.
+    private(set) var nextToken: UInt64 = 0
 
     private var connections: ContiguousArray<ClientConnection> = []
     /// Those whose replies became complete in this round.
@@ -111,16 +113,16 @@ final class Clients: OutcomeSink, @unchecked Sendable {
 
     // MARK: Outcomes
 
-    /// Adds a hole that has the token ``HoleTable/nextToken``.
+    /// Adds a hole that has the token ``nextToken``.
     func add(_ hole: Hole) {
         holes.insert(hole)
+        nextToken = holes.nextToken
         counters.pending.add(1)
     }
 
     /// Takes a hole out of its flight: nobody waits for it any more.
     func abandon(_ hole: Hole) {
-        guard holes.remove(hole.token) != nil else { return }
-        counters.pending.add(-1)
+        guard takeOut(hole.token) != nil else { return }
         hole.group.leave(hole.ticket, sink: self, token: hole.token)
     }
 
@@ -155,9 +157,14 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     }
 
     private func fill(_ arrival: Arrival) {
-        guard let hole = holes.remove(arrival.token) else { return }
+        takeOut(arrival.token)?.fill(arrival.outcome)
+    }
+
+    private func takeOut(_ token: UInt64) -> Hole? {
+        guard let hole = holes.remove(token) else { return nil }
+        nextToken = holes.nextToken
         counters.pending.add(-1)
-        hole.fill(arrival.outcome)
+        return hole
     }
 
     // MARK: Rounds
