@@ -11,6 +11,8 @@ final class UnixListener: EventSource {
     private let logger: Logger
     private let accepted: (Int32) -> Void
     private var registration: Registration?
+    /// Whether the last attempt failed for want of descriptors: said once, not ten times a second.
+    private var isStarved = false
 
     /// How many connections one round accepts, so that those that are there get their turn.
     private static let acceptsInARound = 64
@@ -39,6 +41,7 @@ final class UnixListener: EventSource {
         for _ in 0..<Self.acceptsInARound {
             let client = pgs_accept(descriptor)
             if client >= 0 {
+                isStarved = false
                 accepted(client)
                 continue
             }
@@ -55,7 +58,8 @@ final class UnixListener: EventSource {
     /// The waiting connection keeps the listener readable: without a pause the loop would spin until a descriptor is free.
     private func backOff(_ error: SystemError) {
         guard let registration else { return }
-        logger.warning("accepting no client for \(Self.pause): \(error)")
+        if !isStarved { logger.warning("accepting no client until there are descriptors again: \(error)") }
+        isStarved = true
         loop.update(registration, for: [])
         loop.schedule(at: loop.now + Self.pause) { [self] in
             guard let registration = self.registration else { return }
