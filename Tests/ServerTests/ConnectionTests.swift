@@ -150,6 +150,20 @@ struct ConnectionTests {
         }
     }
 
+    @Test func `the write timeout counts from when the client stopped reading, not from its last reply`() async throws {
+        let value = String(repeating: "v", count: 1 << 20)
+        let group = try served("word", HeldGetter { _ in .text(value) })
+        try await withServer([group], configure: { $0.writeTimeout = .milliseconds(500) }) { server in
+            let client = try TestClient(server.path)
+            // Idle for longer than the timeout, with a clock that can't be moved: poll(2) is the wait.
+            #expect(!client.hasInput(within: 700))
+            for _ in 0..<4 { try client.send("GET", "word:a") }
+            #expect(!eventually(within: 0.2) { server.server.statistics.slowReaders > 0 })
+            for _ in 0..<4 { #expect(try client.receive() == .bulk(value)) }
+            #expect(server.server.statistics.slowReaders == 0)
+        }
+    }
+
     @Test func `requests beyond the pending bound wait and are answered in order`() async throws {
         let getter = HeldGetter()
         let group = try served("word", getter)

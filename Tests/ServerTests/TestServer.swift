@@ -66,8 +66,8 @@ func served(
 }
 
 /// Waits until something is so, asking again and again.
-func eventually(_ isSo: () -> Bool) -> Bool {
-    let deadline = Date(timeIntervalSinceNow: 10)
+func eventually(within seconds: Double = 10, _ isSo: () -> Bool) -> Bool {
+    let deadline = Date(timeIntervalSinceNow: seconds)
     while Date() < deadline {
         if isSo() { return true }
         sched_yield()

@@ -83,12 +83,10 @@ extension ClientConnection {
                 descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
         } while count < 0 && errno == EINTR
         if count == bytes.count { return count }
+        if count < 0, errno != EAGAIN, errno != ENOBUFS { phase = .broken }
+        // The time of not reading begins here, however long the connection was idle before.
+        if count > 0 || !isBlocked { lastProgress = clients.loop.now }
         isBlocked = true
-        if count < 0 {
-            if errno != EAGAIN, errno != ENOBUFS { phase = .broken }
-            return 0
-        }
-        lastProgress = clients.loop.now
-        return count
+        return max(0, count)
     }
 }

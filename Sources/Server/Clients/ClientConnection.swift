@@ -39,7 +39,7 @@ final class ClientConnection: EventSource {
     var isPaused = false
     /// The kernel takes no more: wait until it says so.
     var isBlocked = false
-    /// When the client took something, or had nothing to take.
+    /// When the client last took something, or began to take nothing. Means something while `isBlocked`.
     var lastProgress: Instant
     /// The beginning of a request whose end has not arrived, or, when paused, requests that were not looked at.
     var partial: PartialRequest?
