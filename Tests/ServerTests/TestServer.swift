@@ -66,8 +66,8 @@ func served(
 }
 
 /// Waits until something is so, asking again and again.
-func eventually(within seconds: Double = 10, _ isSo: () -> Bool) -> Bool {
-    let deadline = Date(timeIntervalSinceNow: seconds)
+func eventually(_ isSo: () -> Bool) -> Bool {
+    let deadline = Date(timeIntervalSinceNow: 10)
     while Date() < deadline {
         if isSo() { return true }
         sched_yield()
