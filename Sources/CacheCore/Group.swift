@@ -43,8 +43,12 @@ public final class Group: Sendable {
         budget = MemoryBudget(limit: settings.memory)
         var count = 1
         while count < settings.shards { count *= 2 }
-        shards = (0..<count).map { _ in Shard(policy: settings.eviction.makePolicy(), seed: cache.nextSeed()) }
+        shards = (0..<count).map { _ in Shard(Self.makeStore(settings), seed: cache.nextSeed()) }
         try cache.add(self)
+    }
+
+    private static func makeStore(_ settings: GroupSettings) -> EntryStore {
+        EntryStore(policy: settings.eviction.makePolicy(), exactly: settings.idleTimeToLive != nil)
     }
 
     /// How long a caller waits for a load.
@@ -146,7 +150,7 @@ public final class Group: Sendable {
             let old = shard.state.withLock { state in
                 state.flights.forgetAll()
                 state.counters.invalidations += state.store.count
-                var store = EntryStore(policy: settings.eviction.makePolicy())
+                var store = Self.makeStore(settings)
                 swap(&store, &state.store)
                 return store
             }

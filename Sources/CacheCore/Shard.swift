@@ -7,8 +7,8 @@ import Singleflight
 final class Shard: Sendable {
     let state: Mutex<State>
 
-    init(policy: any EvictionPolicy, seed: UInt64) {
-        state = Mutex(State(store: EntryStore(policy: policy), random: SplitMix64(seed: seed)))
+    init(_ store: consuming EntryStore, seed: UInt64) {
+        state = Mutex(State(store: store, random: SplitMix64(seed: seed)))
     }
 
     /// What the lock guards.

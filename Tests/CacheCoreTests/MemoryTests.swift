@@ -42,6 +42,8 @@ struct MemoryTests {
         var settings = GroupSettings()
         settings.shards = 1
         settings.memory = 20_000
+        // With an idle time each ask counts, not one a second.
+        settings.idleTimeToLive = .seconds(1_000_000)
         let sized = SizedGetter()
         let bench = try Bench(settings: settings, getter: sized)
         var model = ModelLRU(limit: 20_000)
@@ -76,7 +78,10 @@ struct MemoryTests {
         // Room for three; an insertion also wants room for a slot, though it takes a vacant one if there is.
         settings.memory = 3 * (record + EntryStore.slotCost) + EntryStore.slotCost
         let bench = try Bench(settings: settings, getter: PromptGetter())
-        for key in ["a", "b", "c", "a", "d"] { bench.get(key) }
+        for key in ["a", "b", "c", "a", "d"] {
+            bench.clock.advance(.seconds(2))
+            bench.get(key)
+        }
         #expect(bench.peek("b") == nil)
         for key in ["a", "c", "d"] { #expect(bench.peek(key) != nil) }
     }

@@ -6,6 +6,10 @@ protocol EvictionPolicy: Sendable {
     /// never takes more than was reserved for it.
     var bytes: Int { get }
 
+    /// Asks of one entry that follow one another in less time change nothing. It keeps hot entries from being moved about
+    /// in memory at each hit.
+    var resolution: Tick { get }
+
     /// An entry came in; `hash` is that of its key. Its slot has no mark yet.
     mutating func inserted(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>)
     /// An entry was asked for.
@@ -22,4 +26,7 @@ protocol EvictionPolicy: Sendable {
 extension EvictionPolicy {
     /// A policy that remembers nothing but what slots have room for.
     var bytes: Int { 0 }
+
+    /// Each ask counts.
+    var resolution: Tick { Tick(count: 0) }
 }

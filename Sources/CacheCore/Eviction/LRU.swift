@@ -1,6 +1,9 @@
-/// The entry that was not asked for the longest goes first.
+/// The entry that was not asked for the longest goes first, to a second: an entry that was moved to the newest end stays
+/// where it is for that long. (memcached does so, for a minute.)
 struct LRU: EvictionPolicy {
     private var order = SlotList()
+
+    var resolution: Tick { Tick(nanoseconds: 1 << 30) }
 
     mutating func inserted(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>) {
         order.push(slot, in: slots)

@@ -4,6 +4,7 @@ struct EntryStore: ~Copyable {
     private(set) var slots = Pages<Slot>(shift: pageShift)
     private var index = HashIndex()
     private var policy: any EvictionPolicy
+    private let resolution: UInt32
     private var vacant = SlotIndex.none
     /// For each page of slots a time before which none of its entries expires; nil: never. It makes expiry a matter of
     /// looking at the pages that are due, at no cost for each entry.
@@ -18,8 +19,11 @@ struct EntryStore: ~Copyable {
     /// What a slot and its share of the index take.
     static let slotCost = MemoryLayout<Slot>.stride + 4
 
-    init(policy: any EvictionPolicy) {
+    /// A store without entries. If it is to tell `exactly` when an entry was asked for, each ask is noted, else those that
+    /// the policy wants.
+    init(policy: any EvictionPolicy, exactly: Bool) {
         self.policy = policy
+        resolution = exactly ? 0 : policy.resolution.count
     }
 
     deinit {
@@ -54,7 +58,9 @@ struct EntryStore: ~Copyable {
     /// Notes that an entry was asked for.
     @inline(__always)
     mutating func ask(_ place: SlotIndex, at now: Tick) {
-        slots[Int(place)].pointee.asked = now
+        let slot = slots[Int(place)]
+        guard now.count &- slot.pointee.asked.count >= resolution else { return }
+        slot.pointee.asked = now
         policy.asked(place, in: slots)
     }
 
