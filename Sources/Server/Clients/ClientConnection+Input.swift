@@ -101,7 +101,7 @@ extension ClientConnection {
             refuse(error, &reply)
         }
         clients.counters.commands.add(count)
-        transmit(&reply)
+        transmitLater(&reply)
         return used
     }
 

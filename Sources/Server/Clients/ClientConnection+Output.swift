@@ -37,6 +37,25 @@ extension ClientConnection {
         if reply.isComplete { clients.touch(self) }
     }
 
+    /// Sends what an event brought at the end of the round, if nothing stands in the way, else now. `reply` is empty
+    /// afterwards.
+    func transmitLater(_ reply: inout ReplyBuffer) {
+        guard replies.isEmpty, reply.isPlain, phase == .open, !isTouched else { return transmit(&reply) }
+        if !reply.isEmpty { clients.post(&reply.bytes, to: self) }
+    }
+
+    /// Sends what was put off until the end of the round; what the kernel does not take goes to the queue.
+    func sendPosted(_ bytes: RawSpan, _ reply: inout ReplyBuffer) {
+        guard phase == .open || phase == .finishing else { return }
+        let sent = replies.isEmpty ? bytes.withUnsafeBytes { send($0) } : 0
+        if sent < bytes.byteCount {
+            reply.bytes.append(bytes.extracting(droppingFirst: sent))
+            replies.append(reply.takeAll())
+            pauseAtBound()
+            settle()
+        }
+    }
+
     /// Sends replies, or queues them behind those that wait. `reply` is empty afterwards.
     func transmit(_ reply: inout ReplyBuffer) {
         if reply.isEmpty { return }

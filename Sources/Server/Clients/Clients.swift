@@ -32,6 +32,9 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     private var connections: ContiguousArray<ClientConnection> = []
     /// Those whose replies became complete in this round.
     private var touched: ContiguousArray<ClientConnection> = []
+    /// Replies to send at the end of the round, one behind the other, and whose they are.
+    private var outgoing = OutputBuffer()
+    private var recipients: ContiguousArray<(connection: ClientConnection, count: Int)> = []
     private var arrived: [Arrival] = []
     private let posted = Groundwork.Mutex<[Arrival]>([])
     private var whenEmpty: (@Sendable () -> Void)?
@@ -50,7 +53,7 @@ final class Clients: OutcomeSink, @unchecked Sendable {
         parser = RequestParser(limits: RequestLimits(requestBytes: context.settings.maxRequest))
         // Kept by the loop until that ends. (A weak reference would make every retain of this object take the slow path.)
         loop.submit { [self] in
-            loop.afterEachRound { self.flushTouched() }
+            loop.afterEachRound { self.endRound() }
         }
     }
 
@@ -174,6 +177,30 @@ final class Clients: OutcomeSink, @unchecked Sendable {
         guard !connection.isTouched else { return }
         connection.isTouched = true
         touched.append(connection)
+    }
+
+    /// Has `reply` sent to `connection` at the end of the round. So the clients of a round are woken one after the other when
+    /// all of them were served, and their next requests come together.
+    func post(_ reply: inout OutputBuffer, to connection: ClientConnection) {
+        recipients.append((connection, reply.byteCount))
+        outgoing.append(reply.bytes)
+        reply.removeAll()
+    }
+
+    private func endRound() {
+        if !recipients.isEmpty { sendPosted() }
+        flushTouched()
+    }
+
+    private func sendPosted() {
+        var offset = 0
+        for (connection, count) in recipients {
+            let bytes = outgoing.bytes.extracting(offset..<offset + count)
+            connection.sendPosted(bytes, &reply)
+            offset += count
+        }
+        recipients.removeAll(keepingCapacity: recipients.count < 1024)
+        outgoing.removeAll()
     }
 
     private func flushTouched() {
