@@ -117,7 +117,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["SidecarApp", "Groundwork", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "SidecarApp",  // for its PrivatePostgres
+                "RESP", "Groundwork",
+            ],
+            exclude: ["Clients"],  // Python programs
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
