@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PYTHON := run/venv/bin/python
-SOURCES := Package.swift Sources Tests
+SOURCES := Package.swift Sources Tests Benchmarks Examples
 
 # Debian's packages. libpq, the server whose programs the demo and the tests start, and redis-cli to ask with.
 PACKAGES := libpq-dev pkg-config postgresql redis-tools
@@ -34,7 +34,7 @@ fi
 endef
 
 .NOTPARALLEL:
-.PHONY: help run build test test-swift test-tsan fuzz lint format bench deps deps-test deps-bench clean
+.PHONY: help run build test test-swift test-tsan fuzz lint format bench hit-ratio deps deps-test deps-bench clean
 
 help: ## Tell what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -68,6 +68,11 @@ format: ## Rewrite the sources as swift format has them
 
 bench: deps-bench build ## Measure pgsidecar beside redis-server and pgbench, and print the ratios
 	Benchmarks/run
+
+# Without the seed that hashing takes from each process, a run gives the same figures as the last.
+hit-ratio: ## Print the hit ratio of each eviction policy on several traces, beside Belady's optimum
+	swift build -c release --product HitRatio
+	SWIFT_DETERMINISTIC_HASHING=1 .build/release/HitRatio
 
 deps: ## Install the Debian packages that are missing for make run
 	@$(call install,$(PACKAGES))

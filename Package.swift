@@ -96,6 +96,21 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // How well each eviction policy chooses: `make hit-ratio`.
+        .executableTarget(
+            name: "HitRatio",
+            dependencies: ["CacheCore", "Groundwork", .product(name: "HeapModule", package: "swift-collections")],
+            path: "Benchmarks/HitRatio",
+            swiftSettings: strict
+        ),
+
+        // What the libraries' documentation shows, to be run: `swift run SingleflightExample`.
+        .executableTarget(
+            name: "SingleflightExample", dependencies: ["Singleflight"], path: "Examples/Singleflight",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "CacheCoreExample", dependencies: ["CacheCore"], path: "Examples/CacheCore", swiftSettings: strict),
+
         .testTarget(name: "SingleflightTests", dependencies: ["Singleflight", "Groundwork"], swiftSettings: strict),
         .testTarget(name: "CacheCoreTests", dependencies: ["CacheCore", "Groundwork"], swiftSettings: strict),
         .testTarget(name: "RESPTests", dependencies: ["RESP"], swiftSettings: strict),

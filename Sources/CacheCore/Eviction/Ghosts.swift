@@ -13,7 +13,7 @@ struct Ghosts: Sendable {
 
     private static let lineLength = 8
     /// Below this limit none are remembered, so that making room by evicting always makes some.
-    private static let leastLimit = 64
+    private static let leastLimit = 16
 
     private var ghosts: ContiguousArray<Ghost> = []
     /// Wraps; a ghost older than 2^32 others looks young again, if none has taken its place by then.
