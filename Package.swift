@@ -28,6 +28,7 @@ let package = Package(
         // C at the bottom: module maps, no logic.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CIntrinsics"),
 
         // What every target stands on: a mutex and monotonic time.
         .target(name: "Groundwork", swiftSettings: strict),
@@ -37,7 +38,7 @@ let package = Package(
         .target(
             name: "CacheCore",
             dependencies: [
-                "Singleflight", "Groundwork",
+                "CIntrinsics", "Singleflight", "Groundwork",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: strict

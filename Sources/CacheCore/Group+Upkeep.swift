@@ -66,7 +66,7 @@ extension Group {
     }
 
     /// The keys that were asked for most of late, most asked first, with about how often; of at most 64 for each shard. The
-    /// figures are estimates from one lookup in sixteen.
+    /// figures are estimates from one lookup in thirty-two.
     public func mostAccessed(_ count: Int) -> [(key: Key, lookups: Int)] {
         let all = shards.flatMap { $0.state.withLock { $0.hotKeys.estimates } }
         return Array(all.sorted { $0.lookups > $1.lookups }.prefix(max(0, count)))

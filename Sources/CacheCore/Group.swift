@@ -63,7 +63,14 @@ public final class Group: Sendable {
     public func lookup(
         _ key: RawSpan, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
     ) -> Lookup {
-        withShard(of: key) { bytes, hash, shard, state in
+        lookup(key, KeyHash(key), form, at: now, waiter: waiter, into: &output)
+    }
+
+    /// The same, for a caller that knows the key's hash.
+    public func lookup(
+        _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
+    ) -> Lookup {
+        withShard(of: key, hash) { bytes, hash, shard, state in
             let now = tick(now)
             state.count(bytes, hash: hash)
             if let place = live(bytes, hash: hash, at: now, in: &state) {
@@ -165,10 +172,11 @@ public final class Group: Sendable {
     /// that `body` may change have no lock.
     @inline(__always)
     func withShard<Result: ~Copyable & Sendable>(
-        of key: RawSpan, _ body: (UnsafeRawBufferPointer, UInt64, Int, inout Shard.State) -> Result
+        of key: RawSpan, _ hash: KeyHash? = nil,
+        _ body: (UnsafeRawBufferPointer, UInt64, Int, inout Shard.State) -> Result
     ) -> Result {
         key.withUnsafeBytes { bytes in
-            let hash = EntryStore.hash(bytes)
+            let hash = hash?.value ?? EntryStore.hash(bytes)
             let (shard, place) = shard(of: hash)
             defer { tellObservers(of: shard) }
             return shard.state.withLock { body(bytes, hash, place, &$0) }

@@ -9,7 +9,7 @@ enum ASCII {
     static let singleQuote = UInt8(ascii: "'")
     static let backslash = UInt8(ascii: "\\")
     static let minus = UInt8(ascii: "-")
-    static let zero = UInt8(ascii: "0")
+    @usableFromInline static let zero = UInt8(ascii: "0")
     static let dollar = UInt8(ascii: "$")
     static let asterisk = UInt8(ascii: "*")
 }

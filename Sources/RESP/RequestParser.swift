@@ -60,6 +60,14 @@ public struct RequestParser: ~Copyable, Sendable {
         self.limits = limits
     }
 
+    /// Whether nothing of a request was seen: then the bytes may be read otherwise, too.
+    public var isAtBeginning: Bool {
+        if case .beginning = state { true } else { false }
+    }
+
+    /// The bound on one request.
+    public var requestLimit: Int { limits.requestBytes }
+
     /// Parses one request at the beginning of `bytes`.
     /// After an error the parser is as new, but the bytes have no known next request.
     public mutating func parse(_ bytes: RawSpan) throws(ProtocolError) -> Progress {

@@ -35,7 +35,7 @@ enum KeyError: Error {
 }
 
 /// Where a key on the wire leads: to a group, and to the key within it, from an offset on. Valid as long as the keyspace.
-struct KeyPlace {
+struct KeyPlace: BitwiseCopyable {
     fileprivate let entry: UnsafePointer<Keyspace.Entry>
     let keyOffset: Int
 
@@ -47,9 +47,15 @@ struct KeyPlace {
     /// Asks the group.
     @inline(__always)
     func lookup(
-        _ key: RawSpan, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
+        _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
     ) -> Lookup {
-        entry.pointee.group.lookup(key, form, at: now, waiter: waiter, into: &output)
+        entry.pointee.group.lookup(key, hash, form, at: now, waiter: waiter, into: &output)
+    }
+
+    /// Brings nearer what ``lookup(_:_:_:at:waiter:into:)`` will touch.
+    @inline(__always)
+    func prefetch(_ hash: KeyHash, _ step: LookupStep) {
+        entry.pointee.group.prefetch(hash, step)
     }
 }
 

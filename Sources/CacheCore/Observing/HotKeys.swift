@@ -1,7 +1,7 @@
 /// The keys of a shard that are asked for most, lately.
 ///
 /// Space-Saving (A. Metwally, D. Agrawal, A. El Abbadi, "Efficient Computation of Frequent and Top-k Elements in Data
-/// Streams", ICDT 2005) over one lookup in sixteen, with counts that are halved from time to time so that yesterday's hot
+/// Streams", ICDT 2005) over one lookup in thirty-two, with counts that are halved from time to time so that yesterday's hot
 /// keys fade. It takes a fixed 64 places; a key that makes up more than a 64th of the lookups is among them.
 struct HotKeys: Sendable {
     private var hashes: [UInt64] = []
@@ -10,7 +10,7 @@ struct HotKeys: Sendable {
     private var samples = 0
 
     private static let places = 64
-    private static let sampling = 16
+    private static let sampling = 32
 
     /// Whether a lookup is counted, decided by a random number.
     static func samples(_ number: UInt64) -> Bool { number & UInt64(sampling - 1) == 0 }

@@ -55,6 +55,21 @@ struct EntryStore: ~Copyable {
         return .none
     }
 
+    /// Where the search for a key begins.
+    func firstSlot(_ hash: UInt64) -> SlotIndex { index.first(hash) }
+
+    /// The record that the search for a key will open first.
+    func probableRecord(_ hash: UInt64) -> UnsafeMutableRawPointer? {
+        let tag = Self.tag(hash)
+        var place = index.first(hash)
+        while place != .none {
+            let slot = slots[Int(place)]
+            if slot.pointee.tag == tag { return slot.pointee.record }
+            place = slot.pointee.next
+        }
+        return nil
+    }
+
     /// Notes that an entry was asked for.
     @inline(__always)
     mutating func ask(_ place: SlotIndex, at now: Tick) {

@@ -86,6 +86,13 @@ extension ClientConnection {
         var count = 0
         do throws(ProtocolError) {
             requests: while isReading {
+                if isAuthenticated, parser.isAtBeginning {
+                    let run = executeGets(bytes, from: used, limit: parser.requestLimit, &reply)
+                    used = run.end
+                    count += run.count
+                    if reply.byteCount >= Self.sendThreshold { transmit(&reply) }
+                    if run.count > 0 { continue }
+                }
                 let rest = bytes.extracting(droppingFirst: used)
                 switch try parser.parse(rest) {
                 case .incomplete: break requests

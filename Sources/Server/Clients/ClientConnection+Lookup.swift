@@ -21,9 +21,16 @@ extension ClientConnection {
     /// Appends a key's text as a bulk string, or the null, or the error, or a hole for them.
     func appendText(of key: RawSpan, to reply: inout ReplyBuffer) {
         guard let place = locate(key, &reply) else { return }
+        let key = key.extracting(droppingFirst: place.keyOffset)
+        appendText(of: key, KeyHash(key), at: place, to: &reply)
+    }
+
+    /// The same for a key within its group.
+    @inline(__always)
+    func appendText(of key: RawSpan, _ hash: KeyHash, at place: KeyPlace, to reply: inout ReplyBuffer) {
         var decision: Lookup?
         _ = reply.bytes.appendBulk(capacity: Group.copyLimit) { output -> Bool? in
-            let lookup = self.lookup(key, at: place, .text, into: &output)
+            let lookup = self.lookup(key, hash, at: place, .text, into: &output)
             if lookup.isDone { return true }
             let isCopied = lookup.isCopied
             decision = consume lookup
@@ -88,14 +95,22 @@ extension ClientConnection {
         return lookup
     }
 
+    /// Asks a group for a key on the wire.
+    @inline(never)
+    private func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, into output: inout OutputRawSpan) -> Lookup {
+        let key = key.extracting(droppingFirst: place.keyOffset)
+        return lookup(key, KeyHash(key), at: place, form, into: &output)
+    }
+
     /// Asks a group, in one step that decides everything.
     @inline(__always)
-    func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, into output: inout OutputRawSpan) -> Lookup {
+    func lookup(
+        _ key: RawSpan, _ hash: KeyHash, at place: KeyPlace, _ form: Form, into output: inout OutputRawSpan
+    ) -> Lookup {
         let now = now
         let deadline = now.advanced(byNanoseconds: place.loadNanoseconds)
         let waiter = Waiter(clients, token: clients.nextToken, deadline: deadline)
-        return place.lookup(
-            key.extracting(droppingFirst: place.keyOffset), form, at: now, waiter: waiter, into: &output)
+        return place.lookup(key, hash, form, at: now, waiter: waiter, into: &output)
     }
 
     /// Gives back a hit; for a miss leaves a hole that `write` fills, and starts the load when that falls to this client.

@@ -18,6 +18,7 @@ extension ClientConnection {
             reply.bytes.appendError(ErrorText.replyTooLarge(limit: settings.maxOutput))
         }
         guard reply.hasHoles(from: mark) else { return }
+        if hasPosted { clients.sendPosted() }
         let piece = reply.take(from: mark)
         if !reply.isEmpty { replies.append(reply.takeAll()) }
         let pending = PendingReply(piece, to: self, limit: settings.maxOutput)
@@ -45,20 +46,19 @@ extension ClientConnection {
     }
 
     /// Sends what was put off until the end of the round; what the kernel does not take goes to the queue.
-    func sendPosted(_ bytes: RawSpan, _ reply: inout ReplyBuffer) {
+    func sendPosted(_ bytes: RawSpan) {
         guard phase == .open || phase == .finishing else { return }
         let sent = replies.isEmpty ? bytes.withUnsafeBytes { send($0) } : 0
-        if sent < bytes.byteCount {
-            reply.bytes.append(bytes.extracting(droppingFirst: sent))
-            replies.append(reply.takeAll())
-            pauseAtBound()
-            settle()
-        }
+        guard sent < bytes.byteCount else { return }
+        replies.append(ReplyPiece(of: bytes.extracting(droppingFirst: sent)))
+        pauseAtBound()
+        settle()
     }
 
     /// Sends replies, or queues them behind those that wait. `reply` is empty afterwards.
     func transmit(_ reply: inout ReplyBuffer) {
         if reply.isEmpty { return }
+        if hasPosted { clients.sendPosted() }
         if replies.isEmpty, reply.isPlain {
             let sent = reply.bytes.withUnsafeBytes { send($0) }
             reply.bytes.consume(sent)

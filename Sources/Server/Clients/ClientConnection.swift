@@ -29,6 +29,9 @@ final class ClientConnection: EventSource {
     /// Whether it is to be flushed at the end of the round; the loop's clients' to change.
     var isTouched = false
 
+    /// Whether replies wait for the end of the round; the loop's clients' to change.
+    var hasPosted = false
+
     /// The protocol's version that the client chose.
     var version = ProtocolVersion.resp2
     /// Whether the client gave the password, or none is asked for.

@@ -182,6 +182,7 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     /// Has `reply` sent to `connection` at the end of the round. So the clients of a round are woken one after the other when
     /// all of them were served, and their next requests come together.
     func post(_ reply: inout OutputBuffer, to connection: ClientConnection) {
+        connection.hasPosted = true
         recipients.append((connection, reply.byteCount))
         outgoing.append(reply.bytes)
         reply.removeAll()
@@ -192,14 +193,16 @@ final class Clients: OutcomeSink, @unchecked Sendable {
         flushTouched()
     }
 
-    private func sendPosted() {
+    /// Sends what was posted so far.
+    func sendPosted() {
+        let posted = recipients
+        recipients.removeAll(keepingCapacity: posted.count < 1024)
         var offset = 0
-        for (connection, count) in recipients {
-            let bytes = outgoing.bytes.extracting(offset..<offset + count)
-            connection.sendPosted(bytes, &reply)
+        for (connection, count) in posted {
+            connection.hasPosted = false
+            connection.sendPosted(outgoing.bytes.extracting(offset..<offset + count))
             offset += count
         }
-        recipients.removeAll(keepingCapacity: recipients.count < 1024)
         outgoing.removeAll()
     }
 

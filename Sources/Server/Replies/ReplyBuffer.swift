@@ -100,6 +100,17 @@ struct ReplyPiece {
     /// What there is to send, without what holes will bring.
     let byteCount: Int
 
+    init(bytes: [UInt8], insertions: [(offset: Int, content: ReplyBuffer.Insertion)], byteCount: Int) {
+        self.bytes = bytes
+        self.insertions = insertions
+        self.byteCount = byteCount
+    }
+
+    /// Bytes alone.
+    init(of span: RawSpan) {
+        self.init(bytes: span.withUnsafeBytes { Array($0) }, insertions: [], byteCount: span.byteCount)
+    }
+
     /// The holes in their order.
     var holes: [Hole] {
         insertions.compactMap { if case .hole(let hole) = $0.content { hole } else { nil } }
