@@ -19,6 +19,8 @@ public final class EventLoop: @unchecked Sendable {
     private let epoll: Int32
     private let wakeup: Int32
     private let mailbox = Groundwork.Mutex<[@Sendable () -> Void]>([])
+    /// Whether the mailbox has jobs: spares the loop its lock in most rounds.
+    private let hasMail = Atomic<Bool>(false)
     /// Set by the loop before it waits; whoever clears it writes to `wakeup`. Spares a system call for each job that is
     /// submitted while the loop is awake.
     private let asleep = Atomic<Bool>(false)
@@ -76,7 +78,10 @@ public final class EventLoop: @unchecked Sendable {
             localJobs.append(job)
             return
         }
-        mailbox.withLock { $0.append(job) }
+        mailbox.withLock { jobs in
+            jobs.append(job)
+            hasMail.store(true, ordering: .sequentiallyConsistent)
+        }
         wake()
     }
 
@@ -216,7 +221,7 @@ public final class EventLoop: @unchecked Sendable {
     private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {
         asleep.store(true, ordering: .sequentiallyConsistent)
         // After `asleep` is set: a job that came before it was seen as set did not write to `wakeup`.
-        let busy = !localJobs.isEmpty || mailbox.withLock { !$0.isEmpty }
+        let busy = !localJobs.isEmpty || hasMail.load(ordering: .sequentiallyConsistent)
         let timeout = busy ? 0 : millisecondsToNextTimer()
         let count = epoll_wait(epoll, events.baseAddress, Int32(events.count), timeout)
         asleep.store(false, ordering: .sequentiallyConsistent)
@@ -240,14 +245,19 @@ public final class EventLoop: @unchecked Sendable {
     /// Runs what was submitted up to now; what these jobs submit waits for the next round, so that descriptors get their
     /// turn.
     private func runJobs() {
-        let local = localJobs
-        localJobs.removeAll(keepingCapacity: true)
-        for job in local { job() }
-        let posted = mailbox.withLock { jobs in
-            let taken = jobs
-            jobs = []
-            return taken
+        if !localJobs.isEmpty {
+            let jobs = localJobs
+            localJobs = []
+            for job in jobs { job() }
         }
-        for job in posted { job() }
+        if hasMail.load(ordering: .sequentiallyConsistent) {
+            let jobs = mailbox.withLock { jobs in
+                let taken = jobs
+                jobs = []
+                hasMail.store(false, ordering: .sequentiallyConsistent)
+                return taken
+            }
+            for job in jobs { job() }
+        }
     }
 }

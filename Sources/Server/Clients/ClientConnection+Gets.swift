@@ -19,7 +19,9 @@ extension ClientConnection {
 
     /// Answers the plain GETs that `bytes` have at `start`, in order, until something else comes, a bound is reached or so
     /// many are answered that it's another run's turn. Returns how many there were, and where they end.
-    func executeGets(_ bytes: RawSpan, from start: Int, limit: Int, _ reply: inout ReplyBuffer) -> (count: Int, end: Int) {
+    func executeGets(_ bytes: RawSpan, from start: Int, limit: Int, _ reply: inout ReplyBuffer) -> (
+        count: Int, end: Int
+    ) {
         withUnsafeTemporaryAllocation(of: Get.self, capacity: Self.runLength) { gets in
             var prepared = 0
             var end = start

@@ -195,14 +195,15 @@ final class Clients: OutcomeSink, @unchecked Sendable {
 
     /// Sends what was posted so far.
     func sendPosted() {
-        let posted = recipients
-        recipients.removeAll(keepingCapacity: posted.count < 1024)
         var offset = 0
-        for (connection, count) in posted {
+        // By index: sending can't post, and a copy of the list would be an allocation in each round.
+        for index in recipients.indices {
+            let (connection, count) = recipients[index]
             connection.hasPosted = false
             connection.sendPosted(outgoing.bytes.extracting(offset..<offset + count))
             offset += count
         }
+        recipients.removeAll(keepingCapacity: recipients.count < 1024)
         outgoing.removeAll()
     }
 
