@@ -1,0 +1,97 @@
+import Foundation
+import Groundwork
+import RESP
+import Testing
+
+/// What the database sees of many askers.
+@Suite(.timeLimit(.minutes(3)))
+struct LoadControlTests {
+    private func settings(_ database: TestDatabase, _ group: String) -> String {
+        """
+        database: { url: "\(database.url)", connections: 8 }
+        threads: 4
+        groups:
+          word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 20s, \(group) }
+        """
+    }
+
+    @Test func `ten thousand asks over three refreshes cost three queries more, and none waits for one`() async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database, "ttl: 10m, refresh_after: 100ms")) { sidecar in
+            let client = try sidecar.client()
+            #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
+            for round in 1...3 {
+                // Nobody asks meanwhile, so nothing is reloaded meanwhile.
+                try await database.run("update word set text = 'round \(round)' where id = 7")
+                try await database.hold(7)
+                #expect(
+                    try await eventually {
+                        _ = try client.ask("GET", "word:7")
+                        return try sidecar.statistics("word")["refreshes"] == round
+                    })
+                let old = Reply.bulk(round == 1 ? "word 7" : "round \(round - 1)")
+                for _ in 0..<3_400 { try client.send("GET", "word:7") }
+                for _ in 0..<3_400 { #expect(try client.receive() == old) }
+                #expect(try await database.completedQueries() == round)
+                try await database.release(7)
+                #expect(await eventually { (try? client.ask("PGS.PEEK", "word:7")) == .bulk("round \(round)") })
+            }
+            #expect(try await database.completedQueries() == 4)
+            #expect(try sidecar.statistics("word")["misses"] == 1)
+        }
+    }
+
+    @Test func `after a cold start no more queries run at once than max_loads, and all are answered`() async throws {
+        let database = try await TestDatabase.shared()
+        let slow = """
+            database: { url: "\(database.url)", connections: 8 }
+            threads: 4
+            groups:
+              word:
+                sql: select text from word, pg_advisory_xact_lock_shared(0) held, pg_sleep(0.002) where id = $1::int
+                returns: value
+                load_timeout: 20s
+                max_loads: 3
+            """
+        try await withSidecar(slow) { sidecar in
+            try await database.hold(0)
+            let clients = try (0..<50).map { _ in try sidecar.client() }
+            for (place, client) in clients.enumerated() {
+                for id in 1...20 { try client.send("GET", "word:\(place * 20 + id)") }
+            }
+            #expect(await sidecar.counts("misses", 1000, of: "word"))
+            #expect(try await eventually { try sidecar.info("database_loads_sent") == "3" })
+            #expect((1...3).contains(try await database.activeSessions()))
+            try await database.release(0)
+            var most = 0
+            while try await database.completedQueries() < 1000 {
+                most = max(most, try await database.activeSessions())
+            }
+            #expect(most <= 3)
+            #expect(try await database.sessions() <= 8)
+            for (place, client) in clients.enumerated() {
+                for id in 1...20 { #expect(try client.receive() == .bulk("word \(place * 20 + id)")) }
+            }
+        }
+    }
+
+    @Test func `beyond the queue's bound a load fails at once as busy, and hits go on`() async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database, "max_loads: 1, max_queued_loads: 2")) { sidecar in
+            let client = try sidecar.client()
+            #expect(try client.ask("GET", "word:9") == .bulk("word 9"))
+            try await database.hold(1)
+            let waiting = try sidecar.client()
+            for id in 1...3 { try waiting.send("GET", "word:\(id)") }
+            #expect(await sidecar.counts("misses", 4, of: "word"))
+            for id in 4...8 {
+                let refused = try client.ask("GET", "word:\(id)")
+                #expect(refused.text?.hasPrefix("BUSY ") == true, "\(refused)")
+            }
+            #expect(try client.ask("GET", "word:9") == .bulk("word 9"))
+            try await database.release(1)
+            for id in 1...3 { #expect(try waiting.receive() == .bulk("word \(id)")) }
+            #expect(try client.ask("GET", "word:4") == .bulk("word 4"))
+        }
+    }
+}
