@@ -82,10 +82,13 @@ extension Group {
         _ value: Value, of key: Key, _ hash: UInt64, _ times: Times, at now: Tick, in state: inout Shard.State
     ) -> Int {
         let present = key.bytes.withUnsafeBytes { state.store.locate($0, hash: hash) }
-        let freed = present == .none ? 0 : state.store.remove(present)
-        let grown = state.store.insert(key.bytes.span.bytes, hash: hash, value: value, times: times, at: now)
+        let bytes = key.bytes.span.bytes
+        let grown =
+            present == .none
+            ? state.store.insert(bytes, hash: hash, value: value, times: times, at: now)
+            : state.store.replace(present, bytes, value: value, times: times, at: now)
         if grown != nil, isObserved.load(ordering: .relaxed) { state.events.append((.loaded, key)) }
-        return (grown ?? 0) - freed
+        return grown ?? 0
     }
 
     /// Puts a value in as if it had been loaded, unless there is one that may be served (cache2go's NotFoundAdd). Returns

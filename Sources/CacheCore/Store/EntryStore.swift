@@ -101,6 +101,26 @@ struct EntryStore: ~Copyable {
         return bytes - before
     }
 
+    /// Gives the entry of a slot another value and other times. To the policy that is an ask, not a newcomer. Returns the
+    /// bytes that the store grew by, or nil when the system has no memory.
+    mutating func replace(_ place: SlotIndex, _ key: RawSpan, value: Value, times: Times, at now: Tick) -> Int? {
+        guard let record = Record.make(key: key, value: value, marks: times.marks) else { return nil }
+        let before = recordBytes
+        let slot = slots[Int(place)]
+        if let old = Record(slot.pointee) {
+            recordBytes -= old.cost
+            old.destroy()
+        }
+        slot.pointee.record = record
+        slot.pointee.expires = times.expires ?? now
+        slot.pointee.flags = Record.flags(for: value).union(times.flags).union(
+            slot.pointee.flags.intersection(.policy))
+        recordBytes += Record(slot.pointee)?.cost ?? 0
+        ask(place, at: now)
+        note(times.leaves, of: place)
+        return recordBytes - before
+    }
+
     /// Removes the entry of a slot, for want of space if it is `evicted`. Returns the bytes that the store shrank by, which
     /// is less than nothing when the policy takes more to remember it by.
     @discardableResult
