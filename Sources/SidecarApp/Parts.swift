@@ -73,6 +73,14 @@ struct Parts {
         }
     }
 
+    private static func eviction(_ eviction: Settings.Group.Eviction) -> Eviction {
+        switch eviction {
+        case .lru: .lru
+        case .sieve: .sieve
+        case .s3fifo: .s3fifo
+        }
+    }
+
     private static func rules(_ group: Settings.Group) -> GroupSettings {
         func unlessZero(_ duration: Duration) -> Duration? { duration > .zero ? duration : nil }
         var rules = GroupSettings()
@@ -84,6 +92,7 @@ struct Parts {
         rules.negativeTimeToLive = group.negativeTTL
         rules.jitter = group.jitter
         rules.memory = group.memory ?? .max
+        rules.eviction = eviction(group.eviction)
         rules.loadTimeout = group.loadTimeout
         rules.maxLoads = group.maxLoads
         rules.maxQueuedLoads = group.maxQueuedLoads

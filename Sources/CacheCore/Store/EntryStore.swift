@@ -1,7 +1,7 @@
 /// The entries of one shard: slots, an index by key, an order for eviction and a calendar for expiry. No lock: the shard
 /// that owns it has one. Everything but ``sweepPage(at:)`` and ``removeAll()`` is O(1).
 struct EntryStore: ~Copyable {
-    private(set) var slots = Pages<Slot>(shift: pageShift)
+    private(set) var slots = Pages<Slot>()
     private var index = HashIndex()
     private var policy: any EvictionPolicy
     private let resolution: UInt32
@@ -84,9 +84,12 @@ struct EntryStore: ~Copyable {
     /// Adds an entry; its key must not be in the store. Returns the bytes that the store grew by, or nil when the system
     /// has no memory.
     mutating func insert(_ key: RawSpan, hash: UInt64, value: Value, times: Times, at now: Tick) -> Int? {
-        guard let record = Record.make(key: key, value: value, marks: times.marks) else { return nil }
         let before = bytes
-        let place = takeVacant()
+        guard index.grow(for: count + 1, in: slots, hash: Self.hash), let place = takeVacant() else { return nil }
+        guard let record = Record.make(key: key, value: value, marks: times.marks) else {
+            leaveVacant(place)
+            return nil
+        }
         let slot = slots[Int(place)]
         slot.pointee = Slot(
             record: record, expires: times.expires ?? now, asked: now,
@@ -94,7 +97,6 @@ struct EntryStore: ~Copyable {
             flags: Record.flags(for: value).union(times.flags))
         count += 1
         recordBytes += Record(slot.pointee)?.cost ?? 0
-        index.grow(for: count, in: slots, hash: Self.hash)
         index.insert(place, hash: hash, in: slots)
         policy.inserted(place, hash: hash, in: slots)
         note(times.leaves, of: place)
@@ -133,8 +135,7 @@ struct EntryStore: ~Copyable {
         policy.removed(place, hash: hash, evicted: evicted, in: slots)
         index.remove(place, hash: hash, in: slots)
         record.destroy()
-        slot.pointee = Slot(next: vacant)
-        vacant = place
+        leaveVacant(place)
         count -= 1
         return before - bytes
     }
@@ -143,7 +144,7 @@ struct EntryStore: ~Copyable {
     mutating func trim() -> Int {
         guard count == 0, slots.count > 0 else { return 0 }
         let before = bytes
-        slots = Pages(shift: Self.pageShift)
+        slots = Pages()
         index = HashIndex()
         calendar = []
         vacant = .none
@@ -153,14 +154,20 @@ struct EntryStore: ~Copyable {
     /// The slot that the policy would give up next.
     mutating func victim() -> SlotIndex? { policy.victim(in: slots) }
 
-    private mutating func takeVacant() -> SlotIndex {
+    private mutating func takeVacant() -> SlotIndex? {
         guard vacant != .none else {
-            if slots.count & (Self.pageSize - 1) == 0 { calendar.append(nil) }
-            slots.append(Slot())
+            let isNewPage = slots.count & (Self.pageSize - 1) == 0
+            guard slots.append(Slot()) else { return nil }
+            if isNewPage { calendar.append(nil) }
             return SlotIndex(slots.count - 1)
         }
         defer { vacant = slots[Int(vacant)].pointee.next }
         return vacant
+    }
+
+    private mutating func leaveVacant(_ place: SlotIndex) {
+        slots[Int(place)].pointee = Slot(next: vacant)
+        vacant = place
     }
 
     // MARK: Expiry

@@ -3,17 +3,16 @@
 ///
 /// Linear hashing: W. Litwin, "Linear Hashing: A New Tool for File and Table Addressing", VLDB 1980.
 struct HashIndex: ~Copyable {
-    private var buckets = Pages<SlotIndex>(shift: 8)
-    /// The largest power of two that is not above the number of buckets.
-    private var level = 4
-
-    init() {
-        for _ in 0..<4 { buckets.append(.none) }
-    }
+    /// None while nothing was ever put in.
+    private var buckets = Pages<SlotIndex>()
+    /// The largest power of two that is not above the number of buckets, once there are any.
+    private var level = 1
 
     /// The first slot of the bucket of `hash`.
     @inline(__always)
-    func first(_ hash: UInt64) -> SlotIndex { buckets[bucket(of: hash)].pointee }
+    func first(_ hash: UInt64) -> SlotIndex {
+        buckets.count == 0 ? .none : buckets[bucket(of: hash)].pointee
+    }
 
     /// Puts `slot` in front of its bucket.
     func insert(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>) {
@@ -35,15 +34,18 @@ struct HashIndex: ~Copyable {
         }
     }
 
-    /// Adds buckets until there are at least two for three entries; `hash` tells the hash of a slot's key.
-    mutating func grow(for entries: Int, in slots: borrowing Pages<Slot>, hash: (Slot) -> UInt64) {
-        while buckets.count * 3 < entries * 2 { split(in: slots, hash: hash) }
+    /// Adds buckets until there are at least two for three entries; `hash` tells the hash of a slot's key. Returns whether
+    /// there is a bucket at all: when the system has no memory for more, chains grow instead.
+    mutating func grow(for entries: Int, in slots: borrowing Pages<Slot>, hash: (Slot) -> UInt64) -> Bool {
+        while buckets.count * 3 < entries * 2, split(in: slots, hash: hash) {}
+        return buckets.count > 0
     }
 
     /// Deals the entries of the next bucket in turn out to itself and a new bucket.
-    private mutating func split(in slots: borrowing Pages<Slot>, hash: (Slot) -> UInt64) {
+    private mutating func split(in slots: borrowing Pages<Slot>, hash: (Slot) -> UInt64) -> Bool {
         let old = buckets.count - level
-        buckets.append(.none)
+        guard buckets.append(.none) else { return false }
+        guard old >= 0 else { return true }
         let new = buckets.count - 1
         var moving = buckets[old].pointee
         buckets[old].pointee = .none
@@ -57,6 +59,7 @@ struct HashIndex: ~Copyable {
             target.pointee = moving
             moving = next
         }
+        return true
     }
 
     @inline(__always)

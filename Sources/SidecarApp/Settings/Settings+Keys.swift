@@ -74,6 +74,7 @@ extension Settings.Group {
         Key(
             "memory", \.memory, optional: .bytes(1 << 10...1 << 50), "This group's share at most; without it the whole."
         ),
+        Key("eviction", \.eviction, .choice, "Which entry goes when there is no room."),
         Key("load_timeout", \.loadTimeout, .duration(from: .milliseconds(1)), "How long a caller waits for a load."),
         Key("max_loads", \.maxLoads, .count(1...100_000), "Loads of the group at once; more wait their turn."),
         Key(

@@ -85,6 +85,16 @@ public struct Settings: Sendable, Equatable {
             case rows
         }
 
+        /// Which entry goes when there is no room.
+        public enum Eviction: String, Sendable, Equatable, CaseIterable {
+            /// The one that was not asked for the longest.
+            case lru
+            /// The oldest that was not asked for since the last look at it.
+            case sieve
+            /// Newcomers that nobody asks for again.
+            case s3fifo = "s3-fifo"
+        }
+
         /// The name, which begins each key's text.
         public var name = ""
         /// The path of the file that the SQL stands in, relative to the settings file; nil when `sql` was given.
@@ -109,6 +119,8 @@ public struct Settings: Sendable, Equatable {
         public var negativeTTL: Duration = .seconds(5)
         /// The bytes of this group's entries at most; nil is the whole `memory`.
         public var memory: Int?
+        /// Which entry goes when there is no room.
+        public var eviction = Eviction.lru
         /// How long a caller waits for a load.
         public var loadTimeout: Duration = .seconds(2)
         /// Loads at once; more wait their turn.
