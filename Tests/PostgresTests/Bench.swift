@@ -119,6 +119,28 @@ final class Bench: Sendable {
         return Answer(outcome)
     }
 
+    /// Loads several keys anew, from one job of the loop, so that they start in one round. The answers are in their order.
+    func loadTogether(_ name: String, _ keys: [String]) async -> [Answer] {
+        await loadTogether(keys.map { (name, $0) })
+    }
+
+    func loadTogether(_ asked: [(group: String, key: String)]) async -> [Answer] {
+        let sink = GatheringSink(asked.count)
+        let groups = groups
+        loops[0].submit {
+            for (place, (name, key)) in asked.enumerated() {
+                guard let group = groups[name] else { continue }
+                Key(key).bytes.withUnsafeBytes { bytes in
+                    let span = RawSpan(_unsafeBytes: bytes)
+                    group.invalidate(span)
+                    let deadline = Instant.now() + .seconds(20)
+                    Self.lookUp(span, in: group, Waiter(sink, token: UInt64(place), deadline: deadline))
+                }
+            }
+        }
+        return await sink.answers()
+    }
+
     private static func lookUp(_ key: RawSpan, in group: Group, _ waiter: Waiter) {
         withUnsafeTemporaryAllocation(byteCount: Group.copyLimit, alignment: 8) { buffer in
             var output = OutputRawSpan(buffer: buffer, initializedCount: 0)
@@ -162,6 +184,44 @@ private final class ContinuationSink: OutcomeSink {
 
     func deliver(_ outcome: Outcome, token: UInt64) {
         continuation.withLock { $0.take() }?.resume(returning: outcome)
+    }
+}
+
+/// Gathers the answers of several waiters.
+private final class GatheringSink: OutcomeSink {
+    private struct State {
+        var answers: [Answer?]
+        var missing: Int
+        var continuation: CheckedContinuation<[Answer], Never>?
+    }
+
+    private let state: Groundwork.Mutex<State>
+
+    init(_ count: Int) {
+        state = Mutex(State(answers: Array(repeating: nil, count: count), missing: count))
+    }
+
+    func deliver(_ outcome: Outcome, token: UInt64) {
+        let answer = Answer(outcome)
+        state.withLock { state in
+            state.answers[Int(token)] = answer
+            state.missing -= 1
+            Self.resume(&state)
+        }
+    }
+
+    func answers() async -> [Answer] {
+        await withCheckedContinuation { continuation in
+            state.withLock { state in
+                state.continuation = continuation
+                Self.resume(&state)
+            }
+        }
+    }
+
+    private static func resume(_ state: inout State) {
+        guard state.missing == 0 else { return }
+        state.continuation.take()?.resume(returning: state.answers.compactMap(\.self))
     }
 }
 

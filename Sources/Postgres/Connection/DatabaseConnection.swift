@@ -32,6 +32,12 @@ final class DatabaseConnection: EventSource {
     /// Beyond a load's timeout, so that a statement timeout of the same length comes first.
     private static let grace = Duration.milliseconds(250)
     private static let housekeepingTimeout = Duration.seconds(10)
+    /// Loads in a segment at most: as many as are sent again when one of them is refused.
+    private static let segmentLoads = 16
+    /// Bytes in a segment at most, the last load's excepted. libpq sends by itself when it has 8 KiB; below that a segment
+    /// goes out whole, after the start of its last load. So even where one transaction has one snapshot (repeatable
+    /// read), none of its loads reads what was there before it started, which its fence could not know.
+    private static let segmentBytes = 6 << 10
 
     /// When it was opened.
     let openedAt: Instant
@@ -43,6 +49,8 @@ final class DatabaseConnection: EventSource {
     private var link: PQConnection?
     private var registration: Registration?
     private var pipeline: Pipeline
+    /// About how much was sent in the open segment.
+    private var openBytes = 0
     private var waitsForWriting = false
     private var hangTimer: Timer?
     private var hangTimerDue = Instant(nanoseconds: .max)
@@ -72,32 +80,60 @@ final class DatabaseConnection: EventSource {
 
     // MARK: Sending
 
-    /// Sends a load, behind the Parse of its statement when this connection has not got it yet, with a sync of its own.
+    /// Whether the next load costs no sync of its own.
+    var isFilling: Bool { pipeline.openCount > 0 }
+
+    /// Sends a load, behind the Parse of its statement when this connection has not got it yet.
+    ///
+    /// The loads of one round share a sync, and with it the system call and the waking of the server's process, which cost
+    /// more than the query of a row. The sync follows at the round's end, or when the segment is full.
     func send(_ load: consuming Load) {
-        let getter = load.getter
         guard isOpen else { return load.fail { .unavailable($0, detail: nil) } }
+        // One that was refused before, or was lost together with others, shall not harm others again.
+        let isAlone = load.isAlone || load.isRetry || waitsForWriting
+        let sendsSQL = !context.settings.prepare || !pipeline.hasStatement(at: load.place)
+        let byteCount = load.byteCount + (sendsSQL ? load.getter.statement.sql.utf8.count : 0)
+        if isFilling, isAlone || openBytes + byteCount > Self.segmentBytes { closeSegment() }
+        guard isOpen else { return load.fail { .unavailable($0, detail: nil) } }
+        if !isFilling, !isAlone { loop.enqueue { [weak self] in self?.closeSegment() } }
+        openBytes += byteCount
+        guard queue(load) else { return lose(.broken(link?.errorText ?? "")) }
+        if isAlone || pipeline.openCount >= Self.segmentLoads || openBytes > Self.segmentBytes { closeSegment() }
+    }
+
+    private func queue(_ load: consuming Load) -> Bool {
+        let getter = load.getter
         let parts = load.parts
         let place = load.place
         context.gauges.noteSent()
         guard context.settings.prepare else {
             pipeline.append(load, runsStatement: false, prepares: false, at: loop.now)
-            let isSent = link?.sendQuery(getter.statement.sql, parts) ?? false
-            return finishSending(isSent)
+            return link?.sendQuery(getter.statement.sql, parts) ?? false
         }
         let (name, needsPrepare) = pipeline.statement(of: getter, at: place)
         pipeline.append(load, runsStatement: true, prepares: needsPrepare, at: loop.now)
-        let isPrepared = !needsPrepare || (link?.sendPrepare(name, getter.statement.sql) ?? false)
-        finishSending(isPrepared && (link?.sendExecute(name, parts) ?? false))
+        if needsPrepare {
+            guard link?.sendPrepare(name, getter.statement.sql) ?? false else { return false }
+        }
+        return link?.sendExecute(name, parts) ?? false
     }
 
     /// Drops a statement that became stale. Its answer does not matter: it may be gone already.
     private func deallocate(_ name: String) {
+        closeSegment()
         pipeline.appendHousekeeping(timeout: Self.housekeepingTimeout, at: loop.now)
-        finishSending(link?.sendQuery("deallocate \(name)", .none) ?? false)
+        guard link?.sendQuery("deallocate \(name)", .none) ?? false else {
+            return lose(.broken(link?.errorText ?? ""))
+        }
+        closeSegment()
     }
 
-    private func finishSending(_ isSent: Bool) {
-        guard isSent, link?.sendSync() ?? false else { return lose(.broken(link?.errorText ?? "")) }
+    /// Sends the sync of what was sent since the last one.
+    private func closeSegment() {
+        guard isOpen, isFilling else { return }
+        openBytes = 0
+        pipeline.closeSegment()
+        guard link?.sendSync() ?? false else { return lose(.broken(link?.errorText ?? "")) }
         flush()
         watchForHang()
     }
@@ -132,7 +168,7 @@ final class DatabaseConnection: EventSource {
     /// Each turn looks at the connection anew: what a result sets off may send on it or close it.
     private func takeResults() {
         var endsInARow = 0
-        while pipeline.depth > 0, let isBusy = link?.isBusy, !isBusy {
+        while pipeline.isExpecting, let isBusy = link?.isBusy, !isBusy {
             guard let received = link?.nextResult() else {
                 // One end follows each command. Two tell that libpq expects nothing more, and we do.
                 endsInARow += 1
@@ -146,15 +182,16 @@ final class DatabaseConnection: EventSource {
 
     private func take(_ result: consuming PQResult) {
         switch result.status {
-        case .rows: pipeline.receiveRows(result)
-        case .done: pipeline.receiveDone()
+        case .rows: act(on: pipeline.receiveRows(result, at: loop.now))
+        case .done: act(on: pipeline.receiveDone(at: loop.now))
         case .aborted: break
         case .error:
             let error = result.error
             if error.endsSession || link?.isBroken ?? true { return lose(.broken(error.message)) }
-            pipeline.receiveError(error)
+            act(on: pipeline.receiveError(error, at: loop.now))
         case .sync:
-            act(on: pipeline.receiveSync(at: loop.now))
+            var unrun = pipeline.receiveSync(at: loop.now)
+            while let load = unrun.popFirst() { send(load) }
         }
     }
 

@@ -15,6 +15,8 @@ struct Load: ~Copyable, Sendable {
 
     /// Whether it was sent a second time. It is not sent a third time, whatever the reason.
     var isRetry = false
+    /// Whether it is sent in a segment of its own, because it was in one that broke off.
+    var isAlone = false
     /// Whether another loop's pool handed it over. It is not handed on.
     var isHandedOver = false
 
@@ -25,6 +27,9 @@ struct Load: ~Copyable, Sendable {
         timeout = flight.group.loadTimeout.wholeNanoseconds
         self.flight = flight
     }
+
+    /// About what it takes in a message to the server: the key, and a few names and lengths.
+    var byteCount: Int { parts.byteCount + 160 }
 
     /// Whether anybody still waits for it.
     func isWanted(at now: Instant) -> Bool {

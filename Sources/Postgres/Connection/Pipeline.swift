@@ -5,7 +5,11 @@ import Groundwork
 /// What one connection was asked and has not answered yet, and which statements it has prepared: a state machine without
 /// I/O. Its owner sends, tells it what came back, and does what it returns.
 ///
-/// An answer is complete at its sync and not before: until then an error can still follow.
+/// What stands between two syncs is a segment. PostgreSQL runs it as one transaction and aborts the rest of it after an
+/// error, so the loads behind a refused one were not run; they are sent again, each in a segment of its own.
+///
+/// A load's answer is complete with its command, not only at the sync. All that can still fail at the segment's end is
+/// the commit, and that only undoes what was written: the rows were read, and getters only read.
 struct Pipeline: ~Copyable {
     /// One load on its way, or housekeeping, for which nobody waits.
     ///
@@ -19,20 +23,14 @@ struct Pipeline: ~Copyable {
         let generation: UInt64
         /// Whether its first result is that of a Parse.
         let prepares: Bool
+        /// The number of its segment.
+        let segment: UInt64
     }
 
     /// One getter's prepared statement on this connection.
     private struct Prepared {
         var generation: UInt64 = 0
         var isCurrent = false
-    }
-
-    /// What the oldest one has been answered so far.
-    private enum Answer {
-        case nothing
-        case parsed
-        case outcome(Outcome)
-        case refused(ServerError, byParse: Bool)
     }
 
     /// What follows from the end of an answer.
@@ -44,13 +42,22 @@ struct Pipeline: ~Copyable {
         /// The columns of its result changed: let the group forget what it holds, drop the statement, then send the load
         /// once more.
         case retryAfterSchemaChange(Load, stale: String)
-        /// It was housekeeping, or nothing was asked.
+        /// The answer is not complete, or nobody waits for it.
         case nothing
     }
 
     private var sent = UniqueDeque<Sent>()
     private var prepared: [Prepared]
-    private var answer = Answer.nothing
+    /// Whether the oldest one's Parse was done.
+    private var isParsed = false
+    /// Whether something of the oldest segment was refused, so that the rest of it is not run.
+    private var isAborting = false
+    /// The oldest segment whose sync has not come back.
+    private var oldestSegment: UInt64 = 0
+    /// The segment that is being filled: its sync was not sent.
+    private var openSegment: UInt64 = 0
+    /// What was sent in the open segment.
+    private(set) var openCount = 0
     /// When the oldest one became the oldest.
     private var progressAt = Instant(nanoseconds: 0)
 
@@ -61,7 +68,13 @@ struct Pipeline: ~Copyable {
     /// The number of answers that are due.
     var depth: Int { sent.count }
 
+    /// Whether the server has something to say that was not received.
+    var isExpecting: Bool { oldestSegment < openSegment || openCount > 0 }
+
     // MARK: Sending
+
+    /// Whether the getter at `place` has its statement here.
+    func hasStatement(at place: Int) -> Bool { prepared[place].isCurrent }
 
     /// Which statement runs a getter's SQL, and whether it has to be prepared in front.
     mutating func statement(of getter: QueryGetter, at place: Int) -> (name: String, needsPrepare: Bool) {
@@ -73,77 +86,101 @@ struct Pipeline: ~Copyable {
         return (getter.statement.name(generation: prepared[place].generation), needsPrepare)
     }
 
-    /// Notes that a load was sent together with its sync.
+    /// Notes that a load was sent in the open segment.
     mutating func append(_ load: consuming Load, runsStatement: Bool, prepares: Bool, at now: Instant) {
         let generation = runsStatement ? prepared[load.place].generation : 0
         let timeout = load.timeout
-        noteProgressIfIdle(now)
-        sent.append(Sent(load: load, at: now, timeout: timeout, generation: generation, prepares: prepares))
+        append(load, timeout: timeout, generation: generation, prepares: prepares, at: now)
     }
 
-    /// Notes that a statement was sent for whose answer nobody waits.
+    /// Notes that a statement was sent, in the open segment, for whose answer nobody waits.
     mutating func appendHousekeeping(timeout: Duration, at now: Instant) {
-        noteProgressIfIdle(now)
-        sent.append(
-            Sent(load: nil, at: now, timeout: timeout.wholeNanoseconds, generation: 0, prepares: false))
+        append(nil, timeout: timeout.wholeNanoseconds, generation: 0, prepares: false, at: now)
     }
 
-    private mutating func noteProgressIfIdle(_ now: Instant) {
+    private mutating func append(
+        _ load: consuming Load?, timeout: Int64, generation: UInt64, prepares: Bool, at now: Instant
+    ) {
         if sent.isEmpty { progressAt = now }
+        openCount += 1
+        sent.append(
+            Sent(
+                load: load, at: now, timeout: timeout, generation: generation, prepares: prepares,
+                segment: openSegment))
+    }
+
+    /// Notes that the open segment's sync was sent.
+    mutating func closeSegment() {
+        openSegment += 1
+        openCount = 0
     }
 
     // MARK: Receiving
 
+    /// Whether there is somebody whose answer this can be.
+    private var isAnswerDue: Bool { !isAborting && !sent.isEmpty && sent[0].segment == oldestSegment }
+
     /// Rows came for the oldest one.
-    mutating func receiveRows(_ result: borrowing PQResult) {
-        guard !sent.isEmpty, let getter = sent[0].load?.getter else { return }
-        answer = .outcome(getter.outcome(of: result))
+    mutating func receiveRows(_ result: borrowing PQResult, at now: Instant) -> Completion {
+        guard isAnswerDue, let load = takeOldestLoad(at: now) else { return .nothing }
+        load.getter.setDegraded(false)
+        let outcome = load.getter.outcome(of: result)
+        return .end(load, outcome)
     }
 
     /// A command without rows was done for the oldest one.
-    mutating func receiveDone() {
-        guard !sent.isEmpty else { return }
-        switch answer {
-        case .nothing where sent[0].prepares: answer = .parsed
-        case .nothing, .parsed:
-            guard let getter = sent[0].load?.getter else { return }
-            answer = .outcome(.failure(LoadError(.query, "\(getter.name): the query gives no rows")))
-        case .outcome, .refused: break
+    mutating func receiveDone(at now: Instant) -> Completion {
+        guard isAnswerDue else { return .nothing }
+        if sent[0].prepares, !isParsed {
+            isParsed = true
+            return .nothing
         }
+        guard let load = takeOldestLoad(at: now) else { return .nothing }
+        let name = load.getter.name
+        return .end(load, .failure(LoadError(.query, "\(name): the query gives no rows")))
     }
 
-    /// The oldest one was refused.
-    mutating func receiveError(_ error: ServerError) {
-        guard !sent.isEmpty else { return }
-        switch answer {
-        case .nothing: answer = .refused(error, byParse: sent[0].prepares)
-        case .parsed, .outcome: answer = .refused(error, byParse: false)
-        case .refused: break
-        }
+    /// The oldest one was refused, and the rest of its segment will not be run. (A refusal after the segment's last answer
+    /// is that of the commit, and concerns nobody.)
+    mutating func receiveError(_ error: ServerError, at now: Instant) -> Completion {
+        guard isAnswerDue else { return .nothing }
+        let isByParse = sent[0].prepares && !isParsed
+        isAborting = true
+        var refusedOne = takeOldest(at: now)
+        guard let load = refusedOne.load.take() else { return .nothing }
+        return refused(load, error, generation: refusedOne.generation, byParse: isByParse)
     }
 
-    /// The oldest one's answer is complete.
-    mutating func receiveSync(at now: Instant) -> Completion {
-        guard let done = sent.popFirst() else { return .nothing }
-        let answer = self.answer
-        self.answer = .nothing
+    /// The oldest segment is at its end. Returns those of its loads that were not run, oldest first: they are to be sent
+    /// again.
+    mutating func receiveSync(at now: Instant) -> UniqueDeque<Load> {
+        var unrun = UniqueDeque<Load>()
+        while !sent.isEmpty, sent[0].segment == oldestSegment {
+            var skipped = takeOldest(at: now)
+            guard var load = skipped.load.take() else { continue }
+            // Its Parse was skipped, too.
+            if skipped.prepares, prepared[load.place].generation == skipped.generation {
+                prepared[load.place].isCurrent = false
+            }
+            // One that was alone and has no answer is dropped, which fails it: the server skipped it for no reason.
+            if load.isAlone { continue }
+            load.isAlone = true
+            unrun.append(load)
+        }
+        oldestSegment += 1
+        isAborting = false
+        return unrun
+    }
+
+    private mutating func takeOldestLoad(at now: Instant) -> Load? {
+        var oldest = takeOldest(at: now)
+        return oldest.load.take()
+    }
+
+    private mutating func takeOldest(at now: Instant) -> Sent {
+        isParsed = false
         progressAt = now
-        return complete(done, answer)
-    }
-
-    private mutating func complete(_ done: consuming Sent, _ answer: Answer) -> Completion {
-        let generation = done.generation
-        guard let load = done.load.take() else { return .nothing }
-        switch answer {
-        case .outcome(let outcome):
-            load.getter.setDegraded(false)
-            return .end(load, outcome)
-        case .refused(let error, let byParse):
-            return refused(load, error, generation: generation, byParse: byParse)
-        case .nothing, .parsed:
-            let name = load.getter.name
-            return .end(load, .failure(LoadError(.query, "\(name): the database gave no answer")))
-        }
+        return sent.removeFirst()
     }
 
     /// A statement that the connection does not have, has under another meaning, or has with other columns, is prepared
@@ -182,7 +219,6 @@ struct Pipeline: ~Copyable {
         while var lost = sent.popFirst() {
             if let load = lost.load.take() { loads.append(load) }
         }
-        answer = .nothing
         return loads
     }
 }

@@ -30,6 +30,9 @@ struct KeyParts {
         }
     }
 
+    /// The bytes of all parts and what separates them.
+    var byteCount: Int { bytes.count }
+
     /// No part at all, for statements without parameters.
     private init() {
         bytes = []

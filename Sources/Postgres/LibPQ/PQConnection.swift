@@ -60,9 +60,9 @@ struct PQConnection: ~Copyable, @unchecked Sendable {
         key.withParameters { PQsendQueryParams(pointer, sql, $0, nil, $1, nil, nil, 0) == 1 }
     }
 
-    /// Ends what forms one load and sends what is queued, as far as the kernel takes it.
+    /// Ends a segment and sends what is queued, as far as the kernel takes it.
     ///
-    /// One for each load: up to the next one, everything is one transaction, and an error would abort the rest of it.
+    /// Up to the next one everything is one transaction, and an error aborts the rest of it.
     func sendSync() -> Bool {
         PQpipelineSync(pointer) == 1
     }

@@ -13,6 +13,8 @@ final class ConnectionPool: DatabaseConnectionOwner {
     private unowned let routing: Routing
     private var state: PoolState
     private var connections: [DatabaseConnection] = []
+    /// The connection that the last load went to.
+    private var filling: DatabaseConnection?
     private var queue = UniqueDeque<Load>()
     private var retryTimer: Timer?
 
@@ -35,6 +37,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         retryTimer = nil
         let closing = connections
         connections = []
+        filling = nil
         for connection in closing {
             var lost = connection.close()
             while let load = lost.popFirst() { load.fail(LoadError.stopped) }
@@ -45,10 +48,10 @@ final class ConnectionPool: DatabaseConnectionOwner {
 
     // MARK: Loads
 
-    /// Sends a load on the connection with the least in flight; or hands it to a loop that has a connection when this one
+    /// Sends a load on a connection that has room; or hands it to a loop that has a connection when this one
     /// has none; or queues it while one can be expected.
     func start(_ load: consuming Load) {
-        if queue.isEmpty, let connection = leastBusy() { return connection.send(load) }
+        if queue.isEmpty, let connection = nextConnection() { return connection.send(load) }
         if state.ready == 0, !load.isHandedOver, let other = routing.seat(insteadOf: seat) {
             load.isHandedOver = true
             return other.start(load)
@@ -61,21 +64,25 @@ final class ConnectionPool: DatabaseConnectionOwner {
         seat.publish(queued: queue.count)
     }
 
-    private func leastBusy() -> DatabaseConnection? {
-        var best: DatabaseConnection?
-        var leastDepth = context.settings.pipelineDepth
+    /// The connection whose segment is being filled, so that as many loads as can be share it; else the one with the
+    /// least in flight.
+    private func nextConnection() -> DatabaseConnection? {
+        let limit = context.settings.pipelineDepth
+        if let filling, filling.isFilling, filling.depth < limit { return filling }
+        filling = nil
+        var leastDepth = limit
         for connection in connections where connection.depth < leastDepth {
-            best = connection
+            filling = connection
             leastDepth = connection.depth
         }
-        return best
+        return filling
     }
 
     /// Sends what waits as far as there is room. A load that nobody wants any more is dropped here, before it costs the
     /// database anything.
     private func pump() {
         guard !queue.isEmpty else { return }
-        while let connection = leastBusy(), let load = queue.popFirst() {
+        while let connection = nextConnection(), let load = queue.popFirst() {
             if load.isWanted(at: loop.now) { connection.send(load) }
         }
         seat.publish(queued: queue.count)
@@ -102,6 +109,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
 
     func connectionLost(_ connection: DatabaseConnection, _ loads: consuming UniqueDeque<Load>, _ loss: Loss) {
         connections.removeAll { $0 === connection }
+        if filling === connection { filling = nil }
         context.gauges.noteLoss(loss)
         context.logger.warning("database connection lost", metadata: ["reason": "\(loss.text)"])
         act(on: state.lost(after: loop.now - connection.openedAt))
