@@ -192,7 +192,7 @@ def machine(bench):
     ]
     if bench.sidecar:
         pairs.append(("pgsidecar", processes.run([bench.sidecar, "--version"]).strip()))
-        pairs.append(("pgsidecar's threads", str(bench.threads) if bench.threads else "0 (the core count, at most 4)"))
+        pairs.append(("pgsidecar's threads", str(bench.threads) if bench.threads else "0 (half the cores, 1 to 4)"))
     amount = f"{sizes.rounds} rounds, {sizes.hits_one:,} and {sizes.hits_pipelined:,} (pipelined) hits, "
     pairs.append(("run", amount + f"{sizes.misses:,} misses a round, {sizes.entries:,} entries"))
     return pairs

@@ -50,7 +50,7 @@ struct Parts {
     // MARK: Settings in each part's own terms
 
     private static func loopCount(_ threads: Int) -> Int {
-        threads > 0 ? threads : min(4, max(1, ProcessInfo.processInfo.activeProcessorCount))
+        threads > 0 ? threads : min(4, max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
     }
 
     static func getter(_ group: Settings.Group) -> QueryGetter {

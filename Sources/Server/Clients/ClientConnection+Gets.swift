@@ -1,19 +1,23 @@
 import CacheCore
 import RESP
 
-/// The short way for what clients ask most: a run of plain GETs, as one client pipelines them or many ask one by one.
-extension ClientConnection {
-    /// A GET on its way to its answer.
-    private struct Get: BitwiseCopyable {
-        let request: PlainGet
-        let place: KeyPlace
-        let hash: KeyHash
+/// A plain GET on its way to its answer.
+struct PreparedGet: BitwiseCopyable {
+    let request: PlainGet
+    let place: KeyPlace
+    let hash: KeyHash
 
-        /// Where the key begins within its group.
-        var start: Int { request.keyStart + place.keyOffset }
-        var length: Int { request.keyLength - place.keyOffset }
+    /// The key within its group, of the bytes that the request was found in.
+    @_lifetime(copy bytes)
+    func key(in bytes: RawSpan) -> RawSpan {
+        let start = request.keyStart + place.keyOffset
+        return bytes.extracting(start..<request.keyStart + request.keyLength)
     }
+}
 
+/// The short way for what clients ask most: plain GETs, as one client pipelines them, or many ask one by one. Each waits for
+/// memory two or three times, so those that are there together are prepared together and wait together.
+extension ClientConnection {
     /// So many are prepared together: enough to wait for memory once, and few enough to stay in the nearest cache.
     private static let runLength = 16
 
@@ -22,7 +26,7 @@ extension ClientConnection {
     func executeGets(_ bytes: RawSpan, from start: Int, limit: Int, _ reply: inout ReplyBuffer) -> (
         count: Int, end: Int
     ) {
-        withUnsafeTemporaryAllocation(of: Get.self, capacity: Self.runLength) { gets in
+        withUnsafeTemporaryAllocation(of: PreparedGet.self, capacity: Self.runLength) { gets in
             var prepared = 0
             var end = start
             while prepared < Self.runLength, let get = prepare(bytes, at: end), get.request.end - end <= limit {
@@ -38,10 +42,7 @@ extension ClientConnection {
             var count = 0
             end = start
             for get in gets[..<prepared] where isReading {
-                let mark = reply.mark
-                let key = bytes.extracting(get.start..<get.start + get.length)
-                appendText(of: key, get.hash, at: get.place, to: &reply)
-                if !reply.isPlain { queue(&reply, from: mark) }
+                answer(get, in: bytes, &reply)
                 count += 1
                 end = get.request.end
             }
@@ -49,12 +50,37 @@ extension ClientConnection {
         }
     }
 
+    /// Puts the only request of an event off until the end of the round, when it is a plain GET. Returns whether it was.
+    func putOff(_ bytes: RawSpan, at offset: Int) -> Bool {
+        guard isAuthenticated, let get = prepare(bytes, at: 0), get.request.end == bytes.byteCount,
+            bytes.byteCount <= clients.context.settings.maxRequest
+        else { return false }
+        clients.putOff(get, at: offset, of: self)
+        return true
+    }
+
+    /// Answers a GET that was put off.
+    func answerPutOff(_ get: PreparedGet, in bytes: RawSpan, _ reply: inout ReplyBuffer) {
+        guard phase == .open || phase == .finishing else { return }
+        answer(get, in: bytes, &reply)
+        clients.counters.commands.add(1)
+        transmitLater(&reply)
+    }
+
+    @inline(__always)
+    private func answer(_ get: PreparedGet, in bytes: RawSpan, _ reply: inout ReplyBuffer) {
+        let mark = reply.mark
+        appendText(of: get.key(in: bytes), get.hash, at: get.place, to: &reply)
+        if !reply.isPlain { queue(&reply, from: mark) }
+    }
+
     /// The plain GET at `start`; nil when there is none, or its key names nothing.
     @inline(__always)
-    private func prepare(_ bytes: RawSpan, at start: Int) -> Get? {
+    private func prepare(_ bytes: RawSpan, at start: Int) -> PreparedGet? {
         guard let request = PlainGet(bytes, at: start) else { return nil }
         let key = bytes.extracting(request.keyStart..<request.keyStart + request.keyLength)
         guard let place = try? keyspace.locate(key) else { return nil }
-        return Get(request: request, place: place, hash: KeyHash(key.extracting(droppingFirst: place.keyOffset)))
+        return PreparedGet(
+            request: request, place: place, hash: KeyHash(key.extracting(droppingFirst: place.keyOffset)))
     }
 }

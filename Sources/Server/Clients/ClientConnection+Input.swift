@@ -12,9 +12,12 @@ extension ClientConnection {
     /// One recv(2), and all requests that it completed. What does not fit waits in the kernel until the next round.
     func receive() {
         if partial != nil { return receiveBehindPartial() }
-        let count = recv(descriptor, clients.input.baseAddress, clients.input.count, 0)
+        let offset = clients.inputOffset
+        let room = UnsafeMutableRawBufferPointer(rebasing: clients.input[offset...])
+        let count = recv(descriptor, room.baseAddress, room.count, 0)
         guard count > 0 else { return inputEnded(count) }
-        let bytes = UnsafeRawBufferPointer(rebasing: clients.input[..<count]).bytes
+        let bytes = UnsafeRawBufferPointer(rebasing: room[..<count]).bytes
+        if putOff(bytes, at: offset) { return }
         let used = execute(bytes, &clients.parser, &clients.reply)
         if used < count { keep(bytes.extracting(droppingFirst: used)) }
     }

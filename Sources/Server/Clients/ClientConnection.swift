@@ -99,6 +99,8 @@ final class ClientConnection: EventSource {
     /// Reads no more requests after those that have arrived; closes when they are answered.
     func finish() {
         if isReading { receive() }
+        // What was read is answered before the end is looked for.
+        clients.endReceiving()
         if phase == .open { phase = .finishing }
         settle()
     }

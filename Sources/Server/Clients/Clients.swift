@@ -32,6 +32,10 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     private var connections: ContiguousArray<ClientConnection> = []
     /// Those whose replies became complete in this round.
     private var touched: ContiguousArray<ClientConnection> = []
+    /// GETs that came alone, to be answered at the end of the round, and where each one's bytes begin in `input`.
+    private var putOff: ContiguousArray<(connection: ClientConnection, get: PreparedGet, offset: Int)> = []
+    /// Where the next recv(2) may write: behind the requests that were put off.
+    private(set) var inputOffset = 0
     /// Replies to send at the end of the round, one behind the other, and whose they are.
     private var outgoing = OutputBuffer()
     private var recipients: ContiguousArray<(connection: ClientConnection, count: Int)> = []
@@ -188,8 +192,33 @@ final class Clients: OutcomeSink, @unchecked Sendable {
         reply.removeAll()
     }
 
-    private func endRound() {
+    /// Has a GET answered at the end of the round: what it needs is on its way into the processor's cache meanwhile.
+    func putOff(_ get: PreparedGet, at offset: Int, of connection: ClientConnection) {
+        get.place.prefetch(get.hash, .slot)
+        putOff.append((connection, get, offset))
+        inputOffset = offset + get.request.end
+        if inputOffset > input.count / 2 { answerPutOff() }
+    }
+
+    private func answerPutOff() {
+        for (_, get, _) in putOff { get.place.prefetch(get.hash, .record) }
+        for index in putOff.indices {
+            let (connection, get, offset) = putOff[index]
+            let bytes = UnsafeRawBufferPointer(rebasing: input[offset..<offset + get.request.end]).bytes
+            connection.answerPutOff(get, in: bytes, &reply)
+        }
+        putOff.removeAll(keepingCapacity: true)
+        inputOffset = 0
+    }
+
+    /// Answers what was put off, and sends what was posted.
+    func endReceiving() {
+        if !putOff.isEmpty { answerPutOff() }
         if !recipients.isEmpty { sendPosted() }
+    }
+
+    private func endRound() {
+        endReceiving()
         flushTouched()
     }
 

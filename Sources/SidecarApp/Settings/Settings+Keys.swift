@@ -5,7 +5,7 @@ extension Settings {
     static let keys: [Key<Settings>] = [
         Key("database", \.database, Database.keys, "The way to PostgreSQL."),
         Key("listen", \.listen, Listen.keys, "The Unix socket that clients connect to."),
-        Key("threads", \.threads, .count(0...64), "Loop threads; 0 is one for each core, at most four."),
+        Key("threads", \.threads, .count(0...64), "Loop threads; 0 is one for every two cores, 1 to 4."),
         Key("memory", \.memory, .bytes(1 << 20...1 << 50), "Bytes for the entries of all groups together."),
         Key("log", \.log, Log.keys, "What is logged."),
         Key("drain_timeout", \.drainTimeout, .duration(), "How long a shutdown waits for what is in flight."),

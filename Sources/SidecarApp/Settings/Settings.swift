@@ -8,7 +8,7 @@ public struct Settings: Sendable, Equatable {
     public var database = Database()
     /// The Unix socket that clients connect to.
     public var listen = Listen()
-    /// Loop threads; 0 means one for each core, at most four.
+    /// Loop threads; 0 means one for every two cores, at least one and at most four.
     public var threads = 0
     /// Bytes for the entries of all groups together: keys, values and overhead.
     public var memory = 256 << 20
