@@ -85,9 +85,13 @@ final class RunningSidecar: Sendable {
     }
 }
 
-/// Runs a test with a sidecar, which is ended well and without a word from the thread sanitizer.
-func withSidecar(_ settings: String, _ body: (RunningSidecar) async throws -> Void) async throws {
-    let sidecar = try RunningSidecar(settings)
+/// Runs a test with a sidecar that is ready, and leaves nothing of it. At the end the sidecar has to end well, unless the
+/// test has seen to that.
+func withSidecar(
+    _ settings: String, in folder: String = temporaryPath(), wrapper: [String] = [],
+    environment: [String: String] = [:], seenToEnd seen: Bool = false, _ body: (RunningSidecar) async throws -> Void
+) async throws {
+    let sidecar = try RunningSidecar(settings, in: folder, wrapper: wrapper, environment: environment)
     do {
         try await sidecar.ready()
         try await body(sidecar)
@@ -95,5 +99,5 @@ func withSidecar(_ settings: String, _ body: (RunningSidecar) async throws -> Vo
         sidecar.remove()
         throw error
     }
-    await sidecar.end()
+    if seen { sidecar.remove() } else { await sidecar.end() }
 }

@@ -1,0 +1,154 @@
+import Foundation
+import Glibc
+import Groundwork
+import RESP
+import Testing
+
+@testable import SidecarApp
+
+/// `pgsidecar serve` as a process: signals, its socket, and whoever started it.
+@Suite(.timeLimit(.minutes(3)))
+struct ProcessTests {
+    private func settings(_ database: TestDatabase) -> String {
+        """
+        database: { url: "\(database.url)" }
+        drain_timeout: 60s
+        groups:
+          word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 60s }
+        """
+    }
+
+    @Test func `SIGTERM closes the socket's path, answers what is in flight and ends with 0`() async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database), seenToEnd: true) { sidecar in
+            try await database.hold(7)
+            let client = try sidecar.client()
+            try client.send("GET", "word:7")
+            #expect(await sidecar.counts("gets", 1, of: "word"))
+            sidecar.process.signal(SIGTERM)
+            #expect(await eventually { !FileManager.default.fileExists(atPath: sidecar.socket) })
+            #expect(throws: Failure.self) { try sidecar.client() }
+            #expect(sidecar.process.isRunning)
+            try await database.release(7)
+            #expect(try client.receive() == .bulk("word 7"))
+            #expect(await sidecar.process.end() == .code(0))
+        }
+    }
+
+    @Test(arguments: [SIGTERM, SIGINT])
+    func `a second signal ends it at once`(_ signal: Int32) async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database), seenToEnd: true) { sidecar in
+            try await database.hold(7)
+            let client = try sidecar.client()
+            try client.send("GET", "word:7")
+            #expect(await sidecar.counts("gets", 1, of: "word"))
+            sidecar.process.signal(signal)
+            #expect(await eventually { !FileManager.default.fileExists(atPath: sidecar.socket) })
+            sidecar.process.signal(signal)
+            #expect(await sidecar.process.end(within: .seconds(10)) == .signal(signal))
+            try await database.release(7)
+        }
+    }
+
+    @Test func `the socket that a killed one left behind is taken over`() async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database), seenToEnd: true) { killed in
+            killed.process.signal(SIGKILL)
+            #expect(await killed.process.end() == .signal(SIGKILL))
+            #expect(FileManager.default.fileExists(atPath: killed.socket))
+            try await withSidecar(settings(database), in: killed.folder) { successor in
+                #expect(try successor.client().ask("GET", "word:7") == .bulk("word 7"))
+            }
+        }
+    }
+
+    @Test func `a second one at the same socket says so and ends, and the first goes on`() async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database)) { first in
+            let client = try first.client()
+            let folder = temporaryPath()
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            let second = try RunningProgram(
+                [pgsidecarPath, "serve", "--config", "\(first.folder)/pgsidecar.yaml"], in: folder)
+            #expect(await second.end() == .code(1))
+            #expect(second.errors.contains("another process serves \(first.socket)"), "\(second.errors)")
+            second.expectNoRaces()
+            #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
+            #expect(try first.client().ask("PING") == .simpleString("PONG"))
+        }
+    }
+
+    @Test func `a socket from systemd is served and left in place, and systemd is told when`() async throws {
+        let database = try await TestDatabase.shared()
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let manager = try DatagramSocket("\(folder)/notify")
+        let activate = [try pythonPath(), "\(repository)/Tests/IntegrationTests/Clients/activate.py"]
+        try await withSidecar(
+            settings(database), in: folder, wrapper: activate + ["\(folder)/s.sock"],
+            environment: ["NOTIFY_SOCKET": "\(folder)/notify"], seenToEnd: true
+        ) { sidecar in
+            #expect(try await manager.next() == "READY=1")
+            #expect(try sidecar.client().ask("GET", "word:7") == .bulk("word 7"))
+            sidecar.process.signal(SIGTERM)
+            #expect(try await manager.next() == "STOPPING=1")
+            #expect(await sidecar.process.end() == .code(0))
+            #expect(FileManager.default.fileExists(atPath: sidecar.socket))
+        }
+    }
+
+    @Test func `a database that is away at the start does not keep it from serving, a query that it refuses does`()
+        async throws
+    {
+        let database = try await TestDatabase.fresh()
+        await database.server.stop()
+        try await withSidecar(settings(database)) { sidecar in
+            let client = try sidecar.client()
+            #expect(try client.ask("GET", "word:7").isError)
+            try await database.server.start()
+            #expect(try await eventually { try client.ask("GET", "word:7") == .bulk("word 7") })
+        }
+
+        let wrong = try RunningSidecar(settings(database) + "\n  sentence: { sql: select text from sentence }")
+        #expect(await wrong.process.end() == .code(78))
+        #expect(wrong.process.errors.contains("groups.sentence: line 1, column 18:"), "\(wrong.process.errors)")
+        wrong.remove()
+        await database.server.remove()
+    }
+}
+
+/// The service manager's end of `NOTIFY_SOCKET`.
+private final class DatagramSocket: Sendable {
+    private let descriptor: Int32
+
+    init(_ path: String) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let descriptor = descriptor
+        let result = withUnsafePointer(to: &address) { pointer in
+            // bind(2) takes every kind of address by the type of the general one.
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else { throw Failure("bind to \(path): errno \(errno)") }
+    }
+
+    deinit { close(descriptor) }
+
+    /// The next message.
+    func next() async throws -> String {
+        var bytes = [UInt8](repeating: 0, count: 256)
+        var count = -1
+        _ = await eventually {
+            count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+            return count >= 0
+        }
+        guard count >= 0 else { throw Failure("nothing was said to the service manager") }
+        return String(decoding: bytes[..<count], as: UTF8.self)
+    }
+}

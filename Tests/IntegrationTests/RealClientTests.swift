@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+@testable import SidecarApp
+
+/// Clients that others wrote.
+@Suite(.timeLimit(.minutes(3)))
+struct RealClientTests {
+    private func settings(_ database: TestDatabase) -> String {
+        """
+        database: { url: "\(database.url)" }
+        groups:
+          account: { sql: "select id, owner, note from account where id = $1" }
+          owner: { sql: "select owner from account where id = $1", returns: value }
+          accounts: { sql: "select id from account order by id", returns: rows }
+        """
+    }
+
+    private func database() async throws -> TestDatabase {
+        let database = try await TestDatabase.shared()
+        try await database.run(
+            """
+            create table account(id int primary key, owner text, note text);
+            insert into account values (1, 'Ada', null), (2, 'Zoë', 'a note')
+            """)
+        return database
+    }
+
+    @Test(arguments: ["2", "3"])
+    func `redis-py`(_ version: String) async throws {
+        let python = try pythonPath()
+        try await withSidecar(settings(try await database())) { sidecar in
+            let script = "\(repository)/Tests/IntegrationTests/Clients/redis_py.py"
+            let said = try await Program(command: [python, script, sidecar.socket, version]).run()
+            #expect(said == "all is well")
+        }
+    }
+
+    @Test(arguments: [[], ["-3"]])
+    func `redis-cli`(_ options: [String]) async throws {
+        try await withSidecar(settings(try await database())) { sidecar in
+            let ask = { (arguments: [String]) in
+                try await Program(
+                    command: ["/usr/bin/env", "redis-cli", "-s", sidecar.socket] + options + arguments
+                ).run()
+            }
+            #expect(try await ask(["GET", "account:1"]) == #"{"id":1,"owner":"Ada","note":null}"#)
+            #expect(try await ask(["GET", "owner:99"]) == "")
+            #expect(try await ask(["MGET", "owner:1", "owner:99", "owner:2"]) == "Ada\n\nZoë")
+            let pairs = try await ask(["--no-raw", "HGETALL", "account:1"])
+            #expect(
+                pairs
+                    == (options.isEmpty
+                        ? "1) \"id\"\n2) \"1\"\n3) \"owner\"\n4) \"Ada\""
+                        : "1# \"id\" => \"1\"\n2# \"owner\" => \"Ada\""))
+            #expect(try await ask(["HGET", "account:2", "note"]) == "a note")
+            #expect(try await ask(["EXISTS", "account:1", "account:99"]) == "1")
+            #expect(Int(try await ask(["TTL", "account:1"])).map { (1...60).contains($0) } == true)
+            #expect(try await ask(["DEL", "account:1"]) == "1")
+            #expect(try await ask(["TTL", "account:1"]) == "-2")
+            #expect(
+                try await ask(["--scan", "--pattern", "owner:?"]).split(separator: "\n").sorted() == [
+                    "owner:1", "owner:2",
+                ])
+            #expect(try await ask(["GET", "owner:Ada"]).hasPrefix("ERR "))
+        }
+    }
+}
+
+/// The Python that has redis-py.
+func pythonPath() throws -> String {
+    guard let path = ProcessInfo.processInfo.environment["PGSIDECAR_PYTHON"] else {
+        throw Failure("PGSIDECAR_PYTHON names no Python with redis-py: run the tests with `make test`")
+    }
+    return path
+}
