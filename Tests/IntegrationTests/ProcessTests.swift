@@ -58,7 +58,8 @@ struct ProcessTests {
             #expect(await killed.process.end() == .signal(SIGKILL))
             #expect(FileManager.default.fileExists(atPath: killed.socket))
             try await withSidecar(settings(database), in: killed.folder) { successor in
-                #expect(try successor.client().ask("GET", "word:7") == .bulk("word 7"))
+                let client = try successor.client()
+                #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
             }
         }
     }
@@ -91,7 +92,8 @@ struct ProcessTests {
             environment: ["NOTIFY_SOCKET": "\(folder)/notify"], seenToEnd: true
         ) { sidecar in
             #expect(try await manager.next() == "READY=1")
-            #expect(try sidecar.client().ask("GET", "word:7") == .bulk("word 7"))
+            let client = try sidecar.client()
+            #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
             sidecar.process.signal(SIGTERM)
             #expect(try await manager.next() == "STOPPING=1")
             #expect(await sidecar.process.end() == .code(0))

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Logging
 import Server
@@ -28,8 +29,20 @@ struct ServerService: Service {
     }
 
     /// From now on a signal does what it does to any process.
+    ///
+    /// Dispatch waits for signals by signalfd(2), for which it blocks them in each thread that meets one; it may have come
+    /// to all threads with the first signal, and then the second would be read and lost. So one more thread is made that
+    /// has them open.
     private func endAtNextSignal() {
         signal(SIGTERM, SIG_DFL)
         signal(SIGINT, SIG_DFL)
+        Thread.detachNewThread {
+            var signals = sigset_t()
+            sigemptyset(&signals)
+            sigaddset(&signals, SIGTERM)
+            sigaddset(&signals, SIGINT)
+            pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+            while true { pause() }
+        }
     }
 }
