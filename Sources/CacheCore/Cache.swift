@@ -74,7 +74,7 @@ public final class Cache: Sendable {
 
     // MARK: Expiry
 
-    /// Asks for ``sweep(at:)`` to be called at the time that `request` is told: whenever an entry comes in that expires
+    /// Asks for ``sweep(at:pages:)`` to be called at the time that `request` is told: whenever an entry comes in that expires
     /// before all the others. `request` is called on any thread and must not block.
     public func onSweepRequest(_ request: @escaping @Sendable (Instant) -> Void) {
         sweepRequest.withLock { $0 = request }

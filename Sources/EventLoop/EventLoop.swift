@@ -18,7 +18,7 @@ public final class EventLoop: @unchecked Sendable {
 
     private let epoll: Int32
     private let wakeup: Int32
-    private let mailbox = Groundwork.Mutex<[@Sendable () -> Void]>([])
+    private let mailbox = Groundwork.Mutex(Mailbox())
     /// Whether the mailbox has jobs: spares the loop its lock in most rounds.
     private let hasMail = Atomic<Bool>(false)
     /// Set by the loop before it waits; whoever clears it writes to `wakeup`. Spares a system call for each job that is
@@ -36,6 +36,11 @@ public final class EventLoop: @unchecked Sendable {
 
     /// The time when this round's events arrived. Loop's thread only.
     public private(set) var now = Instant.now()
+
+    private struct Mailbox: Sendable {
+        var jobs: [@Sendable () -> Void] = []
+        var isClosed = false
+    }
 
     private struct Source {
         var owner: (any EventSource)?
@@ -78,8 +83,9 @@ public final class EventLoop: @unchecked Sendable {
             localJobs.append(job)
             return
         }
-        mailbox.withLock { jobs in
-            jobs.append(job)
+        mailbox.withLock { mailbox in
+            guard !mailbox.isClosed else { return }
+            mailbox.jobs.append(job)
             hasMail.store(true, ordering: .sequentiallyConsistent)
         }
         wake()
@@ -215,7 +221,14 @@ public final class EventLoop: @unchecked Sendable {
         roundEnds.removeAll()
         localJobs.removeAll()
         timers = TimerQueue()
-        mailbox.withLock { $0.removeAll() }
+        // Dropped outside the lock: what a job holds may submit another one as it goes.
+        let late = mailbox.withLock { mailbox in
+            mailbox.isClosed = true
+            let late = mailbox.jobs
+            mailbox.jobs = []
+            return late
+        }
+        _ = consume late
     }
 
     private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {
@@ -251,9 +264,9 @@ public final class EventLoop: @unchecked Sendable {
             for job in jobs { job() }
         }
         if hasMail.load(ordering: .sequentiallyConsistent) {
-            let jobs = mailbox.withLock { jobs in
-                let taken = jobs
-                jobs = []
+            let jobs = mailbox.withLock { mailbox in
+                let taken = mailbox.jobs
+                mailbox.jobs = []
                 hasMail.store(false, ordering: .sequentiallyConsistent)
                 return taken
             }
