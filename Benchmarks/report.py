@@ -58,6 +58,14 @@ def targets(measured):
     loads = measured.ratio(
         (sections.MISSES_JUDGED, SIDECAR, THROUGHPUT), (sections.PGBENCH, sections.PGBENCH, THROUGHPUT)
     )
+    # Either way of asking may reach it: the better one by its median.
+    batched = max(
+        (
+            measured.ratio((case, SIDECAR, THROUGHPUT), (sections.PGBENCH, sections.PGBENCH, THROUGHPUT))
+            for case in (sections.BATCHED_GET, sections.BATCHED_MGET)
+        ),
+        key=lambda ratios: statistics.median(ratios) if ratios else 0,
+    )
     entry = measured.get(sections.MEMORY_WIRE_16, SIDECAR, ENTRY)
     told = measured.get(sections.MEMORY_WIRE_16, SIDECAR, TOLD)
     off = [abs(ratio - 1) * 100 for ratio in told]
@@ -69,6 +77,7 @@ def targets(measured):
         Target("the same, pipelined by 16", against_redis(pipelined, THROUGHPUT), 1, False),
         Target("hits: processor time at 1,000 connections / at 50", growth, 1.3, True),
         Target("misses: loads a second / pgbench's selects", loads, 1.3, False),
+        Target("misses of a group with a batch query / pgbench's selects", batched, 4, False),
         Target("memory: growth an entry", entry, 165, True, " bytes", "{:.0f}"),
         Target("memory: INFO used_memory is off the kernel's RSS by", off, 10, True, " %", "{:.1f}"),
         Target("cold start to the first hit", first_hit, 100, True, " ms", "{:.1f}"),

@@ -27,6 +27,8 @@ HITS_PIPELINED = "50 connections, pipelined by 16"
 HITS_THOUSAND = "1,000 connections, one by one"
 
 MISSES_JUDGED = "50 connections, GET pipelined by 16"
+BATCHED_GET = "50 connections, GET pipelined by 16, in batches"
+BATCHED_MGET = "50 connections, MGET of 50, in batches"
 PGBENCH = "pgbench"
 
 MEMORY_WIRE_16 = "keys of 16 bytes with the group's name"
@@ -136,6 +138,8 @@ MISSES = [
     (MISSES_JUDGED, "account:", ["-P", 16]),
     ("50 connections, GET pipelined by 32", "account:", ["-P", 32]),
     ("50 connections, MGET of 50", "account:", ["-m", 50]),
+    (BATCHED_GET, "batched:", ["-P", 16]),
+    (BATCHED_MGET, "batched:", ["-m", 50]),
     ("50 connections, GET of the whole row, pipelined by 16", "account_row:", ["-P", 16]),
 ]
 

@@ -106,7 +106,12 @@ class Sidecar(Server):
     #: What pgbench asks, and the whole row.
     ACCOUNTS = {
         "account": ("select abalance from pgbench_accounts where aid = $1", "value"),
+        "batched": ("select abalance from pgbench_accounts where aid = $1", "value"),
         "account_row": ("select * from pgbench_accounts where aid = $1", "row"),
+    }
+    #: The same with a query for many keys.
+    BATCHES = {
+        "batched": "select aid, abalance from pgbench_accounts where aid = any($1)",
     }
     #: A value of 100 bytes for any argument, from no table.
     VALUES_OF_100_BYTES = {"m": ("select lpad($1, 100, 'x')", "value")}
@@ -135,6 +140,8 @@ def settings(database_url, socket_path, threads, groups):
     ]
     for name, (text, returns) in groups.items():
         lines += [f"  {name}:", f'    sql: "{text}"', f"    returns: {returns}", "    ttl: 0s"]
+        if name in Sidecar.BATCHES:
+            lines += ["    batch:", f'      sql: "{Sidecar.BATCHES[name]}"']
     return "\n".join(lines) + "\n"
 
 

@@ -75,6 +75,11 @@ struct ServerError: Error, Sendable {
         state == .undefinedTable || state == .undefinedColumn || state == .undefinedFunction
     }
 
+    /// Whether it may be the fault of one key among those of a batch: cardinality, data, or what a function raised.
+    var mayConcernOneKey: Bool {
+        ["21", "22", "P0"].contains(state.codeClass)
+    }
+
     /// The number of the parameter that could not be read. PostgreSQL 14 and later name it in the context; the sentence
     /// is translated, `$1` is not.
     var parameter: Int? {

@@ -54,7 +54,8 @@ struct Parts {
     }
 
     static func getter(_ group: Settings.Group) -> QueryGetter {
-        QueryGetter(name: group.name, sql: group.sql, returns: returns(group.returns))
+        let batch = group.batch.sql.isEmpty ? nil : BatchQuery(sql: group.batch.sql, max: group.batch.max)
+        return QueryGetter(name: group.name, sql: group.sql, returns: returns(group.returns), batch: batch)
     }
 
     private static func returns(_ returns: Settings.Group.Returns) -> QueryGetter.Returns {
@@ -94,7 +95,8 @@ struct Parts {
         rules.memory = group.memory ?? .max
         rules.eviction = eviction(group.eviction)
         rules.loadTimeout = group.loadTimeout
-        rules.maxLoads = group.maxLoads
+        // `max_loads` bounds what the database is asked at once, and a batch is one query.
+        rules.maxLoads = group.maxLoads * (group.batch.sql.isEmpty ? 1 : group.batch.max)
         rules.maxQueuedLoads = group.maxQueuedLoads
         return rules
     }

@@ -52,7 +52,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
             defaults: { ttl: 10m, negative_ttl: 0s, memory: 1MiB, load_timeout: 500ms }
             groups:
               a: { sql: select 1, returns: rows, ttl: 7d, negative_ttl: 1h, memory: 2MiB, load_timeout: 3s }
-              b.c-d_1: { sql: select 2 }
+              b.c-d_1: { sql: select 2, batch: { sql: select 3, max: 7 } }
             """)
         #expect(read.database.url == "postgresql:///app")
         #expect(read.database.connections == 8)
@@ -77,6 +77,9 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         #expect(read.groups[0].negativeTTL == .seconds(3600))
         #expect(read.groups[0].memory == 2 << 20)
         #expect(read.groups[0].loadTimeout == .seconds(3))
+        #expect(read.groups[0].batch == Settings.Group.Batch())
+        #expect(read.groups[1].batch.sql == "select 3")
+        #expect(read.groups[1].batch.max == 7)
         #expect(read.groups[1].ttl == .seconds(600))
         #expect(read.groups[1].negativeTTL == .zero)
         #expect(read.groups[1].memory == 1 << 20)

@@ -9,6 +9,8 @@ protocol DatabaseConnectionOwner: AnyObject {
     func connectionHasRoom(_ connection: DatabaseConnection)
     /// The connection is closed. `loads` were not answered, oldest first; if `hung`, the oldest had its time.
     func connectionLost(_ connection: DatabaseConnection, _ loads: consuming UniqueDeque<Load>, _ loss: Loss)
+    /// Its batch left the answer open: it is to be asked for by itself.
+    func startUnbatched(_ load: consuming Load)
     /// A prepared statement's columns changed, so what the getter's group holds has an older shape.
     func schemaChanged(for getter: QueryGetter)
 }
@@ -68,12 +70,15 @@ final class DatabaseConnection: EventSource {
         self.owner = owner
         self.link = consume link
         openedAt = loop.now
-        pipeline = Pipeline(statementCount: context.getters.count)
+        pipeline = Pipeline(getterCount: context.getters.count)
         registration = try loop.register(descriptor, for: .readable, source: self)
     }
 
     /// The number of answers that are due.
     var depth: Int { pipeline.depth }
+
+    /// How many queries of the getter at `place` are due.
+    func count(at place: Int) -> Int { pipeline.counts[place] }
 
     /// Whether it takes loads.
     var isOpen: Bool { link != nil }
@@ -91,8 +96,8 @@ final class DatabaseConnection: EventSource {
         guard isOpen else { return load.fail { .unavailable($0, detail: nil) } }
         // One that was refused before, or was lost together with others, shall not harm others again.
         let isAlone = load.isAlone || load.isRetry || waitsForWriting
-        let sendsSQL = !context.settings.prepare || !pipeline.hasStatement(at: load.place)
-        let byteCount = load.byteCount + (sendsSQL ? load.getter.statement.sql.utf8.count : 0)
+        let sendsSQL = !context.settings.prepare || !pipeline.hasStatement(at: load.statementPlace)
+        let byteCount = load.byteCount + (sendsSQL ? load.statement.sql.utf8.count : 0)
         if isFilling, isAlone || openBytes + byteCount > Self.segmentBytes { closeSegment() }
         guard isOpen else { return load.fail { .unavailable($0, detail: nil) } }
         if !isFilling, !isAlone { loop.enqueue { [weak self] in self?.closeSegment() } }
@@ -102,19 +107,21 @@ final class DatabaseConnection: EventSource {
     }
 
     private func queue(_ load: consuming Load) -> Bool {
-        let getter = load.getter
+        let sql = load.statement.sql
         let parts = load.parts
-        let place = load.place
+        let keys = load.batch?.keys
         context.gauges.noteSent()
         guard context.settings.prepare else {
             pipeline.append(load, runsStatement: false, prepares: false, at: loop.now)
-            return link?.sendQuery(getter.statement.sql, parts) ?? false
+            if let keys { return link?.sendQuery(sql, keys) ?? false }
+            return link?.sendQuery(sql, parts) ?? false
         }
-        let (name, needsPrepare) = pipeline.statement(of: getter, at: place)
+        let (name, needsPrepare) = pipeline.statement(of: load)
         pipeline.append(load, runsStatement: true, prepares: needsPrepare, at: loop.now)
         if needsPrepare {
-            guard link?.sendPrepare(name, getter.statement.sql) ?? false else { return false }
+            guard link?.sendPrepare(name, sql) ?? false else { return false }
         }
+        if let keys { return link?.sendExecute(name, keys) ?? false }
         return link?.sendExecute(name, parts) ?? false
     }
 
@@ -199,6 +206,16 @@ final class DatabaseConnection: EventSource {
         switch consume completion {
         case .nothing: break
         case .end(let load, let outcome): load.end(outcome)
+        case .fail(let load, let error): load.fail { _ in error }
+        case .endBatch(let load, let outcomes):
+            var loads = load.split()
+            for outcome in outcomes {
+                guard let load = loads.popFirst() else { return }
+                if let outcome { load.end(outcome) } else { owner.startUnbatched(load) }
+            }
+        case .split(let load):
+            var loads = load.split()
+            while let load = loads.popFirst() { owner.startUnbatched(load) }
         case .retry(let load):
             context.gauges.noteRetry()
             send(load)

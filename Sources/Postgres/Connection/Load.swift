@@ -1,4 +1,5 @@
 import CacheCore
+import DequeModule
 import Groundwork
 
 /// One run of a getter, from the moment it was asked for until its flight has ended.
@@ -12,11 +13,15 @@ struct Load: ~Copyable, Sendable {
     /// Nanoseconds that the database has for it.
     let timeout: Int64
     private var flight: Flight
+    /// The other loads of the batch that this one begins; nil when it is a query of its own.
+    private(set) var batch: Batch?
 
     /// Whether it was sent a second time. It is not sent a third time, whatever the reason.
     var isRetry = false
     /// Whether it is sent in a segment of its own, because it was in one that broke off.
     var isAlone = false
+    /// Whether it is a query of its own because a batch left its answer open.
+    var isUnbatched = false
     /// Whether another loop's pool handed it over. It is not handed on.
     var isHandedOver = false
 
@@ -28,15 +33,48 @@ struct Load: ~Copyable, Sendable {
         self.flight = flight
     }
 
+    /// What is sent.
+    var statement: Statement {
+        if batch != nil, let statement = getter.batch?.statement { return statement }
+        return getter.statement
+    }
+
+    /// The statement's place among those of a connection: each getter has two.
+    var statementPlace: Int { 2 * place + (batch == nil ? 0 : 1) }
+
     /// About what it takes in a message to the server: the key, and a few names and lengths.
-    var byteCount: Int { parts.byteCount + 160 }
+    var byteCount: Int { (batch?.keys.byteCount ?? parts.byteCount) + 160 }
+
+    /// Whether it can go out with others of its group.
+    var isBatchable: Bool { getter.batch != nil && batch == nil && !isUnbatched && !isRetry && !isAlone }
+
+    /// Takes others of its group along, to be asked for by one query.
+    mutating func lead(_ others: consuming UniqueDeque<Load>) {
+        var keys = KeyArrays(partCount: getter.keyParts ?? 0)
+        keys.append(parts)
+        for place in 0..<others.count { keys.append(others[place].parts) }
+        keys.close()
+        batch = Batch(keys: keys, count: others.count + 1, others: Parcel(others))
+        // It is a long query as it is, and nobody shall wait for its end.
+        isAlone = true
+    }
+
+    /// The loads of a batch, in the order of its keys, each on its own again.
+    consuming func split() -> UniqueDeque<Load> {
+        var others = batch?.others.take() ?? UniqueDeque()
+        batch = nil
+        isAlone = false
+        isRetry = false
+        others.prepend(self)
+        return others
+    }
 
     /// Whether anybody still waits for it.
     func isWanted(at now: Instant) -> Bool {
-        flight.isWanted(at: now)
+        batch != nil || flight.isWanted(at: now)
     }
 
-    /// Ends it.
+    /// Ends it; not to be called for a batch.
     consuming func end(_ outcome: Outcome) {
         switch outcome {
         case .success(let value): flight.succeed(value)
@@ -44,10 +82,24 @@ struct Load: ~Copyable, Sendable {
         }
     }
 
-    /// Ends it with the error that `error` makes of the group's name.
+    /// Ends it, and those of its batch, with the error that `error` makes of the group's name.
     consuming func fail(_ error: (_ group: String) -> LoadError) {
-        flight.fail(error(getter.name))
+        let failure = error(getter.name)
+        if var others = batch?.others.take() {
+            while let other = others.popFirst() { other.end(.failure(failure)) }
+        }
+        flight.fail(failure)
     }
+}
+
+/// What makes a query of several loads.
+struct Batch: Sendable {
+    /// The keys of all of them.
+    let keys: KeyArrays
+    /// How many they are.
+    let count: Int
+    /// All but the first.
+    let others: Parcel<UniqueDeque<Load>>
 }
 
 /// Carries something that cannot be copied into a closure that runs later, on another thread.

@@ -37,6 +37,12 @@ struct Pipeline: ~Copyable {
     enum Completion: ~Copyable {
         /// Hand the outcome to those who wait.
         case end(Load, Outcome)
+        /// Hand the error to those who wait, be it for a load or for a batch.
+        case fail(Load, LoadError)
+        /// Hand each load of a batch its outcome, in their order; what has none is to be asked for by itself.
+        case endBatch(Load, [Outcome?])
+        /// Ask for each load of a batch by itself.
+        case split(Load)
         /// Send the load once more.
         case retry(Load)
         /// The columns of its result changed: let the group forget what it holds, drop the statement, then send the load
@@ -48,6 +54,8 @@ struct Pipeline: ~Copyable {
 
     private var sent = UniqueDeque<Sent>()
     private var prepared: [Prepared]
+    /// By getter, how many of its queries are due.
+    private(set) var counts: [Int]
     /// Whether the oldest one's Parse was done.
     private var isParsed = false
     /// Whether something of the oldest segment was refused, so that the rest of it is not run.
@@ -61,8 +69,9 @@ struct Pipeline: ~Copyable {
     /// When the oldest one became the oldest.
     private var progressAt = Instant(nanoseconds: 0)
 
-    init(statementCount: Int) {
-        prepared = Array(repeating: Prepared(), count: statementCount)
+    init(getterCount: Int) {
+        prepared = Array(repeating: Prepared(), count: 2 * getterCount)
+        counts = Array(repeating: 0, count: getterCount)
     }
 
     /// The number of answers that are due.
@@ -73,23 +82,25 @@ struct Pipeline: ~Copyable {
 
     // MARK: Sending
 
-    /// Whether the getter at `place` has its statement here.
+    /// Whether the statement at `place` is prepared here.
     func hasStatement(at place: Int) -> Bool { prepared[place].isCurrent }
 
     /// Which statement runs a getter's SQL, and whether it has to be prepared in front.
-    mutating func statement(of getter: QueryGetter, at place: Int) -> (name: String, needsPrepare: Bool) {
+    mutating func statement(of load: borrowing Load) -> (name: String, needsPrepare: Bool) {
+        let place = load.statementPlace
         let needsPrepare = !prepared[place].isCurrent
         if needsPrepare {
             prepared[place].generation += 1
             prepared[place].isCurrent = true
         }
-        return (getter.statement.name(generation: prepared[place].generation), needsPrepare)
+        return (load.statement.name(generation: prepared[place].generation), needsPrepare)
     }
 
     /// Notes that a load was sent in the open segment.
     mutating func append(_ load: consuming Load, runsStatement: Bool, prepares: Bool, at now: Instant) {
-        let generation = runsStatement ? prepared[load.place].generation : 0
+        let generation = runsStatement ? prepared[load.statementPlace].generation : 0
         let timeout = load.timeout
+        counts[load.place] += 1
         append(load, timeout: timeout, generation: generation, prepares: prepares, at: now)
     }
 
@@ -124,6 +135,10 @@ struct Pipeline: ~Copyable {
     mutating func receiveRows(_ result: borrowing PQResult, at now: Instant) -> Completion {
         guard isAnswerDue, let load = takeOldestLoad(at: now) else { return .nothing }
         load.getter.setDegraded(false)
+        if let batch = load.batch {
+            let outcomes = load.getter.outcomes(ofBatch: result, count: batch.count)
+            return .endBatch(load, outcomes)
+        }
         let outcome = load.getter.outcome(of: result)
         return .end(load, outcome)
     }
@@ -136,8 +151,8 @@ struct Pipeline: ~Copyable {
             return .nothing
         }
         guard let load = takeOldestLoad(at: now) else { return .nothing }
-        let name = load.getter.name
-        return .end(load, .failure(LoadError(.query, "\(name): the query gives no rows")))
+        let error = LoadError(.query, "\(load.getter.name): the query gives no rows")
+        return .fail(load, error)
     }
 
     /// The oldest one was refused, and the rest of its segment will not be run. (A refusal after the segment's last answer
@@ -159,8 +174,8 @@ struct Pipeline: ~Copyable {
             var skipped = takeOldest(at: now)
             guard var load = skipped.load.take() else { continue }
             // Its Parse was skipped, too.
-            if skipped.prepares, prepared[load.place].generation == skipped.generation {
-                prepared[load.place].isCurrent = false
+            if skipped.prepares, prepared[load.statementPlace].generation == skipped.generation {
+                prepared[load.statementPlace].isCurrent = false
             }
             // One that was alone and has no answer is dropped, which fails it: the server skipped it for no reason.
             if load.isAlone { continue }
@@ -180,6 +195,7 @@ struct Pipeline: ~Copyable {
     private mutating func takeOldest(at now: Instant) -> Sent {
         isParsed = false
         progressAt = now
+        if let place = sent[0].load?.place { counts[place] -= 1 }
         return sent.removeFirst()
     }
 
@@ -189,19 +205,21 @@ struct Pipeline: ~Copyable {
     private mutating func refused(
         _ load: consuming Load, _ error: ServerError, generation: UInt64, byParse: Bool
     ) -> Completion {
+        let place = load.statementPlace
         if error.isSchemaMismatch { load.getter.setDegraded(true) }
         let changed = error.isResultTypeChange && !byParse
         let isStale =
             changed || error.state == .invalidStatementName || error.state == .duplicatePreparedStatement
-        let isOwnStatement = generation != 0 && prepared[load.place].generation == generation
-        if isOwnStatement, isStale || byParse { prepared[load.place].isCurrent = false }
+        let isOwnStatement = generation != 0 && prepared[place].generation == generation
+        if isOwnStatement, isStale || byParse { prepared[place].isCurrent = false }
         guard generation != 0, isStale, !load.isRetry else {
+            if load.batch != nil, error.mayConcernOneKey { return .split(load) }
             let failure = error.loadError(for: load.getter)
-            return .end(load, .failure(failure))
+            return .fail(load, failure)
         }
         load.isRetry = true
         guard changed, isOwnStatement else { return .retry(load) }
-        let stale = load.getter.statement.name(generation: generation)
+        let stale = load.statement.name(generation: generation)
         return .retryAfterSchemaChange(load, stale: stale)
     }
 
@@ -219,6 +237,7 @@ struct Pipeline: ~Copyable {
         while var lost = sent.popFirst() {
             if let load = lost.load.take() { loads.append(load) }
         }
+        for place in counts.indices { counts[place] = 0 }
         return loads
     }
 }

@@ -19,27 +19,60 @@ struct DescribeSession: ~Copyable {
     ) throws(ConnectError) -> [GroupDescription] {
         guard connection.startPipelining() else { throw ConnectError(description: connection.errorText) }
         var shapes: [Shape] = []
-        for getter in getters { shapes.append(try shape(of: getter, on: connection)) }
+        for getter in getters {
+            var shape = try shape(of: getter.statement, for: getter, on: connection)
+            if shape.mistake == nil, let batch = getter.batch {
+                shape.mistake = try mistake(in: batch, for: getter, on: connection)
+            }
+            shapes.append(shape)
+        }
         let types = Set(shapes.flatMap { $0.parameterTypes + $0.columns.map(\.type) })
         let names = try typeNames(of: types, on: connection)
         return zip(getters, shapes).map { $0.description(of: $1, typeNames: names) }
     }
 
-    private func shape(of getter: QueryGetter, on connection: borrowing PQConnection) throws(ConnectError) -> Shape {
-        if getter.statement.userSQL.isEmpty {
+    /// What is wrong with a batch query; nil when it can work.
+    private func mistake(
+        in batch: BatchStatement, for getter: QueryGetter, on connection: borrowing PQConnection
+    ) throws(ConnectError) -> QueryMistake? {
+        let keyParts = getter.keyParts ?? 0
+        func mistake(_ message: String) -> QueryMistake {
+            QueryMistake(group: getter.name, message: "batch: \(message)")
+        }
+        guard batch.parameterCount == keyParts else {
+            let arrays = keyParts == 1 ? "one array, $1" : "an array for each of the \(keyParts) parts of a key"
+            return mistake("the query takes \(arrays), this one has \(batch.parameterCount) parameters")
+        }
+        // First as it stands, which tells the columns, then as it is sent.
+        let plain = Statement(QueryText(batch.statement.userSQL), group: getter.name, prefix: "", suffix: "")
+        let own = try shape(of: plain, for: getter, on: connection)
+        if let refused = own.mistake { return refused }
+        let columns = own.columns.dropFirst(keyParts).map(\.name)
+        guard !columns.isEmpty else {
+            return mistake(
+                "the query gives \(own.columns.count) columns: the key's (\(keyParts)), then those of the row")
+        }
+        if let refused = getter.mistake(inColumns: columns) { return mistake(refused.message) }
+        return try shape(of: batch.statement, for: getter, on: connection).mistake
+    }
+
+    private func shape(
+        of statement: Statement, for getter: QueryGetter, on connection: borrowing PQConnection
+    ) throws(ConnectError) -> Shape {
+        if statement.userSQL.isEmpty {
             return Shape(mistake: QueryMistake(group: getter.name, message: "the SQL is empty"))
         }
-        if getter.statement.hasSeveralStatements {
+        if statement.hasSeveralStatements {
             return Shape(
                 mistake: QueryMistake(group: getter.name, message: "the SQL has several statements, a getter is one"))
         }
-        guard connection.sendPrepare("", getter.statement.sql), connection.sendDescribe("") else {
+        guard connection.sendPrepare("", statement.sql), connection.sendDescribe("") else {
             throw ConnectError(description: connection.errorText)
         }
         var shape = Shape()
         try receive(on: connection) { result in
             switch result.status {
-            case .error: shape.mistake = QueryMistake(result.error, in: getter)
+            case .error: shape.mistake = QueryMistake(result.error, in: statement, of: getter)
             case .done:
                 shape.parameterTypes = result.parameterTypes
                 shape.columns = result.columns
@@ -130,7 +163,11 @@ extension QueryGetter {
     }
 
     private func mistake(in shape: Shape) -> QueryMistake? {
-        let names = ownColumns(of: shape).map(\.name)
+        mistake(inColumns: ownColumns(of: shape).map(\.name))
+    }
+
+    /// Why columns of these names are no row or value of this group.
+    fileprivate func mistake(inColumns names: [String]) -> QueryMistake? {
         switch returns {
         case .value:
             if names.count == 1 { return nil }

@@ -47,11 +47,12 @@ public struct QueryMistake: Error, Sendable, Equatable, CustomStringConvertible 
         self.column = column
     }
 
-    /// What the server said of `getter`'s statement, with the position in the user's own text.
-    init(_ error: ServerError, in getter: QueryGetter) {
-        let place = error.position.flatMap { getter.statement.userPosition(of: $0) }
+    /// What the server said of a statement of `getter`, with the position in the user's own text.
+    init(_ error: ServerError, in statement: Statement, of getter: QueryGetter) {
+        let place = error.position.flatMap { statement.userPosition(of: $0) }
         self.init(
-            group: getter.name, message: error.message, hint: error.hint,
+            group: getter.name, message: (statement == getter.statement ? "" : "batch: ") + error.message,
+            hint: error.hint,
             sqlState: error.state.code.isEmpty ? nil : error.state.code, line: place?.line, column: place?.column)
     }
 

@@ -33,6 +33,11 @@ struct KeyParts {
     /// The bytes of all parts and what separates them.
     var byteCount: Int { bytes.count }
 
+    /// The bytes of each part.
+    var parts: [ArraySlice<UInt8>] {
+        bytes.split(separator: Self.separator, maxSplits: max(0, count - 1), omittingEmptySubsequences: false)
+    }
+
     /// No part at all, for statements without parameters.
     private init() {
         bytes = []

@@ -76,6 +76,19 @@ struct PQResult: ~Copyable {
         field(row: row, column: column).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// A field as a number of at most nine digits; nil when it is none.
+    func number(row: Int, column: Int) -> Int? {
+        field(row: row, column: column).withUnsafeBytes { bytes in
+            guard !bytes.isEmpty, bytes.count <= 9 else { return nil }
+            var number = 0
+            for byte in bytes {
+                guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+                number = number * 10 + Int(byte - UInt8(ascii: "0"))
+            }
+            return number
+        }
+    }
+
     // MARK: Description of a statement
 
     /// The types of its parameters.

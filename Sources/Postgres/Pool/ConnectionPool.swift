@@ -16,6 +16,9 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// The connection that the last load went to.
     private var filling: DatabaseConnection?
     private var queue = UniqueDeque<Load>()
+    /// By getter; only those with a batch query gather.
+    private let gatherings: [Gathering]
+    private var gathered = 0
     private var retryTimer: Timer?
 
     init(on seat: PoolSeat, routing: Routing, context: DatabaseContext) {
@@ -24,6 +27,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         self.routing = routing
         self.context = context
         state = PoolState(share: seat.share)
+        gatherings = context.getters.map { _ in Gathering() }
     }
 
     func start() {
@@ -42,6 +46,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
             var lost = connection.close()
             while let load = lost.popFirst() { load.fail(LoadError.stopped) }
         }
+        queueGathered()
         while let load = queue.popFirst() { load.fail(LoadError.stopped) }
         publish()
     }
@@ -51,6 +56,9 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// Sends a load on a connection that has room; or hands it to a loop that has a connection when this one
     /// has none; or queues it while one can be expected.
     func start(_ load: consuming Load) {
+        if load.isBatchable, state.ready > 0, gathered + queue.count < context.settings.queuedLoads {
+            return gather(load)
+        }
         if queue.isEmpty, let connection = nextConnection() { return connection.send(load) }
         if state.ready == 0, !load.isHandedOver, let other = routing.seat(insteadOf: seat) {
             load.isHandedOver = true
@@ -69,18 +77,26 @@ final class ConnectionPool: DatabaseConnectionOwner {
     private func nextConnection() -> DatabaseConnection? {
         let limit = context.settings.pipelineDepth
         if let filling, filling.isFilling, filling.depth < limit { return filling }
-        filling = nil
-        var leastDepth = limit
+        filling = leastBusy()
+        return filling
+    }
+
+    private func leastBusy() -> DatabaseConnection? {
+        var best: DatabaseConnection?
+        var leastDepth = context.settings.pipelineDepth
         for connection in connections where connection.depth < leastDepth {
-            filling = connection
+            best = connection
             leastDepth = connection.depth
         }
-        return filling
+        return best
     }
 
     /// Sends what waits as far as there is room. A load that nobody wants any more is dropped here, before it costs the
     /// database anything.
     private func pump() {
+        if gathered > 0 {
+            for place in gatherings.indices { sendGathered(at: place) }
+        }
         guard !queue.isEmpty else { return }
         while let connection = nextConnection(), let load = queue.popFirst() {
             if load.isWanted(at: loop.now) { connection.send(load) }
@@ -91,12 +107,61 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// Takes all that waits through ``start(_:)`` again: the state changed.
     private func reconsiderQueue() {
         var waiting = UniqueDeque<Load>()
+        queueGathered()
         swap(&waiting, &queue)
         while let load = waiting.popFirst() { start(load) }
         seat.publish(queued: queue.count)
     }
 
+    // MARK: Batches
+
+    /// Keeps a load for the end of this round.
+    private func gather(_ load: consuming Load) {
+        let place = load.place
+        let gathering = gatherings[place]
+        gathering.loads.append(load)
+        gathered += 1
+        guard !gathering.isDueAtRoundEnd else { return }
+        gathering.isDueAtRoundEnd = true
+        loop.enqueue { [weak self] in
+            gathering.isDueAtRoundEnd = false
+            self?.sendGathered(at: place)
+        }
+    }
+
+    /// Sends what gathered for a group as one query, unless as many of its queries are under way as there are
+    /// connections: then it goes on gathering until one of them returns. No timer: the wait is the database's.
+    private func sendGathered(at place: Int) {
+        let gathering = gatherings[place]
+        guard !gathering.isDueAtRoundEnd, let batch = context.getters[place].batch else { return }
+        while !gathering.loads.isEmpty, connections.reduce(0, { $0 + $1.count(at: place) }) < connections.count,
+            let connection = leastBusy()
+        {
+            var loads = UniqueDeque<Load>()
+            while loads.count < batch.max, let load = gathering.loads.popFirst() {
+                gathered -= 1
+                if load.isWanted(at: loop.now) { loads.append(load) }
+            }
+            guard var first = loads.popFirst() else { continue }
+            if !loads.isEmpty { first.lead(loads) }
+            connection.send(first)
+        }
+    }
+
+    /// Puts what gathered behind what waits.
+    private func queueGathered() {
+        for gathering in gatherings {
+            while let load = gathering.loads.popFirst() { queue.append(load) }
+        }
+        gathered = 0
+    }
+
     // MARK: What connections tell
+
+    func startUnbatched(_ load: consuming Load) {
+        load.isUnbatched = true
+        start(load)
+    }
 
     func connectionHasRoom(_ connection: DatabaseConnection) {
         pump()
@@ -120,6 +185,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
             if let oldest = loads.popFirst() { oldest.fail(LoadError.hung) }
         }
         while let load = loads.popFirst() { startAgain(load) }
+        if state.ready == 0, gathered > 0 { reconsiderQueue() }
     }
 
     /// Nobody knows how far a load came that was lost on its way. A second try is safe, as getters only read; a third
@@ -184,4 +250,11 @@ final class ConnectionPool: DatabaseConnectionOwner {
     private func publish() {
         seat.publish(ready: state.ready, connecting: state.connecting)
     }
+}
+
+/// Loads of one group that go out together.
+private final class Gathering {
+    var loads = UniqueDeque<Load>()
+    /// Whether they are looked at when the round ends; until then more may come.
+    var isDueAtRoundEnd = false
 }

@@ -24,19 +24,30 @@ public final class QueryGetter: Getter {
     public let returns: Returns
     /// What is sent: the SQL, wrapped.
     let statement: Statement
+    /// What is sent for several keys at once; nil when each is asked for by itself.
+    let batch: BatchStatement?
     private let parameterCount: Int
 
     private let route = AtomicLazyReference<Route>()
     private let description = AtomicLazyReference<GroupDescriptionBox>()
     private let degraded = Atomic<Bool>(false)
 
-    /// A getter for the group `name`. Never fails: what is wrong with `sql` is found by ``Database/describe()``.
-    public init(name: String, sql: String, returns: Returns) {
+    /// A getter for the group `name`. Never fails: what is wrong with the SQL is found by ``Database/describe()``.
+    ///
+    /// With a `batch`, keys that are asked for while a query of the group is under way go out together when it returns.
+    /// A group without key parts has no batch.
+    public init(name: String, sql: String, returns: Returns, batch: BatchQuery? = nil) {
         let text = QueryText(sql)
         self.name = name
         self.returns = returns
         parameterCount = text.parameterCount
         statement = Statement(of: text, group: name, returns: returns)
+        self.batch =
+            text.parameterCount == 0
+            ? nil
+            : batch.map {
+                BatchStatement($0, group: name, keyParts: text.parameterCount, returns: returns)
+            }
     }
 
     /// The number of parameters that the SQL has.

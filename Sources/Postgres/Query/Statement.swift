@@ -27,6 +27,11 @@ struct Statement: Sendable, Equatable {
             prefix = "select '[' || string_agg(row_to_json(pgs_row)::text, ',') || ']' from (\n"
             suffix = "\n) pgs_row"
         }
+        self.init(text, group: group, prefix: prefix, suffix: suffix)
+    }
+
+    /// `text` between two others.
+    init(_ text: QueryText, group: String, prefix: String, suffix: String) {
         sql = prefix + text.statement + suffix
         prefixLength = prefix.unicodeScalars.count
         userSQL = text.statement

@@ -106,3 +106,4 @@ extension Settings.Database: HasDefaults {}
 extension Settings.Listen: HasDefaults {}
 extension Settings.Log: HasDefaults {}
 extension Settings.Group: HasDefaults {}
+extension Settings.Group.Batch: HasDefaults {}

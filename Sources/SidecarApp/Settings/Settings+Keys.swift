@@ -52,6 +52,7 @@ extension Settings.Group {
         Key("query", \.query, optional: .text, "The file that the SQL stands in, a path from the settings file."),
         Key("sql", \.sql, .text, "The SQL itself, instead of a file."),
         Key("returns", \.returns, .choice, "What a reply holds: one row, one value, or all rows."),
+        Key("batch", \.batch, Batch.keys, "Loads several keys by one query."),
     ]
 
     /// What `defaults` can say for every group.
@@ -80,7 +81,15 @@ extension Settings.Group {
         Key(
             "max_queued_loads", \.maxQueuedLoads, .count(0...1_000_000),
             "Loads of the group that wait their turn; more fail at once."),
-        Key(later: "batch"),
         Key(later: "invalidate_on"),
+    ]
+}
+
+extension Settings.Group.Batch {
+    static let keys: [Key<Self>] = [
+        Key(
+            "query", \.query, optional: .text, "The file with the SQL for several keys, a path from the settings file."),
+        Key("sql", \.sql, .text, "That SQL itself, instead of a file."),
+        Key("max", \.max, .count(1...10_000), "Keys in one query at most."),
     ]
 }

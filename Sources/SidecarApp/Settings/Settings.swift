@@ -103,6 +103,8 @@ public struct Settings: Sendable, Equatable {
         public var sql = ""
         /// What a reply holds of the getter's result.
         public var returns = Returns.row
+        /// How several keys are loaded by one query; without SQL each is loaded by itself.
+        public var batch = Batch()
         /// An entry is never served after this; zero is no limit.
         public var ttl: Duration = .seconds(60)
         /// From this age on an entry is served at once and reloaded in the background; zero is never.
@@ -130,5 +132,18 @@ public struct Settings: Sendable, Equatable {
 
         /// The defaults, without a name and without SQL.
         public init() {}
+
+        /// A query that loads several keys.
+        public struct Batch: Sendable, Equatable {
+            /// The path of the file that the SQL stands in, relative to the settings file; nil when `sql` was given.
+            public var query: String?
+            /// The SQL; empty: there is no batch.
+            public var sql = ""
+            /// Keys in one query at most.
+            public var max = 256
+
+            /// No batch.
+            public init() {}
+        }
     }
 }

@@ -57,7 +57,10 @@ struct SettingsReader {
             var group = defaults
             group.name = pair.name
             section(pair.value, path, into: &group, Settings.Group.ownKeys + Settings.Group.sharedKeys)
-            readQuery(of: &group, path)
+            readQuery(group.query, into: &group.sql, path)
+            if places["\(path).batch"] != nil {
+                readQuery(group.batch.query, into: &group.batch.sql, "\(path).batch")
+            }
             return group
         }
     }

@@ -1,0 +1,55 @@
+/// The keys of a batch as parameters: for each part of a key one array, as PostgreSQL writes arrays (section 8.15 of its
+/// documentation), in the keys' order.
+struct KeyArrays {
+    private static let quote = UInt8(ascii: "\"")
+    private static let backslash = UInt8(ascii: "\\")
+
+    /// Each ends with a zero byte.
+    private var texts: [[UInt8]]
+
+    /// No keys of `partCount` parts.
+    init(partCount: Int) {
+        texts = Array(repeating: [], count: partCount)
+    }
+
+    /// The bytes of all of them.
+    var byteCount: Int { texts.reduce(0) { $0 + $1.count } }
+
+    /// Every element stands in quotes, in which only quotes and backslashes mean something.
+    mutating func append(_ key: KeyParts) {
+        var part = 0
+        for bytes in key.parts where part < texts.count {
+            texts[part].append(texts[part].isEmpty ? UInt8(ascii: "{") : UInt8(ascii: ","))
+            texts[part].append(Self.quote)
+            for byte in bytes {
+                if byte == Self.quote || byte == Self.backslash { texts[part].append(Self.backslash) }
+                texts[part].append(byte)
+            }
+            texts[part].append(Self.quote)
+            part += 1
+        }
+    }
+
+    /// To be called after the last key.
+    mutating func close() {
+        for part in texts.indices {
+            texts[part].append(UInt8(ascii: "}"))
+            texts[part].append(0)
+        }
+    }
+
+    /// As ``KeyParts/withParameters(_:)``.
+    func withParameters<Result>(_ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?) -> Result) -> Result {
+        // One after the other, so that one buffer holds them all and no closures nest.
+        let joined = texts.flatMap { $0 }.map { CChar(bitPattern: $0) }
+        return joined.withUnsafeBufferPointer { joined in
+            var starts: [UnsafePointer<CChar>?] = []
+            var offset = 0
+            for text in texts {
+                starts.append(joined.baseAddress.map { $0 + offset })
+                offset += text.count
+            }
+            return starts.withUnsafeBufferPointer { body(Int32(clamping: $0.count), $0.baseAddress) }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+import CacheCore
+import Foundation
+import Groundwork
+import Postgres
+import SidecarApp
+import Testing
+
+/// Loads that go out together: each has the answer that it would have had alone.
+@Suite(.timeLimit(.minutes(2)))
+struct BatchTests {
+    private func bench(_ getters: [QueryGetter], prepare: Bool = true, connections: Int = 1) async throws -> Bench {
+        let server = try await Server.shared()
+        let bench = try Bench(
+            server.url, loops: 1,
+            settings: {
+                $0.connections = connections
+                $0.prepare = prepare
+            }, getters)
+        #expect(await bench.eventually { $0.connectionsReady == connections })
+        return bench
+    }
+
+    /// Accounts 1, 2 and 3, by id.
+    private func accounts(_ returns: QueryGetter.Returns, max: Int = 256) -> QueryGetter {
+        let columns = returns == .value ? "owner" : "*"
+        return QueryGetter(
+            name: "g", sql: "select \(columns) from account where id = $1", returns: returns,
+            batch: BatchQuery(sql: "select id, \(columns) from account where id = any($1); -- all of them", max: max))
+    }
+
+    /// What each key is answered when it is asked for by the group's own SQL.
+    private func answersAlone(_ getter: QueryGetter, _ sql: String, _ keys: [String]) async throws -> [Answer] {
+        let alone = QueryGetter(name: getter.name, sql: sql, returns: getter.returns)
+        let bench = try await bench([alone])
+        let answers = await bench.loadTogether("g", keys)
+        await bench.stop()
+        return answers
+    }
+
+    @Test(arguments: QueryGetter.Returns.allCases, [true, false])
+    func `a batch is one query, and its answers are those of the group's own SQL`(
+        returns: QueryGetter.Returns, prepare: Bool
+    ) async throws {
+        let getter = accounts(returns)
+        let keys = ["1", "2", "3", "99", "-5"]
+        let columns = returns == .value ? "owner" : "*"
+        let expected = try await answersAlone(getter, "select \(columns) from account where id = $1", keys)
+        let bench = try await bench([getter], prepare: prepare)
+        #expect(await bench.loadTogether("g", keys) == expected)
+        #expect(Array(expected[3...]) == [.missing, .missing])
+        #expect(bench.database.status.loadsSent == 1)
+        await bench.stop()
+    }
+
+    @Test(arguments: QueryGetter.Returns.allCases)
+    func `the same key in other words has the same answer`(returns: QueryGetter.Returns) async throws {
+        let keys = ["2", "002", " 2", "3", "+3", "4"]
+        let columns = returns == .value ? "owner" : "*"
+        let expected = try await answersAlone(
+            accounts(returns), "select \(columns) from account where id = $1", keys)
+        let any = accounts(returns)
+        // This one gives a row for each word.
+        let joining = QueryGetter(
+            name: "g", sql: "select \(columns) from account where id = $1", returns: returns,
+            batch: BatchQuery(sql: "select k, \(columns) from unnest($1::int[]) k join account on id = k"))
+        for getter in [any, joining] {
+            let bench = try await bench([getter])
+            #expect(await bench.loadTogether("g", keys) == expected)
+            await bench.stop()
+        }
+    }
+
+    @Test func `bad keys among good ones fail alone, with the error that they have alone`() async throws {
+        let bench = try await bench([accounts(.value)])
+        #expect(await bench.described())
+        let answers = await bench.loadTogether("g", ["1", "x", "2", "99999999999", "3", "4"])
+        #expect(answers[0] == .text("Ada"))
+        #expect(answers[1] == .error(.badKey, "g: the key is not valid as integer (SQLSTATE 22P02)"))
+        #expect(answers[2].code == nil)
+        #expect(answers[3] == .error(.badKey, "g: the key is not valid as integer (SQLSTATE 22003)"))
+        #expect(answers[4] == .text("two\nlines"))
+        #expect(answers[5] == .missing)
+        #expect(bench.database.status.connectionsLost == 0)
+        await bench.stop()
+    }
+
+    @Test func `keys of two parts, and of every kind of text`() async throws {
+        let server = try await Server.shared()
+        _ = try await server.psql("create table pair(a text, b text, v int generated always as identity)")
+        let words = ["", "a", #"a"b"#, #"a\b"#, "{a,b}", "NULL", "null", "a,b", " a ", "é", "'", "a:b", "\n"]
+        let getter = QueryGetter(
+            name: "g", sql: "select a, b from pair where a = $1 and b = $2", returns: .row,
+            batch: BatchQuery(
+                sql: "select a, b, a, b from pair where (a, b) in (select * from unnest($1::text[], $2::text[]))"))
+        for word in words {
+            let quoted = word.replacing("'", with: "''")
+            _ = try await server.psql("insert into pair values ('x', '\(quoted)'), ('\(quoted)', 'y')")
+        }
+        let bench = try await bench([getter])
+        let keys = words.map { "x:\($0)" } + words.filter { $0 != "a:b" }.map { "\($0):y" } + ["x", "x:nowhere"]
+        let answers = await bench.loadTogether("g", keys)
+        for (key, answer) in zip(keys, answers.dropLast(2)) {
+            let parts = key.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard case .row(_, let fields) = answer else {
+                Issue.record("\(key): \(answer)")
+                continue
+            }
+            #expect(fields == ["a": parts[0], "b": parts[1]])
+        }
+        #expect(answers.suffix(2).first?.code == .badKey)
+        #expect(answers.last == .missing)
+        #expect(bench.database.status.loadsSent == 1)
+        await bench.stop()
+    }
+
+    @Test func `rows are in the query's order, several a key`() async throws {
+        let getter = QueryGetter(
+            name: "g", sql: "select name, role from member where team = $1 order by name desc", returns: .rows,
+            batch: BatchQuery(sql: "select team, name, role from member where team = any($1) order by name desc"))
+        let bench = try await bench([getter])
+        let answers = await bench.loadTogether("g", ["blue", "red"])
+        #expect(answers == [.missing, .text(#"[{"name":"c","role":null},{"name":"a:b","role":"lead"}]"#)])
+        #expect(bench.database.status.loadsSent == 1)
+        await bench.stop()
+    }
+
+    @Test func `more rows than one are the error that they are alone`() async throws {
+        let getter = QueryGetter(
+            name: "g", sql: "select name from member where team = $1", returns: .value,
+            batch: BatchQuery(sql: "select team, name from member where team = any($1)"))
+        let bench = try await bench([getter])
+        let answers = await bench.loadTogether("g", ["red", "blue"])
+        #expect(
+            answers == [.error(.query, "g: the query gives more than one row for this key, value wants one"), .missing])
+        await bench.stop()
+    }
+
+    @Test func `more keys than a batch holds go out in several, and while they are under way others gather`()
+        async throws
+    {
+        let getter = QueryGetter(
+            name: "g", sql: "select $1::int * 2", returns: .value,
+            batch: BatchQuery(sql: "select k, k * 2 from unnest($1::int[]) k", max: 10))
+        let bench = try await bench([getter], connections: 2)
+        let answers = await bench.loadTogether("g", (0..<95).map { "\($0)" })
+        #expect(answers == (0..<95).map { .text("\($0 * 2)") })
+        #expect(bench.database.status.loadsSent == 10)
+        await bench.stop()
+    }
+
+    @Test func `a key alone is asked for by the group's own SQL`() async throws {
+        let getter = QueryGetter(
+            name: "g", sql: "select 'alone'", returns: .value, batch: BatchQuery(sql: "select 1"))
+        let other = QueryGetter(
+            name: "h", sql: "select 'alone' where $1::text is not null", returns: .value,
+            batch: BatchQuery(sql: "select k, 'together' from unnest($1::text[]) k"))
+        let bench = try await bench([getter, other])
+        #expect(await bench.loadTogether("g", [""]) == [.text("alone")])
+        #expect(await bench.loadTogether("h", ["1"]) == [.text("alone")])
+        #expect(await bench.loadTogether("h", ["1", "2"]) == [.text("together"), .text("together")])
+        await bench.stop()
+    }
+
+    @Test func `a key of a batch that is invalidated on its way is delivered and not kept`() async throws {
+        let server = try await Server.shared()
+        let getter = QueryGetter(
+            name: "g", sql: "select $1::int", returns: .value,
+            batch: BatchQuery(sql: "select k, k from unnest($1::int[]) k, pg_sleep(0.5) s where s is not null"))
+        let bench = try await bench([getter])
+        async let answers = bench.loadTogether("g", ["1", "2", "3"])
+        let active =
+            "select count(*) from pg_stat_activity where query like '%pg_sleep(0.5) s%' and state = 'active' and pid <> pg_backend_pid()"
+        #expect(try await eventually(within: .seconds(10)) { try await server.psql(active).hasPrefix("1") })
+        let group = try #require(bench.groups["g"])
+        Array("2".utf8).withUnsafeBytes { _ = group.invalidate(RawSpan(_unsafeBytes: $0)) }
+        #expect(await answers == [.text("1"), .text("2"), .text("3")])
+        #expect(group.statistics.fenced == 1)
+        #expect(group.statistics.entries == 2)
+        await bench.stop()
+    }
+
+    @Test func `a batch whose connection is killed is sent once more`() async throws {
+        let server = try await Server.shared()
+        let getter = QueryGetter(
+            name: "g", sql: "select $1::int", returns: .value,
+            batch: BatchQuery(
+                sql: "select k, k from unnest($1::int[]) k, pg_sleep(1.5) killed_batch where killed_batch is not null"))
+        let bench = try await bench([getter])
+        async let answers = bench.loadTogether("g", ["1", "2", "3"])
+        let terminate =
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where query like '%killed_batch%' and pid <> pg_backend_pid() and state = 'active'"
+        #expect(try await eventually(within: .seconds(10)) { try await server.psql(terminate).hasPrefix("1") })
+        #expect(await answers == [.text("1"), .text("2"), .text("3")])
+        #expect(bench.database.status.connectionsLost == 1)
+        #expect(bench.database.status.loadsSent == 2)
+        await bench.stop()
+    }
+
+    @Test func `a schema change is healed for a batch`() async throws {
+        let server = try await Server.shared()
+        _ = try await server.psql("create table batched as select id from generate_series(0, 40) id")
+        let getter = QueryGetter(
+            name: "g", sql: "select * from batched where id = $1::int", returns: .row,
+            batch: BatchQuery(sql: "select id, * from batched where id = any($1)"))
+        let bench = try await bench([getter])
+        let keys = (0..<40).map { "\($0)" }
+        _ = await bench.loadTogether("g", keys)
+        _ = try await server.psql("alter table batched add column more int default 1")
+        for (index, answer) in await bench.loadTogether("g", keys).enumerated() {
+            #expect(answer == .row(#"{"id":\#(index),"more":1}"#, ["id": "\(index)", "more": "1"]))
+        }
+        #expect(bench.schemaChanges.all == ["g"])
+        await bench.stop()
+    }
+
+    @Test(
+        arguments: [
+            ("select id, owner from account", "batch: the query takes one array, $1, this one has 0 parameters"),
+            (
+                "select id from account where id = any($1)",
+                "batch: the query gives 1 columns: the key's (1), then those of the row"
+            ),
+            (
+                "select id, owner, owner from account where id = any($1)",
+                "batch: the query gives 2 columns, a value is one"
+            ),
+            ("select id, owner from nowhere where id = any($1)", "batch: relation \"nowhere\" does not exist"),
+            ("select id, owner from account where id = $1", "batch: function unnest(integer) does not exist"),
+        ])
+    func `a batch query that cannot work is told at the start`(sql: String, message: String) async throws {
+        let server = try await Server.shared()
+        let getter = QueryGetter(
+            name: "g", sql: "select owner from account where id = $1", returns: .value, batch: BatchQuery(sql: sql))
+        let bench = try Bench(server.url, loops: 1, [getter])
+        let descriptions = try await bench.database.describe()
+        #expect(descriptions.first?.mistake?.message == message)
+        await bench.stop()
+    }
+}
