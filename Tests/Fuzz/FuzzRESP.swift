@@ -28,6 +28,11 @@ func hearRequests(_ bytes: RawSpan, cut: Int) -> Outcome {
                 let rest = bytes.extracting(start..<end)
                 switch try parser.parse(rest) {
                 case .request(let byteCount):
+                    if let get = PlainGet(bytes, at: start) {
+                        let request = parser.request(in: rest)
+                        check(get.end - start == byteCount && request.count == 2, "a plain GET that is something else")
+                        check(request[1].byteCount == get.keyLength, "a plain GET of another key")
+                    }
                     digest(parser.request(in: rest), into: &outcome)
                     start += byteCount
                 case .empty(let byteCount):
