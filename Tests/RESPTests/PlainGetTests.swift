@@ -5,7 +5,9 @@ struct PlainGetTests {
     /// What the parser says of the request at the beginning of `bytes`: its length and its key, when it is a GET of one key.
     private func parsed(_ bytes: [UInt8]) -> (end: Int, key: [UInt8])? {
         var parser = RequestParser()
-        guard case .request(let count)? = try? parser.parse(bytes.span.bytes), parser.argumentCount == 2 else { return nil }
+        guard case .request(let count)? = try? parser.parse(bytes.span.bytes), parser.argumentCount == 2 else {
+            return nil
+        }
         let request = parser.request(in: bytes.span.bytes)
         guard request.commandWord == "get" else { return nil }
         return (count, request[1].withUnsafeBytes { Array($0) })
@@ -45,9 +47,11 @@ struct PlainGetTests {
     }
 
     @Test(arguments: [
-        "*2\r\n$3\r\nSET\r\n$1\r\nk\r\n", "*3\r\n$3\r\nGET\r\n$1\r\nk\r\n$1\r\nk\r\n", "*2\r\n$3\r\nGET\r\n$01\r\nk\r\n",
+        "*2\r\n$3\r\nSET\r\n$1\r\nk\r\n", "*3\r\n$3\r\nGET\r\n$1\r\nk\r\n$1\r\nk\r\n",
+        "*2\r\n$3\r\nGET\r\n$01\r\nk\r\n",
         "*2\r\n$3\r\nGET\r\n$-1\r\nk\r\n", "*2\r\n$3\r\nGET\r\n$2\r\nk\r\n\r\n", "*2\r\n$3\r\nGET\r\n$\r\nk\r\nxxxxx",
-        "*2\r\n$3\r\nGET\r\n$99999999999999999999\r\nk\r\n", "*2\r\n$4\r\nMGET\r\n$1\r\nk\r\n", "GET kkkkkkkkkkkkkkkkkkk\r\n",
+        "*2\r\n$3\r\nGET\r\n$99999999999999999999\r\nk\r\n", "*2\r\n$4\r\nMGET\r\n$1\r\nk\r\n",
+        "GET kkkkkkkkkkkkkkkkkkk\r\n",
     ])
     func `anything else is left to the parser`(text: String) {
         #expect(recognised(Array(text.utf8)) == nil)
