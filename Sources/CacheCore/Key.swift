@@ -13,6 +13,11 @@ public struct Key: Hashable, Sendable {
         bytes = Array(text.utf8)
     }
 
+    /// Feeds the bytes in one piece.
+    public func hash(into hasher: inout Hasher) {
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+    }
+
     /// A key that copies `span`.
     public init(copying span: RawSpan) {
         bytes = span.withUnsafeBytes { Array($0) }

@@ -52,13 +52,16 @@ public struct FlightTable<Key: Hashable, Waiter> {
 
     /// Joins the flight of `key`, or starts one. A nil `waiter` starts a flight that nobody waits for. O(1).
     public mutating func join(_ key: Key, _ waiter: Waiter?) -> Joined {
-        if let call = calls[key] {
-            if let waiter { call.waiters.append(waiter) }
-            return .follows(call)
+        var isNew = false
+        func start() -> Call<Waiter> {
+            isNew = true
+            return Call(waiter)
         }
-        let call = Call(waiter)
-        calls[key] = call
-        return .leads(call)
+        // Found or put in by one search: hashing the key is most of what this costs.
+        let call = { (call: inout Call<Waiter>) in call }(&calls[key, default: start()])
+        if isNew { return .leads(call) }
+        if let waiter { call.waiters.append(waiter) }
+        return .follows(call)
     }
 
     /// Takes those waiters of a flight out that `leaves` names.

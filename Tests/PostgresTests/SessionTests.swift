@@ -122,7 +122,7 @@ struct SessionTests {
 
     @Test func `loads beyond the queue's bound fail at once as busy`() async throws {
         let server = try await Server.shared()
-        let slow = QueryGetter(name: "slow", sql: "select pg_sleep(0.5)::text || $1", returns: .value)
+        let slow = QueryGetter(name: "slow", sql: "select pg_sleep(1.5)::text || $1", returns: .value)
         let bench = try Bench(
             server.url, loops: 1,
             settings: {

@@ -130,11 +130,12 @@ final class ConnectionPool: DatabaseConnectionOwner {
     }
 
     /// Sends what gathered for a group as one query, unless as many of its queries are under way as there are
-    /// connections: then it goes on gathering until one of them returns. No timer: the wait is the database's.
+    /// connections: then it goes on gathering until one of them returns. No timer: the wait is the database's. A full batch
+    /// does not get better by waiting; one more a connection is sent, so that the server has its next one at hand.
     private func sendGathered(at place: Int) {
         let gathering = gatherings[place]
         guard !gathering.isDueAtRoundEnd, let batch = context.getters[place].batch else { return }
-        while !gathering.loads.isEmpty, connections.reduce(0, { $0 + $1.count(at: place) }) < connections.count,
+        while !gathering.loads.isEmpty, hasTurn(place, isFull: gathering.loads.count >= batch.max),
             let connection = leastBusy()
         {
             var loads = UniqueDeque<Load>()
@@ -146,6 +147,11 @@ final class ConnectionPool: DatabaseConnectionOwner {
             if !loads.isEmpty { first.lead(loads) }
             connection.send(first)
         }
+    }
+
+    private func hasTurn(_ place: Int, isFull: Bool) -> Bool {
+        let underWay = connections.reduce(0) { $0 + $1.count(at: place) }
+        return underWay < connections.count * (isFull ? 2 : 1)
     }
 
     /// Puts what gathered behind what waits.

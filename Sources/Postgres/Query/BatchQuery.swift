@@ -53,7 +53,7 @@ extension Statement {
         let asked = "unnest(\(arrays)) with ordinality pgs_asked(\(keys), pgs_place)"
         let suffix =
             switch returns {
-            case .value: ") select pgs_place, pgs_batch.* from pgs_batch join \(asked) using (\(keys))"
+            case .value: ") select pgs_place, pgs_value from pgs_batch join \(asked) using (\(keys))"
             case .row: ") select pgs_place, \(json), pgs_batch.* from pgs_batch join \(asked) using (\(keys))"
             case .rows:
                 // Equal keys in other words (7 and 007) could each bring the rows of both.
@@ -65,6 +65,8 @@ extension Statement {
                 """
             }
         self.init(
-            text, group: group, prefix: "with pgs_batch(\(keys)) as materialized (\n", suffix: "\n" + suffix)
+            text, group: group,
+            prefix: "with pgs_batch(\(keys)\(returns == .value ? ", pgs_value" : "")) as materialized (\n",
+            suffix: "\n" + suffix)
     }
 }

@@ -13,7 +13,7 @@ extension QueryGetter {
     /// A batch's result as the values of its `count` keys, in their order; nil for those that the batch leaves open.
     ///
     /// Column 0 is the key's place in the batch, from 1. Next comes, for ``Returns/row``, the JSON, then the key's parts,
-    /// then the row's own; for ``Returns/value`` the key's parts, then the value; for ``Returns/rows`` the JSON, then how
+    /// then the row's own; for ``Returns/value`` the value; for ``Returns/rows`` the JSON, then how
     /// many equal keys were asked for.
     func outcomes(ofBatch result: borrowing PQResult, count: Int) -> [Outcome?] {
         var outcomes = [Outcome?](repeating: .success(.missing), count: count)
@@ -32,7 +32,7 @@ extension QueryGetter {
     private func outcome(ofBatch result: borrowing PQResult, _ row: Int, keyParts: Int) -> Outcome? {
         switch returns {
         case .row: rowOutcome(of: result, row, json: 1, firstColumn: 2 + keyParts)
-        case .value: result.columnCount == keyParts + 2 ? textOutcome(of: result, row, column: keyParts + 1) : nil
+        case .value: textOutcome(of: result, row, column: 1)
         case .rows: result.number(row: row, column: 2) == 1 ? textOutcome(of: result, row, column: 1) : nil
         }
     }
