@@ -6,6 +6,13 @@ import Testing
 struct LibraryTests {
     private let getter = HeldGetter()
 
+    /// A group whose callers wait long enough for a busy machine.
+    private func patientGroup() throws -> Group {
+        var settings = GroupSettings()
+        settings.loadTimeout = .seconds(50)
+        return try Group("g", settings: settings, getter: getter)
+    }
+
     /// Waits for a load to be held: the event that async callers cause on threads of their own.
     private func heldFlight() async -> FlightBox {
         while true {
@@ -15,7 +22,7 @@ struct LibraryTests {
     }
 
     @Test func `async callers share a load`() async throws {
-        let group = try Group("g", getter: getter)
+        let group = try patientGroup()
         async let values = withTaskGroup(of: String?.self) { tasks in
             for _ in 0..<50 { tasks.addTask { try? await group.get(Key("k")).map { string($0.text) } } }
             return await tasks.reduce(into: []) { $0.append($1) }
@@ -29,7 +36,7 @@ struct LibraryTests {
     }
 
     @Test func `a cancelled caller returns at once and the others get the answer`() async throws {
-        let group = try Group("g", getter: getter)
+        let group = try patientGroup()
         let leader = Task { try await group.get(Key("k")) }
         let flight = await heldFlight()
         let follower = Task { try await group.get(Key("k")) }
