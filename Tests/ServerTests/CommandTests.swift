@@ -209,8 +209,8 @@ struct CommandTests {
     @Test(arguments: [
         ("SET", "ERR SET is not supported: values come from PostgreSQL; change the row there"),
         ("expire", "ERR EXPIRE is not supported: how long an entry lives is a setting of its group"),
-        ("SUBSCRIBE", "ERR SUBSCRIBE is not in this version"),
-        ("PGS.HOT", "ERR PGS.HOT is not in this version"),
+        ("PUBLISH", "ERR PUBLISH is not supported: what is published here are keyspace events"),
+        ("PUBSUB", "ERR PUBSUB is not in this version"),
         ("CLUSTER", "ERR This instance has cluster support disabled"),
         ("NOSUCH", "ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b' "),
     ])
@@ -265,6 +265,49 @@ struct CommandTests {
             #expect(figures.contains(Reply.Entry(key: .bulk("gets"), value: .integer(3))))
             #expect(figures.contains(Reply.Entry(key: .bulk("loads"), value: .integer(1))))
             #expect(try client.ask("PGS.STATS", "x").text?.hasPrefix("ERR no group 'x'") == true)
+        }
+    }
+
+    @Test func `PGS.REFRESH loads although the key is in memory, and those who ask at once share the load`()
+        async throws
+    {
+        let getter = HeldGetter()
+        try await withServer([try served("word", getter)]) { server in
+            let clients = [try TestClient(server.path), try TestClient(server.path)]
+            try clients[0].send("GET", "word:a")
+            #expect(getter.finish("a", "old"))
+            #expect(try clients[0].receive() == .bulk("old"))
+            try clients[0].send("PGS.REFRESH", "word:a")
+            #expect(getter.waitForLoads(2))
+            try clients[1].send("PGS.REFRESH", "word:a")
+            try clients[1].send("PING")
+            #expect(!clients[1].hasInput(within: 20))
+            #expect(try TestClient(server.path).ask("GET", "word:a") == .bulk("old"))
+            #expect(getter.finish("a", "new"))
+            for client in clients { #expect(try client.receive() == .bulk("new")) }
+            #expect(try clients[1].receive() == .simpleString("PONG"))
+            #expect(try clients[0].ask("GET", "word:a") == .bulk("new"))
+            #expect(getter.loaded.count == 2)
+            #expect(try clients[0].ask("PGS.REFRESH", "what:a").text?.hasPrefix("ERR no group 'what'") == true)
+        }
+    }
+
+    @Test func `PGS.HOT lists what was asked for most`() async throws {
+        try await withClient { client, _ async throws in
+            #expect(try client.ask("PGS.HOT", "word") == .array([]))
+            for _ in 0..<2000 { try client.send("GET", "word:hot") }
+            for _ in 0..<2000 { _ = try client.receive() }
+            guard case .array(let hot) = try client.ask("PGS.HOT", "word", "1"), case .array(let pair)? = hot.first,
+                case .integer(let lookups)? = pair.last
+            else {
+                Issue.record("PGS.HOT does not answer with pairs")
+                return
+            }
+            #expect(hot.count == 1)
+            #expect(pair.first == .bulk("word:hot"))
+            #expect((500...4000).contains(lookups))
+            #expect(try client.ask("PGS.HOT", "word", "0").text?.hasPrefix("ERR value is out of range") == true)
+            #expect(try client.ask("PGS.HOT", "x").text?.hasPrefix("ERR no group 'x'") == true)
         }
     }
 }

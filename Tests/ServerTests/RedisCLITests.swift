@@ -29,6 +29,32 @@ struct RedisCLITests {
         }
     }
 
+    @Test(arguments: ["-2", "-3"])
+    func `redis-cli shows keyspace events`(_ version: String) async throws {
+        try await withServer([try served("word", HeldGetter { .text($0) })]) { server async throws in
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: redisCLI)
+            process.arguments = ["-s", server.path, version, "PSUBSCRIBE", "__key*@0__:*"]
+            let output = Pipe()
+            process.standardOutput = output
+            process.standardInput = Pipe()
+            try process.run()
+            defer { process.terminate() }
+            var shown = ""
+            func show(_ wanted: String) throws {
+                while !shown.contains(wanted) {
+                    let data = output.fileHandleForReading.availableData
+                    guard !data.isEmpty else { throw TestClient.Failure(description: "redis-cli ended: \(shown)") }
+                    shown += String(decoding: data, as: UTF8.self)
+                }
+            }
+            try show("psubscribe\n__key*@0__:*\n1\n")
+            _ = try TestClient(server.path).ask("GET", "word:a")
+            try show("pmessage\n__key*@0__:*\n__keyspace@0__:word:a\nloaded\n")
+            try show("pmessage\n__key*@0__:*\n__keyevent@0__:loaded\nword:a\n")
+        }
+    }
+
     private func run(_ server: TestServer, _ arguments: String..., input: String = "") throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: redisCLI)

@@ -147,6 +147,29 @@ struct RequestTests {
         }
     }
 
+    @Test func `past the deadline the last value is served where the group says so`() async throws {
+        let getter = HeldGetter()
+        let group = try served("word", getter) { settings in
+            settings.timeToLive = .milliseconds(40)
+            settings.staleIfError = .seconds(600)
+            settings.loadTimeout = .milliseconds(500)
+        }
+        try await withServer([group]) { server in
+            let client = try TestClient(server.path)
+            try client.send("HELLO", "3")
+            _ = try client.receive()
+            try client.send("MGET", "word:a")
+            #expect(getter.finish("a", "old"))
+            #expect(try client.receive() == .array([.bulk("old")]))
+            #expect(eventually { (try? client.ask("TTL", "word:a")) == .integer(-2) })
+            #expect(try client.ask("GET", "word:a") == .bulk("old"))
+            #expect(group.group.statistics.staleHits == 1)
+            #expect(server.server.statistics.timeouts == 0)
+            #expect(try client.ask("DEL", "word:a") == .integer(1))
+            #expect(try client.ask("GET", "word:a").text?.hasPrefix("TIMEOUT ") == true)
+        }
+    }
+
     @Test func `a client that goes leaves its flight, and the others get their answer`() async throws {
         let getter = HeldGetter()
         let group = try served("word", getter)

@@ -31,7 +31,8 @@ extension ClientConnection {
         if let next { expectAlarm(by: next) }
     }
 
-    /// Ends the waiting of those past their deadline; their loads go on. Returns the next deadline.
+    /// Ends the waiting of those past their deadline, with the last value where the group's rules allow, else with an error;
+    /// their loads go on. Returns the next deadline.
     private func failOverdue(at now: Instant) -> Instant? {
         var next: Instant?
         for hole in replies.pendingReplies.flatMap(\.holes) where hole.outcome == nil {
@@ -40,8 +41,12 @@ extension ClientConnection {
                 continue
             }
             clients.abandon(hole)
-            clients.counters.timeouts.add(1)
-            hole.fill(.failure(LoadError(.timedOut, Self.overdue(hole.group))))
+            if let value = hole.standIn(at: now) {
+                hole.fill(.success(value))
+            } else {
+                clients.counters.timeouts.add(1)
+                hole.fill(.failure(LoadError(.timedOut, Self.overdue(hole.group))))
+            }
         }
         return next
     }

@@ -89,7 +89,7 @@ extension ClientConnection {
         var count = 0
         do throws(ProtocolError) {
             requests: while isReading {
-                if isAuthenticated, parser.isAtBeginning {
+                if mayAskAnything, parser.isAtBeginning {
                     let run = executeGets(bytes, from: used, limit: parser.requestLimit, &reply)
                     used = run.end
                     count += run.count
@@ -128,8 +128,8 @@ extension ClientConnection {
         if let command = CommandTable.standard.command(named: request[0]) {
             if !command.accepts(request.count) {
                 reply.bytes.appendError(ErrorText.wrongNumberOfArguments(command.type.name))
-            } else if !isAuthenticated, !command.needsNoPassword {
-                reply.bytes.appendError(ErrorText.noAuthentication)
+            } else if !mayAskAnything, let refusal = refusal(of: command) {
+                reply.bytes.appendError(refusal)
             } else {
                 command.type.run(request, for: self, reply: &reply)
             }

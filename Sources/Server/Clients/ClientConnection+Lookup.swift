@@ -38,7 +38,19 @@ extension ClientConnection {
         }
         // Done in most cases; a copied hit may have brought a refresh.
         guard let decision else { return }
-        if let hit = settle(decision, place, &reply, write: Self.writeText) {
+        if let hit = settle(decision, of: key, place, &reply, write: Self.writeText) {
+            Self.write(hit, to: &reply, version)
+        }
+    }
+
+    /// Loads a key now, and appends its text, or the error, or a hole for them.
+    func appendRefreshedText(of key: RawSpan, to reply: inout ReplyBuffer) {
+        guard let place = locate(key, &reply) else { return }
+        let key = key.extracting(droppingFirst: place.keyOffset)
+        let deadline = now.advanced(byNanoseconds: place.loadNanoseconds)
+        let waiter = Waiter(clients, token: clients.nextToken, deadline: deadline)
+        let lookup = keyspace.groups[place.group].group.refresh(key, waiter: waiter)
+        if let hit = settle(lookup, of: key, place, &reply, write: Self.writeText) {
             Self.write(hit, to: &reply, version)
         }
     }
@@ -70,7 +82,9 @@ extension ClientConnection {
             return
         }
         var count = 0
-        let hit = settle(lookup(key, at: place, .fields, count: &count), place, &reply) { outcome, reply, version in
+        let inGroup = key.extracting(droppingFirst: place.keyOffset)
+        let hit = settle(lookup(key, at: place, .fields, count: &count), of: inGroup, place, &reply) {
+            outcome, reply, version in
             switch outcome {
             case .success(let value): write(Fields(value.fields), &reply, version)
             case .failure(let error): reply.bytes.appendError(error.reply)
@@ -113,9 +127,10 @@ extension ClientConnection {
         return place.lookup(key, hash, form, at: now, waiter: waiter, into: &output)
     }
 
-    /// Gives back a hit; for a miss leaves a hole that `write` fills, and starts the load when that falls to this client.
+    /// Gives back a hit on `key` of the group; for a miss leaves a hole that `write` fills, and starts the load when that falls to this client.
     func settle(
-        _ lookup: consuming Lookup, _ place: KeyPlace, _ reply: inout ReplyBuffer, write: @escaping Hole.Writer
+        _ lookup: consuming Lookup, of key: RawSpan, _ place: KeyPlace, _ reply: inout ReplyBuffer,
+        write: @escaping Hole.Writer
     ) -> Hit? {
         switch consume lookup {
         case .hit(let hit): return hit
@@ -123,19 +138,21 @@ extension ClientConnection {
             load(flight)
             return hit
         case .follows(let ticket):
-            leaveHole(ticket, place, &reply, write)
+            leaveHole(ticket, key, place, &reply, write)
         case .leads(let flight, let ticket):
-            leaveHole(ticket, place, &reply, write)
+            leaveHole(ticket, key, place, &reply, write)
             load(flight)
         }
         return nil
     }
 
     private func leaveHole(
-        _ ticket: Ticket, _ place: KeyPlace, _ reply: inout ReplyBuffer, _ write: @escaping Hole.Writer
+        _ ticket: Ticket, _ key: RawSpan, _ place: KeyPlace, _ reply: inout ReplyBuffer, _ write: @escaping Hole.Writer
     ) {
+        let group = keyspace.groups[place.group].group
         let hole = Hole(
-            token: clients.nextToken, group: keyspace.groups[place.group].group, ticket: ticket,
+            token: clients.nextToken, group: group, ticket: ticket,
+            standInKey: group.settings.staleIfError > .zero ? Key(copying: key) : nil,
             deadline: now.advanced(byNanoseconds: place.loadNanoseconds), write: write)
         clients.add(hole)
         reply.append(hole)

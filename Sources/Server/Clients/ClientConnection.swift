@@ -33,9 +33,14 @@ final class ClientConnection: EventSource {
     var hasPosted = false
 
     /// The protocol's version that the client chose.
-    var version = ProtocolVersion.resp2
+    var version = ProtocolVersion.resp2 { didSet { updatePermission() } }
     /// Whether the client gave the password, or none is asked for.
-    var isAuthenticated: Bool
+    var isAuthenticated: Bool { didSet { updatePermission() } }
+    /// What the client subscribed to.
+    var subscriptions = Subscriptions() { didSet { updatePermission() } }
+    /// Whether no command is refused for what the connection is like; else ``refusal(of:)`` tells which. One field, as it
+    /// is looked at for each request.
+    private(set) var mayAskAnything: Bool
 
     var phase = Phase.open
     /// A bound is reached: no request is read until the client took half of what waits for it.
@@ -60,7 +65,12 @@ final class ClientConnection: EventSource {
         keyspace = clients.context.keyspace
         self.place = place
         isAuthenticated = clients.context.settings.password == nil
+        mayAskAnything = isAuthenticated
         lastProgress = clients.loop.now
+    }
+
+    private func updatePermission() {
+        mayAskAnything = isAuthenticated && !isInSubscribedMode
     }
 
     func start() throws(SystemError) {

@@ -15,6 +15,8 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     let loop: EventLoop
     let context: ServerContext
     let counters: LoopCounters
+    /// Those who are told of events.
+    let subscribers: Subscribers
     private let index: Int
 
     /// Where recv(2) writes when a client's last request was complete.
@@ -54,6 +56,7 @@ final class Clients: OutcomeSink, @unchecked Sendable {
         self.index = index
         self.context = context
         counters = context.counters[index]
+        subscribers = Subscribers(on: loop, counters: counters, context: context)
         parser = RequestParser(limits: RequestLimits(requestBytes: context.settings.maxRequest))
         // Kept by the loop until that ends. (A weak reference would make every retain of this object take the slow path.)
         loop.submit { [self] in
@@ -95,6 +98,7 @@ final class Clients: OutcomeSink, @unchecked Sendable {
             connections[place] = last
             last.place = place
         }
+        subscribers.remove(connection)
         context.directory.remove(connection.id)
         context.clientLeft()
         if connections.isEmpty { reportEmpty() }

@@ -10,18 +10,21 @@ protocol Command: SendableMetatype {
     static var keys: KeyPositions { get }
     /// Whether it may be asked before the password was given.
     static var needsNoPassword: Bool { get }
+    /// Whether a client that subscribed may ask it in RESP2.
+    static var isForSubscribers: Bool { get }
     /// What it is about, for `COMMAND DOCS`.
     static var topic: CommandTopic { get }
     /// One sentence on what it does.
     static var summary: String { get }
 
-    /// Executes one request and appends exactly one reply. The number of arguments fits ``arity``.
+    /// Executes one request and appends exactly one reply; (un)subscribing, one for each name. The number of arguments fits ``arity``.
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer)
 }
 
 extension Command {
     static var keys: KeyPositions { .none }
     static var needsNoPassword: Bool { false }
+    static var isForSubscribers: Bool { false }
 }
 
 /// Where keys stand among a command's arguments.
@@ -45,6 +48,7 @@ enum CommandTopic: String {
     case connection
     case generic
     case hash
+    case pubsub
     case server
     case string
 }

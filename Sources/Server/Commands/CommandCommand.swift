@@ -56,7 +56,9 @@ enum CommandCommand: Command {
             reply.bytes.appendArrayHeader(10)
             reply.bytes.appendBulk(command.name)
             reply.bytes.appendInteger(command.arity)
-            let flags = command.needsNoPassword ? ["readonly", "fast", "no_auth"] : ["readonly", "fast"]
+            let flags =
+                [command.topic == .pubsub ? "pubsub" : "readonly", "fast"]
+                + (command.needsNoPassword ? ["no_auth"] : [])
             reply.bytes.appendSetHeader(flags.count, version)
             for flag in flags { reply.bytes.appendBulk(flag) }
             let (first, last, step) = command.keys.positions

@@ -6,14 +6,17 @@ struct CommandTable: Sendable {
     static let served: [any Command.Type] = [
         // Asking.
         Get.self, MGet.self, HGetAll.self, HGet.self, HMGet.self, Exists.self, Peek.self,
+        Refresh.self,
         // What is in memory.
         TTL.self, PTTL.self, Touch.self, DBSize.self, Scan.self,
         // Invalidating.
         Del.self, Unlink.self, FlushDB.self, FlushAll.self, FlushGroup.self,
+        // Keyspace events.
+        Subscribe.self, Unsubscribe.self, PSubscribe.self, PUnsubscribe.self,
         // The connection.
         Ping.self, Echo.self, Hello.self, Auth.self, Select.self, Client.self, Reset.self, Quit.self,
         // The server.
-        Info.self, Config.self, CommandCommand.self, Statistics.self,
+        Info.self, Config.self, CommandCommand.self, Statistics.self, Hot.self,
     ]
 
     /// The table of ``served``.
@@ -24,6 +27,7 @@ struct CommandTable: Sendable {
         let word: CommandWord
         let type: any Command.Type
         let needsNoPassword: Bool
+        let isForSubscribers: Bool
         private let least: Int
         private let most: Int
 
@@ -31,6 +35,7 @@ struct CommandTable: Sendable {
             self.type = type
             word = CommandWord(Array(type.name.utf8).span.bytes)
             needsNoPassword = type.needsNoPassword
+            isForSubscribers = type.isForSubscribers
             least = abs(type.arity)
             most = type.arity < 0 ? .max : type.arity
         }

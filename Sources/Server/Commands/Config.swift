@@ -41,6 +41,8 @@ enum Config: Command {
             ("maxclients", "\(context.settings.maxClients)"),
             ("maxmemory", "\(context.information.memoryLimit)"), ("maxmemory-policy", "allkeys-lru"),
             ("proto-max-bulk-len", "\(context.settings.maxRequest)"), ("timeout", "0"),
+            // All of them, with nothing to turn on: who subscribes is told.
+            ("notify-keyspace-events", "AKE"),
             ("unixsocket", context.settings.socket), ("unixsocketperm", String(context.settings.mode, radix: 8)),
         ]
     }

@@ -33,7 +33,8 @@ enum Exists: Command {
             }
             var count = 0
             let lookup = client.lookup(request[index], at: place, .none, count: &count)
-            let hit = client.settle(lookup, place, &reply) { outcome, reply, _ in
+            let key = request[index].extracting(droppingFirst: place.keyOffset)
+            let hit = client.settle(lookup, of: key, place, &reply) { outcome, reply, _ in
                 switch outcome {
                 case .success(let value): tally.found += value.isMissing ? 0 : 1
                 case .failure(let error): tally.error = tally.error ?? error.reply

@@ -72,6 +72,7 @@ enum Info: Command {
             ("total_commands_processed", "\(server.commands)"), ("protocol_errors", "\(server.protocolErrors)"),
             ("load_timeouts", "\(server.timeouts)"), ("slow_readers_closed", "\(server.slowReaders)"),
             ("keyspace_hits", "\(groups.hits + groups.negativeHits)"), ("keyspace_misses", "\(groups.misses)"),
+            ("stale_hits", "\(groups.staleHits)"), ("refreshes", "\(groups.refreshes)"),
             ("expired_keys", "\(groups.expirations)"), ("evicted_keys", "\(groups.evictions)"),
             ("invalidated_keys", "\(groups.invalidations)"), ("loads", "\(groups.loads)"),
             ("load_errors", "\(groups.loadErrors)"),

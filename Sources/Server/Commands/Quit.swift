@@ -5,6 +5,7 @@ enum Quit: Command {
     static let name = "quit"
     static let arity = -1
     static let needsNoPassword = true
+    static let isForSubscribers = true
     static let topic = CommandTopic.connection
     static let summary = "Closes the connection."
 

@@ -66,17 +66,12 @@ enum Scan: Command {
         while index < groups.count, keys.count < count {
             let group = groups[index].group
             let page = group.keys(from: within, count: count - keys.count, at: client.now)
-            keys += page.keys.map { wireKey(group, $0) }
+            keys += page.keys.map { group.wireKey($0) }
             let (next, overflow) = page.next.multipliedReportingOverflow(by: groups.count)
             if page.next != 0, !overflow, next <= Int.max - index { return (keys, next + index) }
             index += 1
             within = 0
         }
         return (keys, index < groups.count ? index : 0)
-    }
-
-    private static func wireKey(_ group: Group, _ key: Key) -> [UInt8] {
-        let name = Array(group.name.utf8)
-        return group.getter.keyParts == 0 ? name : name + [UInt8(ascii: ":")] + key.bytes
     }
 }

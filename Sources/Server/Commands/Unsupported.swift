@@ -12,6 +12,8 @@ enum Unsupported {
         case .lifetime:
             return "ERR \(name.uppercased()) is not supported: how long an entry lives is a setting of its group"
         case .later: return ErrorText.notInThisVersion(name)
+        case .publishing:
+            return "ERR \(name.uppercased()) is not supported: what is published here are keyspace events"
         case .transaction:
             return "ERR \(name.uppercased()) is not supported: send the requests as a plain pipeline "
                 + "(in redis-py: pipeline(transaction=False))"
@@ -26,6 +28,7 @@ enum Unsupported {
         case write
         case lifetime
         case later
+        case publishing
         case transaction
         case cluster
         case script
@@ -51,13 +54,8 @@ enum Unsupported {
                 pexpiretime
                 """
             ),
-            (
-                .later,
-                """
-                pgs.hot pgs.refresh psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe sunsubscribe \
-                unsubscribe
-                """
-            ),
+            (.later, "pubsub ssubscribe sunsubscribe"),
+            (.publishing, "publish spublish"),
             (.transaction, "discard exec multi unwatch watch"),
             (.cluster, "asking cluster readonly readwrite"),
             (.script, "eval eval_ro evalsha evalsha_ro fcall fcall_ro function script"),

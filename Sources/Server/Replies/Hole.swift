@@ -11,7 +11,9 @@ final class Hole {
     let token: UInt64
     let group: Group
     let ticket: Ticket
-    /// When the client gets an error instead.
+    /// The key, when an older value may stand in for the load's.
+    private let standInKey: Key?
+    /// When the client gets that, or an error, instead.
     let deadline: Instant
     let write: Writer
 
@@ -20,12 +22,18 @@ final class Hole {
     /// The reply that it is part of, from when the command that made it returned.
     weak var reply: PendingReply?
 
-    init(token: UInt64, group: Group, ticket: Ticket, deadline: Instant, write: @escaping Writer) {
+    init(token: UInt64, group: Group, ticket: Ticket, standInKey: Key?, deadline: Instant, write: @escaping Writer) {
         self.token = token
         self.group = group
         self.ticket = ticket
+        self.standInKey = standInKey
         self.deadline = deadline
         self.write = write
+    }
+
+    /// The older value that the group's rules allow in place of one that comes too late.
+    func standIn(at now: Instant) -> Value? {
+        standInKey.flatMap { group.standIn(for: $0.bytes.span.bytes, at: now) }
     }
 
     /// Takes the first outcome: the load's, or the deadline's.

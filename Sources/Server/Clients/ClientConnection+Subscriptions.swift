@@ -1,0 +1,111 @@
+import Logging
+import RESP
+
+/// Redis' publish and subscribe, as far as it is about keyspace events.
+extension ClientConnection {
+    /// Messages are sent once there is so much of them.
+    private static let sendThreshold = 16 << 10
+
+    /// Whether only the few commands may be asked that RESP2 has for a client that subscribed: it can tell a message from a
+    /// reply only because there are no other replies. In RESP3 messages are pushes.
+    var isInSubscribedMode: Bool {
+        switch version {
+        case .resp2: !subscriptions.isEmpty
+        case .resp3: false
+        }
+    }
+
+    /// Why a command can't be asked now; nil: it can.
+    func refusal(of command: CommandTable.Entry) -> String? {
+        if !isAuthenticated, !command.needsNoPassword { return ErrorText.noAuthentication }
+        if isInSubscribedMode, !command.isForSubscribers {
+            return "ERR Can't execute '\(command.type.name)': only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT / RESET "
+                + "are allowed in this context"
+        }
+        return nil
+    }
+
+    /// Subscribes to what the request names; appends one reply for each.
+    func subscribe(to kind: Subscriptions.Kind, _ request: Request, word: String, _ reply: inout ReplyBuffer) {
+        var byteCount = 0
+        for index in 1..<request.count { byteCount += request[index].byteCount }
+        guard subscriptions.hasRoom(count: request.count - 1, byteCount: byteCount) else {
+            reply.bytes.appendError("ERR a client's subscriptions may take at most \(Subscriptions.limit) bytes")
+            return
+        }
+        for index in 1..<request.count {
+            subscriptions.insert(request[index].withUnsafeBytes { Array($0) }, kind)
+            confirm(word, request[index], to: &reply)
+        }
+        clients.subscribers.update(self)
+    }
+
+    /// Ends the subscriptions that the request names, or all of the kind when it names none; appends one reply for each.
+    func unsubscribe(from kind: Subscriptions.Kind, _ request: Request, word: String, _ reply: inout ReplyBuffer) {
+        if request.count > 1 {
+            for index in 1..<request.count {
+                subscriptions.remove(request[index].withUnsafeBytes { Array($0) }, kind)
+                confirm(word, request[index], to: &reply)
+            }
+        } else if subscriptions.names(kind).isEmpty {
+            confirm(word, nil, to: &reply)
+        } else {
+            for name in subscriptions.names(kind) {
+                subscriptions.remove(name, kind)
+                confirm(word, name.span.bytes, to: &reply)
+            }
+        }
+        clients.subscribers.update(self)
+    }
+
+    private func confirm(_ word: String, _ name: RawSpan?, to reply: inout ReplyBuffer) {
+        reply.bytes.appendPushHeader(3, version)
+        reply.bytes.appendBulk(word)
+        if let name { reply.bytes.appendBulk(name) } else { reply.bytes.appendNull(version) }
+        reply.bytes.appendInteger(subscriptions.count)
+    }
+
+    /// Sends those messages that the client subscribed to. To be called between events.
+    func tell(_ messages: [KeyspaceEvent.Message]) {
+        for message in messages {
+            guard phase == .open else { return }
+            append(message)
+            if clients.reply.byteCount >= Self.sendThreshold { sendMessages() }
+        }
+        sendMessages()
+    }
+
+    private func append(_ message: KeyspaceEvent.Message) {
+        if subscriptions.channels.contains(message.channel) {
+            clients.reply.bytes.appendPushHeader(3, version)
+            clients.reply.bytes.appendBulk("message")
+            append(message.channel, message.text)
+        }
+        for pattern in subscriptions.patterns where Glob.matches(message.channel, pattern) {
+            clients.reply.bytes.appendPushHeader(4, version)
+            clients.reply.bytes.appendBulk("pmessage")
+            clients.reply.bytes.appendBulk(pattern.span.bytes)
+            append(message.channel, message.text)
+        }
+    }
+
+    private func append(_ channel: [UInt8], _ text: [UInt8]) {
+        clients.reply.bytes.appendBulk(channel.span.bytes)
+        clients.reply.bytes.appendBulk(text.span.bytes)
+    }
+
+    private func sendMessages() {
+        guard !clients.reply.isEmpty else { return }
+        transmit(&clients.reply)
+        // It can't be asked to wait: events don't.
+        if replies.byteCount > clients.context.settings.maxOutput { return closeAsSlowReader() }
+        settle()
+    }
+
+    /// Closes because the client doesn't take what it is sent.
+    func closeAsSlowReader() {
+        clients.counters.slowReaders.add(1)
+        clients.context.logger.debug("client \(id) does not read what it subscribed to: closed")
+        close()
+    }
+}

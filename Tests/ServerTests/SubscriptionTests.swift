@@ -1,0 +1,162 @@
+import Foundation
+import RESP
+import Server
+import Synchronization
+import Testing
+
+@testable import CacheCore
+
+/// Keyspace events, as subscribers get them.
+@Suite(.timeLimit(.minutes(1)))
+struct SubscriptionTests {
+    private func words(_ settings: (inout GroupSettings) -> Void = { _ in }) throws -> ServedGroup {
+        try served("word", HeldGetter { .text($0) }, settings: settings)
+    }
+
+    private func array(_ texts: String...) -> Reply { .array(texts.map { .bulk($0) }) }
+    private func push(_ texts: String...) -> Reply { .push(texts.map { .bulk($0) }) }
+
+    @Test func `a subscriber hears what happens to keys, on any loop`() async throws {
+        let words = try words { $0.timeToLive = .milliseconds(40) }
+        let now = try served("now", HeldGetter(keyParts: 0) { _ in .text("noon") })
+        try await withServer([words, now]) { server in
+            for _ in 0..<2 {
+                let (subscriber, asking) = (try TestClient(server.path), try TestClient(server.path))
+                let loaded = "__keyevent@0__:loaded"
+                #expect(
+                    try subscriber.ask("SUBSCRIBE", loaded, "__keyspace@0__:word:a")
+                        == .array([.bulk("subscribe"), .bulk(loaded), .integer(1)]))
+                #expect(
+                    try subscriber.receive()
+                        == .array([.bulk("subscribe"), .bulk("__keyspace@0__:word:a"), .integer(2)]))
+                _ = try asking.ask("GET", "now")
+                #expect(try subscriber.receive() == array("message", loaded, "now"))
+                _ = try asking.ask("GET", "word:a")
+                #expect(try subscriber.receive() == array("message", "__keyspace@0__:word:a", "loaded"))
+                #expect(try subscriber.receive() == array("message", loaded, "word:a"))
+                #expect(eventually { (try? asking.ask("TTL", "word:a")) == .integer(-2) })
+                #expect(try subscriber.receive() == array("message", "__keyspace@0__:word:a", "expired"))
+                _ = try asking.ask("DEL", "now")
+                // Takes the next loop in the next turn.
+                _ = try TestClient(server.path).ask("PING")
+            }
+        }
+    }
+
+    @Test func `in RESP3 events are pushes, also those of the client's own requests, between its replies`() async throws
+    {
+        try await withServer([try words()]) { server in
+            let client = try TestClient(server.path)
+            _ = try client.ask("HELLO", "3")
+            #expect(
+                try client.ask("PSUBSCRIBE", "__keyevent@0__:[li]*")
+                    == .push([.bulk("psubscribe"), .bulk("__keyevent@0__:[li]*"), .integer(1)]))
+            try client.send("GET", "word:a")
+            let both = [try client.receive(), try client.receive()]
+            #expect(both.contains(.bulk("a")))
+            #expect(both.contains(push("pmessage", "__keyevent@0__:[li]*", "__keyevent@0__:loaded", "word:a")))
+            #expect(try client.ask("DEL", "word:a") == .integer(1))
+            #expect(
+                try client.receive()
+                    == push("pmessage", "__keyevent@0__:[li]*", "__keyevent@0__:invalidated", "word:a"))
+            #expect(try client.ask("PING") == .simpleString("PONG"))
+        }
+    }
+
+    @Test func `in RESP2 a subscriber may ask little else`() async throws {
+        try await withServer([try words()]) { server in
+            let client = try TestClient(server.path)
+            let requests = [
+                ["SUBSCRIBE", "c"], ["GET", "word:a"], ["get", "word:a"], ["PING"], ["PING", "x"], ["ECHO", "x"],
+            ]
+            try client.send(raw: requests.flatMap { TestClient.encoded($0) })
+            #expect(try client.receive() == .array([.bulk("subscribe"), .bulk("c"), .integer(1)]))
+            for _ in 0..<2 {
+                #expect(try client.receive().text?.hasPrefix("ERR Can't execute 'get': only (P)SUBSCRIBE ") == true)
+            }
+            #expect(try client.receive() == array("pong", ""))
+            #expect(try client.receive() == array("pong", "x"))
+            #expect(try client.receive().text?.hasPrefix("ERR Can't execute 'echo'") == true)
+            #expect(
+                try client.ask("UNSUBSCRIBE") == .array([.bulk("unsubscribe"), .bulk("c"), .integer(0)]))
+            #expect(try client.ask("PUNSUBSCRIBE") == .array([.bulk("punsubscribe"), .null, .integer(0)]))
+            #expect(try client.ask("GET", "word:a") == .bulk("a"))
+            _ = try client.ask("SUBSCRIBE", "c")
+            #expect(try client.ask("RESET") == .simpleString("RESET"))
+            #expect(try client.ask("PING") == .simpleString("PONG"))
+            _ = try client.ask("SUBSCRIBE", "c")
+            #expect(try client.ask("QUIT") == .simpleString("OK"))
+            #expect(try client.isAtEnd())
+        }
+    }
+
+    @Test func `groups are observed while somebody subscribes to their events, and only then`() async throws {
+        let words = try words()
+        func isObserved() -> Bool { words.group.isObserved.load(ordering: .relaxed) }
+        try await withServer([words]) { server in
+            let client = try TestClient(server.path)
+            #expect(!isObserved())
+            _ = try client.ask("SUBSCRIBE", "news")
+            #expect(!isObserved())
+            _ = try client.ask("SUBSCRIBE", "__keyevent@0__:evicted")
+            #expect(isObserved())
+            let other = try TestClient(server.path)
+            _ = try other.ask("PSUBSCRIBE", "*")
+            _ = try client.ask("UNSUBSCRIBE", "__keyevent@0__:evicted")
+            #expect(isObserved())
+            #expect(try other.ask("QUIT") == .simpleString("OK"))
+            #expect(try other.isAtEnd())
+            #expect(eventually { !isObserved() })
+        }
+    }
+
+    @Test func `a subscriber that does not read is closed at its bound, the others are not`() async throws {
+        try await withServer([try words()], loops: 1, configure: { $0.maxOutput = 1 << 20 }) { server in
+            let (slow, fast) = (try TestClient(server.path), try TestClient(server.path))
+            for client in [slow, fast] { _ = try client.ask("SUBSCRIBE", "__keyevent@0__:loaded") }
+            let asking = try TestClient(server.path)
+            let padding = String(repeating: "k", count: 1000)
+            for index in 0..<2500 {
+                #expect(try asking.ask("EXISTS", "word:\(padding)\(index)") == .integer(1))
+                #expect(try fast.receive() == array("message", "__keyevent@0__:loaded", "word:\(padding)\(index)"))
+            }
+            #expect(eventually { server.server.statistics.clients == 2 })
+            #expect(server.server.statistics.slowReaders == 1)
+            withExtendedLifetime(slow) {}
+        }
+    }
+
+    @Test func `more events than a loop can tell close its subscribers, so that they know of the loss`() async throws {
+        try await withServer([try words()], configure: { $0.maxOutput = 64 << 10 }) { server in
+            let asking = try TestClient(server.path)
+            for index in 0..<2000 { _ = try asking.ask("GET", "word:\(index)") }
+            let subscriber = try TestClient(server.path)
+            _ = try subscriber.ask("PSUBSCRIBE", "__keyspace@0__:*")
+            #expect(try asking.ask("FLUSHALL") == .simpleString("OK"))
+            #expect(eventually { server.server.statistics.clients == 1 })
+            #expect(try asking.ask("PING") == .simpleString("PONG"))
+        }
+    }
+
+    @Test func `a client's subscriptions are bounded`() async throws {
+        try await withServer([try words()]) { server in
+            let client = try TestClient(server.path)
+            let long = String(repeating: "c", count: 200 << 10)
+            guard case .array = try client.ask("SUBSCRIBE", long) else {
+                Issue.record("the first subscription is refused")
+                return
+            }
+            #expect(
+                try client.ask("SUBSCRIBE", long + "2").text?.hasPrefix("ERR a client's subscriptions may take") == true
+            )
+            _ = try client.ask("UNSUBSCRIBE")
+            guard case .array = try client.ask("PSUBSCRIBE", long + "2") else {
+                Issue.record("what was given back is not there")
+                return
+            }
+            #expect(
+                try TestClient(server.path).ask("CONFIG", "GET", "notify-keyspace-events")
+                    == array("notify-keyspace-events", "AKE"))
+        }
+    }
+}
