@@ -46,7 +46,7 @@ run: deps build ## Install what is missing, build, and serve the demo from a pri
 	.build/release/pgsidecar demo
 
 build: ## Build pgsidecar in release mode: .build/release/pgsidecar
-	swift build -c release --product pgsidecar -Xswiftc -enforce-exclusivity=unchecked
+	swift build -c release --product pgsidecar --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
 
 test: deps-test lint test-swift fuzz ## Install what tests need and run them all: lint, unit, integration, fuzz
 

@@ -13,6 +13,10 @@ final class ServerContext: Sendable {
     /// The figures of each loop, by its index among the server's loops.
     let counters: [LoopCounters]
 
+    /// What the process took when it began to serve, without the cache: programs, libraries, buffers.
+    var baseBytes: Int { base.load(ordering: .relaxed) }
+
+    private let base = Atomic<Int>(0)
     private let clientCount = Atomic<Int>(0)
     private let acceptedCount = Atomic<Int>(0)
     private let rejectedCount = Atomic<Int>(0)
@@ -25,6 +29,11 @@ final class ServerContext: Sendable {
         self.information = information
         self.logger = logger
         counters = (0..<loopCount).map { _ in LoopCounters() }
+    }
+
+    /// Takes note that serving begins.
+    func noteStart() {
+        base.store(max(0, ResidentMemory.bytes - information.memoryUsed()), ordering: .relaxed)
     }
 
     /// Counts one client in, unless there are `maxClients`. Returns its id.

@@ -197,11 +197,11 @@ struct CommandTests {
         try await withClient { client, _ async throws in
             _ = try client.ask("GET", "account:1")
             let text = try client.ask("INFO").text ?? ""
-            for line in ["redis_version:7.4.0", "loading:0", "role:master", "used_memory:12", "maxmemory:1048576"] {
+            for line in ["redis_version:7.4.0", "loading:0", "role:master", "used_memory_cache:12", "maxmemory:1048576"] {
                 #expect(text.contains(line + "\r\n"), "\(line)")
             }
             #expect(text.contains("group_account:gets=1,"))
-            #expect(try client.ask("INFO", "memory").text?.hasPrefix("# Memory\r\nused_memory:12\r\n") == true)
+            #expect(try client.ask("INFO", "memory").text?.hasPrefix("# Memory\r\nused_memory:") == true)
             #expect(try client.ask("INFO", "nothing") == .bulk(""))
         }
     }

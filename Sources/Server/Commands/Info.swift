@@ -59,7 +59,9 @@ enum Info: Command {
 
     private static let memory: @Sendable (ServerContext) -> [Line] = { context in
         [
-            ("used_memory", "\(context.information.memoryUsed())"), ("used_memory_rss", "\(residentBytes())"),
+            ("used_memory", "\(context.baseBytes + context.information.memoryUsed())"),
+            ("used_memory_cache", "\(context.information.memoryUsed())"),
+            ("used_memory_rss", "\(ResidentMemory.bytes)"),
             ("maxmemory", "\(context.information.memoryLimit)"), ("maxmemory_policy", "allkeys-lru"),
         ]
     }
@@ -98,18 +100,5 @@ enum Info: Command {
     /// A value from elsewhere must not begin a line of its own.
     private static func singleLine(_ value: String) -> String {
         value.contains { $0.isNewline } ? String(value.map { $0.isNewline ? " " : $0 }) : value
-    }
-
-    /// What the kernel says the process takes (proc(5), statm); 0 when it does not say.
-    private static func residentBytes() -> Int {
-        guard let file = fopen("/proc/self/statm", "re") else { return 0 }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 128)
-        guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
-        let fields = line.prefix { $0 != 0 }.split(separator: CChar(UInt8(ascii: " ")))
-        let pages = fields.dropFirst().first.flatMap { field in
-            Int(String(decoding: field.map { UInt8(bitPattern: $0) }, as: UTF8.self))
-        }
-        return (pages ?? 0) * sysconf(Int32(_SC_PAGESIZE))
     }
 }
