@@ -61,7 +61,7 @@ final class Bench: Sendable {
 
     /// Starts all of it. Keys are kept for no time worth mentioning unless `timeToLive` says otherwise.
     init(
-        _ url: String?, loops count: Int = 2, loadTimeout: Duration = .seconds(5),
+        _ url: String?, loops count: Int = 2, loadTimeout: Duration = .seconds(20),
         settings change: (inout DatabaseSettings) -> Void = { _ in }, _ getters: [QueryGetter]
     ) throws {
         var settings = DatabaseSettings()
@@ -240,7 +240,7 @@ enum Server {
     }
 
     private static let starting = Task {
-        let server = try await fresh(["max_connections": "400"])
+        let server = try await fresh(["max_connections": "400", "max_prepared_transactions": "10"])
         _ = try await server.psql(
             """
             create extension if not exists pg_stat_statements;

@@ -120,16 +120,32 @@ struct SessionTests {
         await bench.stop()
     }
 
+    /// A getter that answers with its key, once nobody holds `number`.
+    private func held(_ number: Int) -> QueryGetter {
+        QueryGetter(
+            name: "slow", sql: "select pg_advisory_xact_lock_shared(\(number))::text || $1", returns: .value)
+    }
+
+    /// Holds a number. A prepared transaction keeps its locks without a session.
+    private func hold(_ number: Int, on server: PrivatePostgres) async throws {
+        _ = try await server.psql(
+            "begin; select pg_advisory_xact_lock(\(number)); prepare transaction 'hold \(number)'")
+    }
+
+    private func release(_ number: Int, on server: PrivatePostgres) async throws {
+        _ = try await server.psql("rollback prepared 'hold \(number)'")
+    }
+
     @Test func `loads beyond the queue's bound fail at once as busy`() async throws {
         let server = try await Server.shared()
-        let slow = QueryGetter(name: "slow", sql: "select pg_sleep(1.5)::text || $1", returns: .value)
+        try await hold(1, on: server)
         let bench = try Bench(
-            server.url, loops: 1,
+            server.url, loops: 1, loadTimeout: .seconds(20),
             settings: {
                 $0.connections = 1
                 $0.pipelineDepth = 1
                 $0.queuedLoads = 2
-            }, [slow])
+            }, [held(1)])
         #expect(await bench.eventually { $0.connectionsReady == 1 })
         async let first = bench.load("slow", "a")
         #expect(await bench.eventually { $0.loadsSent == 1 })
@@ -137,6 +153,7 @@ struct SessionTests {
         async let third = bench.load("slow", "c")
         #expect(await bench.eventually { $0.loadsQueued == 2 })
         #expect(await bench.load("slow", "d") == .error(.busy, "slow: too many loads are waiting for the database"))
+        try await release(1, on: server)
         #expect(await [first, second, third] == [.text("a"), .text("b"), .text("c")])
         #expect(bench.database.status.loadsQueued == 0)
         await bench.stop()
@@ -144,17 +161,19 @@ struct SessionTests {
 
     @Test func `a waiting load that nobody wants any more is not sent`() async throws {
         let server = try await Server.shared()
-        let slow = QueryGetter(name: "slow", sql: "select pg_sleep(0.5)::text || $1", returns: .value)
+        try await hold(2, on: server)
         let bench = try Bench(
-            server.url, loops: 1,
+            server.url, loops: 1, loadTimeout: .seconds(20),
             settings: {
                 $0.connections = 1
                 $0.pipelineDepth = 1
-            }, [slow])
+            }, [held(2)])
         async let first = bench.load("slow", "a")
         #expect(await bench.eventually { $0.loadsSent == 1 })
-        let second = await bench.load("slow", "b", wait: .milliseconds(10))
-        #expect(second.code == .abandoned)
+        async let second = bench.load("slow", "b", wait: .zero)
+        #expect(await bench.eventually { $0.loadsQueued == 1 })
+        try await release(2, on: server)
+        #expect(await second.code == .abandoned)
         #expect(await first == .text("a"))
         #expect(bench.database.status.loadsSent == 1)
         await bench.stop()

@@ -2,7 +2,7 @@ import CLinux
 import Foundation
 import RESP
 
-/// A client with a blocking socket, which gives up after ten seconds.
+/// A client with a blocking socket, which gives up after thirty seconds.
 final class TestClient: @unchecked Sendable {
     // Unchecked: one thread sends and one receives, and those share the descriptor alone.
     private let descriptor: Int32
@@ -15,7 +15,7 @@ final class TestClient: @unchecked Sendable {
 
     init(_ path: String, receiveBuffer: Int32? = nil) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        var patience = timeval(tv_sec: 10, tv_usec: 0)
+        var patience = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_un()

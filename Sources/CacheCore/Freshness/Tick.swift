@@ -20,6 +20,9 @@ struct Tick: Equatable {
         count = UInt32(truncatingIfNeeded: nanoseconds >> 24)
     }
 
+    /// Nanoseconds from the last step to `nanoseconds` after the start.
+    static func part(of nanoseconds: Int64) -> Int64 { nanoseconds & (1 << 24 - 1) }
+
     /// Whether this time has come at `now`.
     @inline(__always)
     func isReached(at now: Tick) -> Bool {
