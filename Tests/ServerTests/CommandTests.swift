@@ -197,7 +197,9 @@ struct CommandTests {
         try await withClient { client, _ async throws in
             _ = try client.ask("GET", "account:1")
             let text = try client.ask("INFO").text ?? ""
-            for line in ["redis_version:7.4.0", "loading:0", "role:master", "used_memory_cache:12", "maxmemory:1048576"] {
+            for line in [
+                "redis_version:7.4.0", "loading:0", "role:master", "used_memory_cache:12", "maxmemory:1048576",
+            ] {
                 #expect(text.contains(line + "\r\n"), "\(line)")
             }
             #expect(text.contains("group_account:gets=1,"))
