@@ -165,11 +165,11 @@ struct BatchTests {
         let server = try await Server.shared()
         let getter = QueryGetter(
             name: "g", sql: "select $1::int", returns: .value,
-            batch: BatchQuery(sql: "select k, k from unnest($1::int[]) k, pg_sleep(2) s where s is not null"))
+            batch: BatchQuery(sql: "select k, k from unnest($1::int[]) k, pg_sleep(4) s where s is not null"))
         let bench = try await bench([getter])
         async let answers = bench.loadTogether("g", ["1", "2", "3"])
         let active =
-            "select count(*) from pg_stat_activity where query like '%pg_sleep(2) s%' and state = 'active' and pid <> pg_backend_pid()"
+            "select count(*) from pg_stat_activity where query like '%pg_sleep(4) s%' and state = 'active' and pid <> pg_backend_pid()"
         #expect(try await eventually(within: .seconds(10)) { try await server.psql(active).hasPrefix("1") })
         let group = try #require(bench.groups["g"])
         Array("2".utf8).withUnsafeBytes { _ = group.invalidate(RawSpan(_unsafeBytes: $0)) }
@@ -184,7 +184,7 @@ struct BatchTests {
         let getter = QueryGetter(
             name: "g", sql: "select $1::int", returns: .value,
             batch: BatchQuery(
-                sql: "select k, k from unnest($1::int[]) k, pg_sleep(1.5) killed_batch where killed_batch is not null"))
+                sql: "select k, k from unnest($1::int[]) k, pg_sleep(4) killed_batch where killed_batch is not null"))
         let bench = try await bench([getter])
         async let answers = bench.loadTogether("g", ["1", "2", "3"])
         let terminate =

@@ -115,7 +115,7 @@ struct SegmentTests {
 
     @Test func `a connection killed in a segment has the rest of it sent once more`() async throws {
         let server = try await Server.shared()
-        let sql = "select case when $1 = '5' then pg_sleep(2)::text || 'killed_segment' else $1 end"
+        let sql = "select case when $1 = '5' then pg_sleep(4)::text || 'killed_segment' else $1 end"
         let getter = QueryGetter(name: "g", sql: sql, returns: .value)
         let bench = try await bench([getter])
         async let answers = bench.loadTogether("g", (0..<16).map { "\($0)" })
