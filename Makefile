@@ -51,7 +51,7 @@ build: ## Build pgsidecar in release mode: .build/release/pgsidecar
 test: deps-test lint test-swift fuzz ## Install what tests need and run them all: lint, unit, integration, fuzz
 
 test-swift: ## Only swift test; TEST=NAME runs those whose name has NAME
-	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --no-parallel $(if $(TEST),--filter '$(TEST)')
+	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test $(if $(TEST),--filter '$(TEST)')
 
 test-tsan: deps-test ## The same tests under the thread sanitizer, in a build folder of their own
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" \
