@@ -161,36 +161,33 @@ struct BatchTests {
         await bench.stop()
     }
 
+    /// A getter whose batches wait as long as `number` is held.
+    private func doubling(waitingFor number: Int) -> QueryGetter {
+        QueryGetter(
+            name: "g", sql: "select $1::int * 2", returns: .value,
+            batch: BatchQuery(sql: "select k, k * 2 from \(Held.sql(number)) held, unnest($1::int[]) k"))
+    }
+
     @Test func `a key of a batch that is invalidated on its way is delivered and not kept`() async throws {
-        let server = try await Server.shared()
-        let getter = QueryGetter(
-            name: "g", sql: "select $1::int", returns: .value,
-            batch: BatchQuery(sql: "select k, k from unnest($1::int[]) k, pg_sleep(4) s where s is not null"))
-        let bench = try await bench([getter])
+        let held = try await Held(11, on: Server.shared())
+        let bench = try await bench([doubling(waitingFor: 11)])
         async let answers = bench.loadTogether("g", ["1", "2", "3"])
-        let active =
-            "select count(*) from pg_stat_activity where query like '%pg_sleep(4) s%' and state = 'active' and pid <> pg_backend_pid()"
-        #expect(try await eventually(within: .seconds(10)) { try await server.psql(active).hasPrefix("1") })
+        #expect(try await held.isAwaited())
         let group = try #require(bench.groups["g"])
         Array("2".utf8).withUnsafeBytes { _ = group.invalidate(RawSpan(_unsafeBytes: $0)) }
-        #expect(await answers == [.text("1"), .text("2"), .text("3")])
+        try await held.release()
+        #expect(await answers == [.text("2"), .text("4"), .text("6")])
         #expect(group.statistics.fenced == 1)
         #expect(group.statistics.entries == 2)
         await bench.stop()
     }
 
     @Test func `a batch whose connection is killed is sent once more`() async throws {
-        let server = try await Server.shared()
-        let getter = QueryGetter(
-            name: "g", sql: "select $1::int", returns: .value,
-            batch: BatchQuery(
-                sql: "select k, k from unnest($1::int[]) k, pg_sleep(4) killed_batch where killed_batch is not null"))
-        let bench = try await bench([getter])
+        let held = try await Held(12, on: Server.shared())
+        let bench = try await bench([doubling(waitingFor: 12)])
         async let answers = bench.loadTogether("g", ["1", "2", "3"])
-        let terminate =
-            "select count(pg_terminate_backend(pid)) from pg_stat_activity where query like '%killed_batch%' and pid <> pg_backend_pid() and state = 'active'"
-        #expect(try await eventually(within: .seconds(10)) { try await server.psql(terminate).hasPrefix("1") })
-        #expect(await answers == [.text("1"), .text("2"), .text("3")])
+        #expect(try await held.killWaiting())
+        #expect(await answers == [.text("2"), .text("4"), .text("6")])
         #expect(bench.database.status.connectionsLost == 1)
         #expect(bench.database.status.loadsSent == 2)
         await bench.stop()

@@ -260,3 +260,44 @@ enum Server {
         try await PrivatePostgres(in: "/tmp/pgs-postgres-tests-\(UUID().uuidString.prefix(8))", settings: settings)
     }
 }
+
+/// A number that queries wait for, however slow the machine is: those that ask for its lock, which a test holds.
+struct Held {
+    let number: Int
+    let server: PrivatePostgres
+
+    /// SQL of no value that waits as long as the number is held; for a getter's query.
+    static func sql(_ number: Int) -> String { "pg_advisory_xact_lock_shared(\(number))" }
+
+    /// Holds the number. A prepared transaction keeps its locks without a session.
+    init(_ number: Int, on server: PrivatePostgres) async throws {
+        self.number = number
+        self.server = server
+        _ = try await server.psql(
+            "begin; select pg_advisory_xact_lock(\(number)); prepare transaction 'hold \(number)'")
+    }
+
+    func release() async throws {
+        _ = try await server.psql("rollback prepared 'hold \(number)'")
+    }
+
+    /// Waits until a query waits for the number.
+    func isAwaited() async throws -> Bool {
+        try await eventually(within: .seconds(20)) {
+            try await server.psql("select count(*) from (\(waiting)) as waiting").hasPrefix("1")
+        }
+    }
+
+    /// Ends the session that waits for the number, once there is one, and then lets the number go.
+    func killWaiting() async throws -> Bool {
+        guard try await isAwaited() else { return false }
+        _ = try await server.psql("select pg_terminate_backend(pid) from (\(waiting)) as waiting")
+        try await release()
+        return true
+    }
+
+    /// The sessions that wait for the number.
+    private var waiting: String {
+        "select pid from pg_locks where locktype = 'advisory' and objid = \(number) and not granted"
+    }
+}
