@@ -12,6 +12,7 @@ struct ServerService: Service {
     let whenReady: @Sendable () -> Void
 
     func run() async throws {
+        ProgramText.release()
         do throws(ServerError) {
             try server.start()
         } catch {
