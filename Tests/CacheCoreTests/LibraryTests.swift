@@ -122,7 +122,7 @@ struct LibraryTests {
 
     @Test func `observers hear of loading, expiry, eviction and invalidation, outside the lock`() throws {
         var settings = GroupSettings()
-        settings.memory = 300
+        settings.memory = 200
         settings.shards = 1
         let bench = try Bench(settings: settings, getter: PromptGetter())
         let heard = Outcomes()

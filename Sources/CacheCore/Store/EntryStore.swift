@@ -1,7 +1,8 @@
 /// The entries of one shard: slots, an index by key, an order for eviction and a calendar for expiry. No lock: the shard
-/// that owns it has one. Everything but ``sweepPage(at:)`` and ``removeAll()`` is O(1).
+/// that owns it has one. Everything but ``sweepPage(at:leaving:expired:)`` and ``keys`` is O(1), amortized.
 struct EntryStore: ~Copyable {
     private(set) var slots = Pages<Slot>()
+    private var records = RecordPages()
     private var index = HashIndex()
     private var policy: any EvictionPolicy
     private let resolution: UInt32
@@ -10,7 +11,7 @@ struct EntryStore: ~Copyable {
     /// looking at the pages that are due, at no cost for each entry.
     private var calendar: ContiguousArray<Tick?> = []
     private(set) var count = 0
-    /// Heap bytes of the records in it.
+    /// What the records in it take.
     private(set) var recordBytes = 0
 
     private static let pageShift = 7
@@ -27,7 +28,7 @@ struct EntryStore: ~Copyable {
     }
 
     deinit {
-        for place in 0..<slots.count { Record(slots[place].pointee)?.destroy() }
+        for place in 0..<slots.count { Record(slots[place].pointee)?.destroyWithPages() }
     }
 
     /// All that the store takes; slots that fell vacant are kept for later entries and go on counting.
@@ -86,7 +87,7 @@ struct EntryStore: ~Copyable {
     mutating func insert(_ key: RawSpan, hash: UInt64, value: Value, times: Times, at now: Tick) -> Int? {
         let before = bytes
         guard index.grow(for: count + 1, in: slots, hash: Self.hash), let place = takeVacant() else { return nil }
-        guard let record = Record.make(key: key, value: value, marks: times.marks) else {
+        guard let record = Record.make(key: key, value: value, marks: times.marks, for: place, in: &records) else {
             leaveVacant(place)
             return nil
         }
@@ -106,18 +107,18 @@ struct EntryStore: ~Copyable {
     /// Gives the entry of a slot another value and other times. To the policy that is an ask, not a newcomer. Returns the
     /// bytes that the store grew by, or nil when the system has no memory.
     mutating func replace(_ place: SlotIndex, _ key: RawSpan, value: Value, times: Times, at now: Tick) -> Int? {
-        guard let record = Record.make(key: key, value: value, marks: times.marks) else { return nil }
+        guard let record = Record.make(key: key, value: value, marks: times.marks, for: place, in: &records) else {
+            return nil
+        }
         let before = recordBytes
         let slot = slots[Int(place)]
-        if let old = Record(slot.pointee) {
-            recordBytes -= old.cost
-            old.destroy()
-        }
+        let old = Record(slot.pointee)
         slot.pointee.record = record
         slot.pointee.expires = times.expires ?? now
         slot.pointee.flags = Record.flags(for: value).union(times.flags).union(
             slot.pointee.flags.intersection(.policy))
-        recordBytes += Record(slot.pointee)?.cost ?? 0
+        recordBytes += (Record(slot.pointee)?.cost ?? 0) - (old?.cost ?? 0)
+        old?.destroy(in: &records, slots: slots)
         ask(place, at: now)
         note(times.leaves, of: place)
         return recordBytes - before
@@ -134,8 +135,8 @@ struct EntryStore: ~Copyable {
         recordBytes -= record.cost
         policy.removed(place, hash: hash, evicted: evicted, in: slots)
         index.remove(place, hash: hash, in: slots)
-        record.destroy()
         leaveVacant(place)
+        record.destroy(in: &records, slots: slots)
         count -= 1
         return before - bytes
     }
@@ -145,6 +146,7 @@ struct EntryStore: ~Copyable {
         guard count == 0, slots.count > 0 else { return 0 }
         let before = bytes
         slots = Pages()
+        records = RecordPages()
         index = HashIndex()
         calendar = []
         vacant = .none
@@ -230,6 +232,9 @@ struct EntryStore: ~Copyable {
 
     // MARK: Checks
 
+    /// The pages that records are in.
+    var recordPageBytes: Int { records.pageBytes }
+
     /// Walks everything and tells what does not fit together; empty when all does. For tests. O(n).
     func invariantViolations() -> [String] {
         var violations: [String] = []
@@ -259,6 +264,7 @@ struct EntryStore: ~Copyable {
         if live + vacancies != slots.count {
             violations.append("\(live) records and \(vacancies) vacancies in \(slots.count) slots")
         }
+        violations += records.invariantViolations(in: slots)
         violations += policy.invariantViolations(count: count, in: slots)
         if cost != recordBytes { violations.append("records take \(cost) bytes, recordBytes says \(recordBytes)") }
         return violations

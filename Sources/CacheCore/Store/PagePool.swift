@@ -1,64 +1,122 @@
 import Glibc
 import Groundwork
 
-/// Pages of 4 KiB for the stores' tables, cut from the kernel's huge pages.
+/// Pages of one size for the stores, cut from the kernel's huge pages.
 ///
-/// A lookup goes to random places in some ten megabytes. On huge pages the processor finds their addresses without walking
-/// page tables in memory, which on a virtual machine costs as much again as the access itself. Pages that are given back
-/// are handed out again, and never go back to the system: tables grow to what the cache's bound allows and stay.
+/// A lookup goes to random places in some hundred megabytes. On huge pages the processor finds their addresses without
+/// walking page tables in memory, which on a virtual machine costs as much again as the access itself. Pages that are
+/// given back are handed out again; a huge page of which none is in use goes back to the system, but for one.
 /// Any thread.
-enum PagePool {
-    /// The size of every page.
-    static let pageSize = 4096
+final class PagePool: Sendable {
+    /// For the stores' tables.
+    static let tables = PagePool(pageSize: 4 << 10)
+    /// For records.
+    static let records = PagePool(pageSize: 16 << 10)
+
     private static let chunkSize = 2 << 20
+
+    /// What every page has, and is aligned to.
+    let pageSize: Int
+    private let state = Mutex(State())
+
+    /// One huge page's worth.
+    private struct Chunk {
+        var start: UnsafeMutableRawPointer
+        /// Handed out so far; what is behind it was never touched.
+        var cut = 0
+        /// Given back.
+        var free: [UnsafeMutableRawPointer] = []
+        var inUse = 0
+    }
 
     /// Unsafe as any allocator: whoever was given a page holds it alone until it is given back.
     private struct State: @unchecked Sendable {
-        var free: [UnsafeMutableRawPointer] = []
-        var rest: UnsafeMutableRawPointer?
-        var restCount = 0
+        /// By address.
+        var chunks: [UInt: Chunk] = [:]
+        /// The addresses of those that have a page to give.
+        var open: [UInt] = []
     }
 
-    private static let state = Mutex(State())
+    private init(pageSize: Int) {
+        self.pageSize = pageSize
+    }
 
     /// A page of any content; nil when the system has no memory.
-    static func allocate() -> UnsafeMutableRawPointer? {
-        let page = state.withLock { state in
-            if let page = state.free.popLast() { return Page(start: page) }
-            if state.restCount == 0 {
-                state.rest = chunk()
-                state.restCount = state.rest == nil ? 0 : chunkSize / pageSize
+    func allocate() -> UnsafeMutableRawPointer? {
+        while true {
+            if let page = takePage() { return page }
+            guard let start = Self.map() else { return nil }
+            // Another thread may have mapped one, too: then there are two.
+            state.withLock { [chunk = Chunk(start: start)] state in
+                let address = UInt(bitPattern: chunk.start)
+                state.chunks[address] = chunk
+                state.open.append(address)
             }
-            guard let page = state.rest else { return Page(start: nil) }
-            state.restCount -= 1
-            state.rest = state.restCount == 0 ? nil : page + pageSize
+        }
+    }
+
+    private func takePage() -> UnsafeMutableRawPointer? {
+        let page = state.withLock { state -> Page? in
+            guard let address = state.open.last, let page = take(from: &state.chunks[address]) else { return nil }
+            if state.chunks[address].map(isFull) ?? true { state.open.removeLast() }
             return Page(start: page)
         }
-        return page.start
+        return page?.start
     }
 
-    /// Gives pages back.
-    static func release(_ pages: some Sequence<UnsafeMutableRawPointer>) {
-        let pages = Pages(starts: Array(pages))
-        state.withLock { $0.free += pages.starts }
+    private func take(from chunk: inout Chunk?) -> UnsafeMutableRawPointer? {
+        guard let start = chunk?.start else { return nil }
+        chunk?.inUse += 1
+        if let page = chunk?.free.popLast() { return page }
+        defer { chunk?.cut += 1 }
+        return start + (chunk?.cut ?? 0) * pageSize
     }
 
-    /// Takes pages over the lock's border: they change owners there.
-    private struct Page: @unchecked Sendable { let start: UnsafeMutableRawPointer? }
-    private struct Pages: @unchecked Sendable { let starts: [UnsafeMutableRawPointer] }
+    private func isFull(_ chunk: Chunk) -> Bool { chunk.inUse == Self.chunkSize / pageSize }
+
+    /// Gives a page back.
+    func release(_ page: UnsafeMutableRawPointer) {
+        let page = Page(start: page)
+        let unused = state.withLock { state -> Page? in
+            let address = UInt(bitPattern: page.start) & ~UInt(Self.chunkSize - 1)
+            guard let chunk = state.chunks[address] else { return nil }
+            if isFull(chunk) { state.open.append(address) }
+            state.chunks[address]?.free.append(page.start)
+            state.chunks[address]?.inUse -= 1
+            guard chunk.inUse == 1, state.open.count > 1 else { return nil }
+            state.open.removeAll { $0 == address }
+            state.chunks[address] = nil
+            return Page(start: chunk.start)
+        }
+        if let unused { munmap(unused.start, Self.chunkSize) }
+    }
+
+    /// Takes an address over the lock's border: what is there changes owners.
+    private struct Page: @unchecked Sendable { let start: UnsafeMutableRawPointer }
 
     /// Two megabytes at an address that a huge page can have.
-    private static func chunk() -> UnsafeMutableRawPointer? {
-        let room = mmap(nil, 2 * chunkSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let room, room != MAP_FAILED else { return nil }
-        let start = UnsafeMutableRawPointer(
-            bitPattern: (UInt(bitPattern: room) + UInt(chunkSize) - 1) & ~UInt(chunkSize - 1))
-        guard let start else { return nil }
-        let before = start - room
-        if before > 0 { munmap(room, before) }
-        munmap(start + chunkSize, chunkSize - before)
-        // Refused where the kernel has none to give: small pages do as well, only slower.
-        madvise(start, chunkSize, MADV_HUGEPAGE)
-        return start
+    private static func map() -> UnsafeMutableRawPointer? {
+        // In most cases right below the one before, and then the kernel counts them as one mapping, of which it allows
+        // only so many.
+        guard let start = map(chunkSize) else { return nil }
+        let misfit = UInt(bitPattern: start) & UInt(chunkSize - 1)
+        if misfit == 0 { return advised(start) }
+        munmap(start, chunkSize)
+        guard let start = map(2 * chunkSize) else { return nil }
+        let before = Int(bitPattern: (0 &- UInt(bitPattern: start)) & UInt(chunkSize - 1))
+        if before > 0 { munmap(start, before) }
+        munmap(start + before + chunkSize, chunkSize - before)
+        return advised(start + before)
+    }
+
+    private static func map(_ size: Int) -> UnsafeMutableRawPointer? {
+        let start = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        return start == MAP_FAILED ? nil : start
+    }
+
+    /// Refused where the kernel has no huge pages to give: small pages do as well, only slower.
+    private static func advised(_ chunk: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+        madvise(chunk, chunkSize, MADV_HUGEPAGE)
+        return chunk
     }
 }

@@ -10,10 +10,10 @@ struct Pages<Element: BitwiseCopyable>: ~Copyable {
     /// Elements of a page: as many as fit, to a power of two.
     static var pageCount: Int { 1 << shift }
     @inline(__always)
-    private static var shift: Int { (PagePool.pageSize / MemoryLayout<Element>.stride).trailingZeroBitCount }
+    private static var shift: Int { (PagePool.tables.pageSize / MemoryLayout<Element>.stride).trailingZeroBitCount }
 
     deinit {
-        PagePool.release(pages.lazy.map { UnsafeMutableRawPointer($0) })
+        for page in pages { PagePool.tables.release(page) }
     }
 
     subscript(index: Int) -> UnsafeMutablePointer<Element> {
@@ -27,7 +27,7 @@ struct Pages<Element: BitwiseCopyable>: ~Copyable {
     /// Adds an element at the end. Returns whether the system had memory for it.
     mutating func append(_ element: Element) -> Bool {
         if count & (Self.pageCount - 1) == 0 {
-            guard let page = PagePool.allocate() else { return false }
+            guard let page = PagePool.tables.allocate() else { return false }
             pages.append(page.bindMemory(to: Element.self, capacity: Self.pageCount))
         }
         (pages[count &>> Self.shift] + (count & (Self.pageCount - 1))).initialize(to: element)

@@ -1,8 +1,8 @@
 import Glibc
 
-/// One entry's bytes in one block of malloc:
+/// One entry's bytes:
 ///
-///     UInt32 length of the value | marks, if any | key | value
+///     header | marks, if any | key | value
 ///
 /// The value is the text; for an entry with fields it is the text's length (UInt32), the text and the fields; for a large
 /// one it is a retained reference to a ``LargeValue``. Unsafe because the block's layout is known to this file alone; the
@@ -13,7 +13,7 @@ struct Record {
     /// The longest key that an entry can have.
     static let keyLimit = Int(UInt16.max)
 
-    private static let header = 4
+    private static let header = RecordHeader.byteCount
 
     let base: UnsafeMutableRawPointer
     let keyLength: Int
@@ -42,11 +42,13 @@ struct Record {
         return flags
     }
 
-    /// Allocates and fills the block for a new entry.
-    static func make(key: RawSpan, value: Value, marks: Marks?) -> UnsafeMutableRawPointer? {
+    /// Allocates and fills the record of a new entry.
+    static func make(
+        key: RawSpan, value: Value, marks: Marks?, for slot: SlotIndex, in pages: inout RecordPages
+    ) -> UnsafeMutableRawPointer? {
         let flags = flags(for: value)
-        guard let base = malloc(size(keyLength: key.byteCount, value: value, marks: marks != nil)) else { return nil }
-        base.storeBytes(of: UInt32(truncatingIfNeeded: value.storage.count), as: UInt32.self)
+        let size = size(keyLength: key.byteCount, value: value, marks: marks != nil)
+        guard let base = pages.allocate(size, for: slot) else { return nil }
         var place = base + header
         if let marks {
             place.storeBytes(of: marks, as: Marks.self)
@@ -71,10 +73,20 @@ struct Record {
         return base
     }
 
-    /// Gives the block back.
-    func destroy() {
+    /// Lets go of what it refers to, and gives its room back. Its slot must not refer to it any more; other records move.
+    func destroy(in pages: inout RecordPages, slots: borrowing Pages<Slot>) {
+        releaseReference()
+        pages.release(base, in: slots)
+    }
+
+    /// Lets go of what it refers to. Its room goes with its pages; unless it has none in them.
+    func destroyWithPages() {
+        releaseReference()
+        if size > RecordPages.sizeLimit { free(base) }
+    }
+
+    private func releaseReference() {
         if flags.contains(.large) { reference.release() }
-        free(base)
     }
 
     /// The key.
@@ -102,14 +114,14 @@ struct Record {
     /// The part of the value that `form` asks for; of an entry that is not large.
     func bytes(_ form: Form) -> UnsafeRawBufferPointer {
         let start = start + keyLength
-        let length = Int(base.load(as: UInt32.self))
+        let length = size - (start - base)
         guard flags.contains(.fields) else {
             return UnsafeRawBufferPointer(start: start, count: form == .text ? length : 0)
         }
         let textLength = Int(start.loadUnaligned(as: UInt32.self))
         switch form {
         case .text: return UnsafeRawBufferPointer(start: start + 4, count: textLength)
-        case .fields: return UnsafeRawBufferPointer(start: start + 4 + textLength, count: length - textLength)
+        case .fields: return UnsafeRawBufferPointer(start: start + 4 + textLength, count: length - 4 - textLength)
         // The whole is handed out as a `Value`.
         case .whole, .none: return UnsafeRawBufferPointer(start: start, count: 0)
         }
@@ -131,21 +143,20 @@ struct Record {
 
     // MARK: What it costs
 
-    /// What an entry's record takes from the heap.
+    /// What an entry's record takes.
     static func cost(keyLength: Int, value: Value, marks: Bool) -> Int {
-        let record = chunk(size(keyLength: keyLength, value: value, marks: marks))
+        let record = RecordPages.cost(size(keyLength: keyLength, value: value, marks: marks))
         return value.storage.count > copyLimit ? record + largeCost(value.storage.count) : record
     }
 
-    /// What this record takes from the heap; the same number as when it was made.
+    /// What this record takes; the same number as when it was made.
     var cost: Int {
-        let length = Int(base.load(as: UInt32.self))
-        let front = start - base + keyLength
-        if flags.contains(.large) {
-            return Self.chunk(front + MemoryLayout<UnsafeRawPointer>.size) + Self.largeCost(length)
-        }
-        return Self.chunk(front + length + (flags.contains(.fields) ? 4 : 0))
+        let record = RecordPages.cost(size)
+        return flags.contains(.large)
+            ? record + Self.largeCost(reference.takeUnretainedValue().value.storage.count) : record
     }
+
+    private var size: Int { Int(RecordHeader(base).size) }
 
     private static func size(keyLength: Int, value: Value, marks: Bool) -> Int {
         let front = header + (marks ? MemoryLayout<Marks>.size : 0) + keyLength
@@ -153,11 +164,8 @@ struct Record {
         return front + value.storage.count + (value.hasFields ? 4 : 0)
     }
 
-    /// A Swift array's block with its 32 bytes of header, and the box that refers to it.
-    private static func largeCost(_ length: Int) -> Int { chunk(length + 32) + chunk(48) }
-
-    /// What glibc's malloc takes for a request: eight bytes more, in steps of sixteen, at least thirty-two.
-    private static func chunk(_ size: Int) -> Int { max(32, (size + 8 + 15) & ~15) }
+    /// A Swift array's block with its 32 bytes of header, and the box that refers to it; with malloc's eight bytes for each.
+    private static func largeCost(_ length: Int) -> Int { ((length + 32 + 8 + 15) & ~15) + 64 }
 }
 
 /// A value that is handed out by reference.

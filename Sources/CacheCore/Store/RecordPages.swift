@@ -1,0 +1,210 @@
+import Glibc
+
+/// Room for one store's records: pages that are filled from front to back. A record that goes leaves a hole; when holes
+/// take more than a sixteenth, the page that has most is emptied by moving its records to the front, and used again. So
+/// records of any mix of lengths lie close together, whatever came and went before them, without a header of malloc's.
+///
+/// Log-structured memory: S. Rumble et al., "Log-structured Memory for DRAM-based Storage", FAST 2014.
+///
+/// Unsafe because it hands out addresses; the slots that hold them are told of each move. Every record begins with a
+/// ``RecordHeader``.
+struct RecordPages: ~Copyable {
+    /// Longer records have a block of malloc's: at a page's end there is room for half a record in the mean.
+    static let sizeLimit = 1 << 10
+
+    private var pages: ContiguousArray<UnsafeMutableRawPointer> = []
+    /// By page, how many of its bytes are holes.
+    private var holes: ContiguousArray<UInt32> = []
+    /// The number of the page that is being filled.
+    private var open: Int?
+    /// Bytes of all records, and of all holes.
+    private var live = 0
+    private var dead = 0
+
+    private static var pageSize: Int { PagePool.records.pageSize }
+
+    /// What stands at the beginning of each page.
+    private struct PageHeader {
+        /// Its place in `pages`.
+        var number: UInt32
+        /// Where the next record goes.
+        var end: UInt32
+    }
+
+    deinit {
+        for page in pages { PagePool.records.release(page) }
+    }
+
+    /// What a record of `size` bytes takes, with its share of the holes; or what glibc's malloc takes for it: eight bytes
+    /// more, in steps of sixteen.
+    static func cost(_ size: Int) -> Int {
+        size > sizeLimit ? (size + 8 + 15) & ~15 : step(size) + step(size) / holeShare
+    }
+
+    /// One byte of holes to so many of records is borne.
+    private static let holeShare = 16
+
+    /// Room for `size` bytes, its header written; nil when the system has no memory. The address is a multiple of four.
+    mutating func allocate(_ size: Int, for slot: SlotIndex) -> UnsafeMutableRawPointer? {
+        guard let record = size > Self.sizeLimit ? malloc(size) : take(Self.step(size)) else { return nil }
+        RecordHeader(size: UInt32(truncatingIfNeeded: size), slot: slot).write(to: record)
+        return record
+    }
+
+    /// Gives a record's room back. The address in its slot must be another by now. Moves other records.
+    mutating func release(_ record: UnsafeMutableRawPointer, in slots: borrowing Pages<Slot>) {
+        let header = RecordHeader(record)
+        let size = Int(header.size)
+        guard size <= Self.sizeLimit else { return free(record) }
+        leaveHole(record, header)
+        let page = Int(Self.header(record).pointee.number)
+        if page != open, isEmpty(page) { drop(page) }
+        while dead > live / Self.holeShare + Self.pageSize, let page = mostHoles(), empty(page, in: slots) {}
+    }
+
+    // MARK: Pages
+
+    private static func step(_ size: Int) -> Int { (size + 3) & ~3 }
+
+    /// The header of the page that a record is in.
+    private static func header(_ record: UnsafeMutableRawPointer) -> UnsafeMutablePointer<PageHeader> {
+        let offset = Int(bitPattern: record) & (pageSize - 1)
+        return (record - offset).assumingMemoryBound(to: PageHeader.self)
+    }
+
+    private func header(of page: Int) -> UnsafeMutablePointer<PageHeader> {
+        pages[page].assumingMemoryBound(to: PageHeader.self)
+    }
+
+    private func isEmpty(_ page: Int) -> Bool {
+        Int(holes[page]) + MemoryLayout<PageHeader>.size == Int(header(of: page).pointee.end)
+    }
+
+    private mutating func take(_ step: Int) -> UnsafeMutableRawPointer? {
+        if let open, Int(header(of: open).pointee.end) + step <= Self.pageSize { return take(step, from: open) }
+        guard let page = PagePool.records.allocate() else { return nil }
+        let number = pages.count
+        page.bindMemory(to: PageHeader.self, capacity: 1).initialize(
+            to: PageHeader(
+                number: UInt32(truncatingIfNeeded: number), end: UInt32(MemoryLayout<PageHeader>.size)))
+        pages.append(page)
+        holes.append(0)
+        open = number
+        return take(step, from: number)
+    }
+
+    private mutating func take(_ step: Int, from page: Int) -> UnsafeMutableRawPointer {
+        let header = header(of: page)
+        defer { header.pointee.end += UInt32(truncatingIfNeeded: step) }
+        live += step
+        return pages[page] + Int(header.pointee.end)
+    }
+
+    private mutating func leaveHole(_ record: UnsafeMutableRawPointer, _ header: RecordHeader) {
+        let step = Self.step(Int(header.size))
+        RecordHeader(size: header.size, slot: .none).write(to: record)
+        holes[Int(Self.header(record).pointee.number)] += UInt32(truncatingIfNeeded: step)
+        live -= step
+        dead += step
+    }
+
+    /// Gives a page without records back. The last one gets its number.
+    private mutating func drop(_ page: Int) {
+        dead -= Int(holes[page])
+        PagePool.records.release(pages[page])
+        let last = pages.count - 1
+        pages.swapAt(page, last)
+        holes.swapAt(page, last)
+        header(of: page).pointee.number = UInt32(truncatingIfNeeded: page)
+        if open == last { open = page }
+        pages.removeLast()
+        holes.removeLast()
+    }
+
+    /// The page with most holes, that which is being filled excepted. O(pages), a nanosecond or so each.
+    private func mostHoles() -> Int? {
+        var best: Int?
+        var most: UInt32 = 0
+        for page in holes.indices where holes[page] > most && page != open {
+            best = page
+            most = holes[page]
+        }
+        return best
+    }
+
+    /// Moves the records of a page to that which is being filled, and gives it back. False when the system has no memory
+    /// for it.
+    private mutating func empty(_ page: Int, in slots: borrowing Pages<Slot>) -> Bool {
+        var record = pages[page] + MemoryLayout<PageHeader>.size
+        let end = pages[page] + Int(header(of: page).pointee.end)
+        while record < end {
+            let header = RecordHeader(record)
+            let step = Self.step(Int(header.size))
+            if header.slot != .none {
+                guard let target = take(step) else { return false }
+                memcpy(target, record, step)
+                slots[Int(header.slot)].pointee.record = target
+                leaveHole(record, header)
+            }
+            record += step
+        }
+        drop(page)
+        return true
+    }
+
+    // MARK: Checks
+
+    /// Bytes of all pages.
+    var pageBytes: Int { pages.count * Self.pageSize }
+
+    /// What does not fit together; empty when all does. For tests. O(n).
+    func invariantViolations(in slots: borrowing Pages<Slot>) -> [String] {
+        var violations: [String] = []
+        var (live, dead) = (0, 0)
+        for page in pages.indices {
+            var record = pages[page] + MemoryLayout<PageHeader>.size
+            let end = pages[page] + Int(header(of: page).pointee.end)
+            while record < end {
+                let header = RecordHeader(record)
+                let step = Self.step(Int(header.size))
+                if header.slot == .none { dead += step } else { live += step }
+                if header.slot != .none, slots[Int(header.slot)].pointee.record != record {
+                    violations.append("the record of slot \(header.slot) is elsewhere")
+                }
+                record += step
+            }
+            if header(of: page).pointee.number != page { violations.append("page \(page) has another number") }
+        }
+        if live != self.live { violations.append("\(live) bytes of records, live says \(self.live)") }
+        if dead != self.dead { violations.append("\(dead) bytes of holes, dead says \(self.dead)") }
+        if dead > live / Self.holeShare + Self.pageSize { violations.append("\(dead) bytes of holes in \(live)") }
+        return violations
+    }
+}
+
+/// The beginning of every record.
+struct RecordHeader {
+    /// Bytes of the record, with this.
+    let size: UInt32
+    /// The slot that has its address; none in a hole.
+    let slot: SlotIndex
+
+    /// Eight bytes.
+    static let byteCount = 8
+
+    init(size: UInt32, slot: SlotIndex) {
+        self.size = size
+        self.slot = slot
+    }
+
+    @inline(__always)
+    init(_ record: UnsafeMutableRawPointer) {
+        size = record.load(as: UInt32.self)
+        slot = record.load(fromByteOffset: 4, as: SlotIndex.self)
+    }
+
+    func write(to record: UnsafeMutableRawPointer) {
+        record.storeBytes(of: size, as: UInt32.self)
+        record.storeBytes(of: slot, toByteOffset: 4, as: SlotIndex.self)
+    }
+}
