@@ -62,7 +62,7 @@ public final class Cache: Sendable {
         let candidates = (0..<min(groups.count, 8)).map { groups[abs((first &+ $0) % groups.count)] }
         let now = clock()
         let byAge = candidates.map { group in
-            let coldest = group.shards[place & (group.shards.count - 1)].coldest()
+            let coldest = group.shards.withLock(place & (group.shards.count - 1)) { $0.coldest() }
             return (group, coldest.map { -$0.nanoseconds(after: group.tick(now)) } ?? .min)
         }
         for (group, _) in byAge.sorted(by: { $0.1 > $1.1 }) {

@@ -7,22 +7,22 @@ extension Group {
     func sweep(at now: Instant, pages: inout Int) -> Instant? {
         let tick = tick(now)
         var earliest: Tick?
-        for shard in shards {
+        for shard in 0..<shards.count {
             while sweepPage(of: shard, at: tick) {
                 pages -= 1
                 if pages <= 0 { return now }
             }
-            earliest = Tick.earliest(earliest, shard.state.withLock { $0.store.earliestExpiry })
+            earliest = Tick.earliest(earliest, shards.withLock(shard) { $0.store.earliestExpiry })
         }
         // A tick that is not over yet counts as the next one.
         return earliest.map { max(instant($0, from: now), now.advanced(byNanoseconds: 1)) }
     }
 
     /// One page under one lock. Returns whether there may be more.
-    private func sweepPage(of shard: Shard, at now: Tick) -> Bool {
+    private func sweepPage(of shard: Int, at now: Tick) -> Bool {
         defer { tellObservers(of: shard) }
         let isObserved = isObserved.load(ordering: .relaxed)
-        let freed: Int? = shard.state.withLock { state in
+        let freed: Int? = shards.withLock(shard) { state in
             var keys: [Key] = []
             let swept = state.store.sweepPage(at: now, leaving: freshness.leaving) { record in
                 if isObserved { keys.append(Key(Array(record.key))) }
@@ -39,8 +39,8 @@ extension Group {
 
     /// Counters and sizes, gathered shard by shard.
     public var statistics: GroupStatistics {
-        shards.reduce(into: GroupStatistics()) { sum, shard in
-            sum += shard.state.withLock { state in
+        (0..<shards.count).reduce(into: GroupStatistics()) { sum, shard in
+            sum += shards.withLock(shard) { state in
                 var counters = state.counters
                 counters.entries = state.store.count
                 counters.bytes = state.store.bytes
@@ -50,7 +50,7 @@ extension Group {
     }
 
     /// The number of entries in memory, expired ones that were not swept yet included.
-    public var count: Int { shards.reduce(0) { $0 + $1.state.withLock { $0.store.count } } }
+    public var count: Int { (0..<shards.count).reduce(0) { $0 + shards.withLock($1) { $0.store.count } } }
 
     /// Calls `body` for each entry that may be served. It is called outside every lock; entries that come or go meanwhile
     /// may or may not be among them.
@@ -68,7 +68,7 @@ extension Group {
     /// The keys that were asked for most of late, most asked first, with about how often; of at most 64 for each shard. The
     /// figures are estimates from one lookup in thirty-two.
     public func mostAccessed(_ count: Int) -> [(key: Key, lookups: Int)] {
-        let all = shards.flatMap { $0.state.withLock { $0.hotKeys.estimates } }
+        let all = (0..<shards.count).flatMap { shards.withLock($0) { $0.hotKeys.estimates } }
         return Array(all.sorted { $0.lookups > $1.lookups }.prefix(max(0, count)))
     }
 
@@ -80,7 +80,7 @@ extension Group {
         var slot = cursor & 0xffff_ffff
         let tick = tick(now)
         while place >= 0, place < shards.count {
-            let isDone = shards[place].state.withLock { state in
+            let isDone = shards.withLock(place) { state in
                 // A few slots at a time, so that no lookup waits long.
                 let end = min(slot + 128, state.store.slots.count)
                 while slot < end, keys.count < count {
@@ -106,8 +106,8 @@ extension Group {
     public func checkInvariants() -> [String] {
         var violations: [String] = []
         var bytes = 0
-        for shard in shards {
-            shard.state.withLock { state in
+        for shard in 0..<shards.count {
+            shards.withLock(shard) { state in
                 violations += state.store.invariantViolations()
                 bytes += state.store.bytes
             }

@@ -18,7 +18,7 @@ public final class Group: Sendable {
     let freshness: Freshness
     let gate: Groundwork.Mutex<LoadGate>
     let breaker: CircuitBreaker?
-    let shards: [Shard]
+    let shards: Shards
     let observers = Groundwork.Mutex(Observers())
     /// Whether there are observers: read at each event, so that none costs nothing.
     let isObserved = Atomic<Bool>(false)
@@ -43,7 +43,7 @@ public final class Group: Sendable {
         budget = MemoryBudget(limit: settings.memory)
         var count = 1
         while count < settings.shards { count *= 2 }
-        shards = (0..<count).map { _ in Shard(Self.makeStore(settings), seed: cache.nextSeed()) }
+        shards = Shards(count: count) { Shard(Self.makeStore(settings), seed: cache.nextSeed()) }
         try cache.add(self)
     }
 
@@ -61,14 +61,16 @@ public final class Group: Sendable {
     /// A value that is found is appended to `output` in the wanted form; with ``copyLimit`` bytes of room it fits unless
     /// it is `.large`. A flight that is given out goes to ``load(_:)``. O(1), one lock.
     public func lookup(
-        _ key: RawSpan, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
+        _ key: RawSpan, _ form: Form, at now: Instant, waiter: @autoclosure () -> Waiter,
+        into output: inout OutputRawSpan
     ) -> Lookup {
-        lookup(key, KeyHash(key), form, at: now, waiter: waiter, into: &output)
+        lookup(key, KeyHash(key), form, at: now, waiter: waiter(), into: &output)
     }
 
     /// The same, for a caller that knows the key's hash.
     public func lookup(
-        _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
+        _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: @autoclosure () -> Waiter,
+        into output: inout OutputRawSpan
     ) -> Lookup {
         withShard(of: key, hash) { bytes, hash, shard, state in
             let now = tick(now)
@@ -84,7 +86,7 @@ public final class Group: Sendable {
                 }
             }
             state.counters.misses += 1
-            return join(Key(Array(bytes)), in: shard, waiter, &state)
+            return join(Key(Array(bytes)), in: shard, waiter(), &state)
         }
     }
 
@@ -103,7 +105,7 @@ public final class Group: Sendable {
 
     /// Takes a waiter out of its flight: nobody listens any more. The flight goes on.
     public func leave(_ ticket: Ticket, sink: any OutcomeSink, token: UInt64) {
-        shards[ticket.shard].state.withLock { state in
+        shards.withLock(ticket.shard) { state in
             state.flights.leave(ticket.call) { $0.token == token && $0.sink === sink }
         }
     }
@@ -153,8 +155,8 @@ public final class Group: Sendable {
 
     /// Drops every entry and fences every flight. Memory is given back outside the locks.
     public func invalidateAll() {
-        for shard in shards {
-            let old = shard.state.withLock { state in
+        for number in 0..<shards.count {
+            let old = shards.withLock(number) { state in
                 state.flights.forgetAll()
                 state.counters.invalidations += state.store.count
                 var store = Self.makeStore(settings)
@@ -177,16 +179,20 @@ public final class Group: Sendable {
     ) -> Result {
         key.withUnsafeBytes { bytes in
             let hash = hash?.value ?? EntryStore.hash(bytes)
-            let (shard, place) = shard(of: hash)
-            defer { tellObservers(of: shard) }
-            return shard.state.withLock { body(bytes, hash, place, &$0) }
+            let number = shardNumber(of: hash)
+            defer { if isObserved.load(ordering: .relaxed) { tellObservers(of: number) } }
+            return withState(of: hash) { body(bytes, hash, number, &$0) }
         }
     }
 
-    func shard(of hash: UInt64) -> (Shard, Int) {
-        let place = Int(truncatingIfNeeded: hash >> 56) & (shards.count - 1)
-        return (shards[place], place)
+    /// Runs `body` with the lock of the shard of `hash` held.
+    @inline(__always)
+    func withState<Result: ~Copyable & Sendable>(of hash: UInt64, _ body: (inout Shard.State) -> Result) -> Result {
+        shards.withLock(shardNumber(of: hash)) { body(&$0) }
     }
+
+    @inline(__always)
+    func shardNumber(of hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 56) & (shards.count - 1) }
 
     func tick(_ now: Instant) -> Tick { Tick(nanoseconds: age(at: now)) }
 

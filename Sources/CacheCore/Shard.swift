@@ -4,7 +4,7 @@ import Singleflight
 /// A part of a group's keys: its entries and its flights under one lock, so that "is it in memory, else who loads it" is
 /// one step. (groupcache looks into the cache, unlocks and then joins a flight; between the two a flight can land, and the
 /// caller loads again what is in memory by now.)
-final class Shard: Sendable {
+struct Shard: ~Copyable, Sendable {
     let state: Mutex<State>
 
     init(_ store: consuming EntryStore, seed: UInt64) {
@@ -22,6 +22,11 @@ final class Shard: Sendable {
         /// What the observers are to be told; empty while there are none.
         var events: [(GroupEvent, Key)] = []
 
+        /// When the policy's next victim was asked for last; nil when there is none.
+        mutating func coldest() -> Tick? {
+            store.victim().map { store.slots[Int($0)].pointee.asked }
+        }
+
         /// Counts a lookup.
         @inline(__always)
         mutating func count(_ key: UnsafeRawBufferPointer, hash: UInt64) {
@@ -29,13 +34,34 @@ final class Shard: Sendable {
             if HotKeys.samples(random.next()) { hotKeys.count(key, hash: hash) }
         }
     }
+}
 
-    /// When the policy's next victim was asked for last; nil when there is none.
-    func coldest() -> Tick? {
-        state.withLock { state in
-            guard let victim = state.store.victim() else { return nil }
-            return state.store.slots[Int(victim)].pointee.asked
-        }
+/// The shards of a group, in one block of memory: a lookup counts no reference to one, as all threads would have to take
+/// the count from one another to change it.
+final class Shards: @unchecked Sendable {
+    // Unchecked: the block is written in `init` and `deinit` only, and what is in it is Sendable.
+    private let base: UnsafeMutablePointer<Shard>
+    let count: Int
+
+    /// So many shards; `make` makes each.
+    init(count: Int, make: () -> Shard) {
+        base = .allocate(capacity: count)
+        self.count = count
+        for number in 0..<count { (base + number).initialize(to: make()) }
+    }
+
+    deinit {
+        base.deinitialize(count: count)
+        base.deallocate()
+    }
+
+    /// Runs `body` with the lock of a shard held.
+    @inline(__always)
+    func withLock<Result: ~Copyable>(
+        _ number: Int, _ body: (inout sending Shard.State) -> sending Result
+    ) -> sending Result {
+        assert(number >= 0 && number < count)
+        return base[number].state.withLock(body)
     }
 }
 

@@ -9,6 +9,7 @@ import Synchronization
 /// ``start()``, ``stop()`` and ``join()`` may be called from any thread; everything else is for the loop's thread alone.
 ///
 /// A round is: wait, descriptors that are ready, timers that are due, jobs, then what was asked to run after each round.
+/// Under load a short rest follows: ``Moderation``.
 public final class EventLoop: @unchecked Sendable {
     // Unchecked: the fields under "loop's thread" are touched on that thread only (debug builds check), the others are
     // immutable or synchronised.
@@ -32,6 +33,7 @@ public final class EventLoop: @unchecked Sendable {
     private var timers = TimerQueue()
     private var localJobs: [() -> Void] = []
     private var roundEnds: [() -> Void] = []
+    private var moderation = Moderation()
     private var stopping = false
 
     /// The time when this round's events arrived. Loop's thread only.
@@ -45,6 +47,8 @@ public final class EventLoop: @unchecked Sendable {
     private struct Source {
         var owner: (any EventSource)?
         var generation: UInt32
+        /// When it was ready last.
+        var round: UInt32 = 0
     }
 
     /// Opens the loop's epoll and its wake-up descriptor.
@@ -207,6 +211,7 @@ public final class EventLoop: @unchecked Sendable {
     private func run() {
         CurrentLoop.set(self)
         defer { CurrentLoop.set(nil) }
+        Moderation.prepareThread()
         withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
             while !stopping {
                 let count = wait(events)
@@ -215,6 +220,7 @@ public final class EventLoop: @unchecked Sendable {
                 while let job = timers.popDue(at: now) { job() }
                 runJobs()
                 for job in roundEnds { job() }
+                if moderation.endRound() { Moderation.rest() }
             }
         }
         sources.removeAll()
@@ -252,6 +258,7 @@ public final class EventLoop: @unchecked Sendable {
         let (data, events) = withUnsafePointer(to: event) { (pgs_epoll_data($0), $0.pointee.events) }
         let index = Int(truncatingIfNeeded: data & 0xffff_ffff)
         guard index < sources.count, sources[index].generation == UInt32(data >> 32) else { return }
+        moderation.note(&sources[index].round)
         sources[index].owner?.ready(Readiness(rawValue: events))
     }
 

@@ -47,15 +47,19 @@ struct KeyPlace: BitwiseCopyable {
     /// Asks the group.
     @inline(__always)
     func lookup(
-        _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: Waiter, into output: inout OutputRawSpan
+        _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: @autoclosure () -> Waiter,
+        into output: inout OutputRawSpan
     ) -> Lookup {
-        entry.pointee.group.lookup(key, hash, form, at: now, waiter: waiter, into: &output)
+        entry.pointee.group.lookup(key, hash, form, at: now, waiter: waiter(), into: &output)
     }
 
-    /// Brings nearer what ``lookup(_:_:_:at:waiter:into:)`` will touch.
+    /// Whether `other` leads to the same group.
+    func isInGroup(of other: KeyPlace) -> Bool { entry == other.entry }
+
+    /// Brings nearer what lookups of keys of this group will touch.
     @inline(__always)
-    func prefetch(_ hash: KeyHash, _ step: LookupStep) {
-        entry.pointee.group.prefetch(hash, step)
+    func prefetch(_ indices: Range<Int>, _ step: LookupStep, hash: (Int) -> KeyHash) {
+        entry.pointee.group.prefetch(indices, step, hash: hash)
     }
 }
 

@@ -16,12 +16,14 @@ struct Parts {
     init(_ settings: Settings, logger: Logger) throws {
         do {
             let cache = Cache(memory: settings.memory)
-            loops = try (0..<Self.loopCount(settings.threads)).map { try EventLoop(index: $0) }
+            let loops = try (0..<Self.loopCount(settings.threads)).map { try EventLoop(index: $0) }
             let getters = settings.groups.map(Self.getter)
             let breaker = CircuitBreaker()
             let served = try zip(settings.groups, getters).map { group, getter in
                 ServedGroup(
-                    try Group(group.name, settings: Self.rules(group), in: cache, breaker: breaker, getter: getter),
+                    try Group(
+                        group.name, settings: Self.rules(group, loops: loops.count), in: cache, breaker: breaker,
+                        getter: getter),
                     shape: Self.shape(group.returns))
             }
             let database = Database(settings: Self.database(settings), loops: loops, getters: getters, logger: logger) {
@@ -31,6 +33,7 @@ struct Parts {
             let information = ServerInformation(memoryLimit: settings.memory, memoryUsed: { cache.usedBytes }) {
                 Self.lines(database.status, breaker.state)
             }
+            self.loops = loops
             self.cache = cache
             self.database = database
             server = try Server(
@@ -82,7 +85,7 @@ struct Parts {
         }
     }
 
-    private static func rules(_ group: Settings.Group) -> GroupSettings {
+    private static func rules(_ group: Settings.Group, loops: Int) -> GroupSettings {
         func unlessZero(_ duration: Duration) -> Duration? { duration > .zero ? duration : nil }
         var rules = GroupSettings()
         rules.timeToLive = unlessZero(group.ttl)
@@ -98,6 +101,8 @@ struct Parts {
         // `max_loads` bounds what the database is asked at once, and a batch is one query.
         rules.maxLoads = group.maxLoads * (group.batch.sql.isEmpty ? 1 : group.batch.max)
         rules.maxQueuedLoads = group.maxQueuedLoads
+        // A single loop never meets another one at a lock.
+        if loops == 1 { rules.shards = 1 }
         return rules
     }
 

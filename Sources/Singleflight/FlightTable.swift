@@ -99,3 +99,4 @@ public struct FlightTable<Key: Hashable, Waiter> {
 }
 
 extension FlightTable: Sendable where Key: Sendable, Waiter: Sendable {}
+extension FlightTable.Landing: Sendable where Key: Sendable, Waiter: Sendable {}

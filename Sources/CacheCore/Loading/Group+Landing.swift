@@ -5,7 +5,7 @@ import Synchronization
 extension Group {
     /// Whether anybody waits for a flight at `now`.
     func isWanted(_ call: FlightCall, of key: Key, at now: Instant) -> Bool {
-        shard(of: hash(key)).0.state.withLock { state in
+        withState(of: hash(key)) { state in
             state.flights.hasWaiter(call) { now < $0.deadline }
         }
     }
@@ -25,7 +25,7 @@ extension Group {
             (waiters, standIn) = landFailed(call, of: key, hash, at: now)
             if let standIn { answer = .success(standIn) }
         }
-        tellObservers(of: shard(of: hash).0)
+        tellObservers(of: shardNumber(of: hash))
         for waiter in waiters { waiter.sink.deliver(answer, token: waiter.token) }
         if started != nil { endLoad(outcome, at: now) }
     }
@@ -34,7 +34,7 @@ extension Group {
         _ call: FlightCall, of key: Key, _ hash: UInt64, _ value: Value, cost: Duration, at now: Instant
     ) -> [Waiter] {
         let reserved = reserve(for: value, of: key, near: hash)
-        let (landing, grown, leaves) = shard(of: hash).0.state.withLock { state in
+        let (landing, grown, leaves) = withState(of: hash) { state in
             let landing = state.flights.land(call, of: key)
             if landing.waiters.count > 1 { state.counters.sharedLoads += 1 }
             if landing.isForgotten { state.counters.fenced += 1 }
@@ -55,7 +55,7 @@ extension Group {
     private func landFailed(
         _ call: FlightCall, of key: Key, _ hash: UInt64, at now: Instant
     ) -> ([Waiter], standIn: Value?) {
-        shard(of: hash).0.state.withLock { state in
+        withState(of: hash) { state in
             let landing = state.flights.land(call, of: key)
             if landing.waiters.count > 1 { state.counters.sharedLoads += 1 }
             state.counters.loadErrors += 1
@@ -122,7 +122,7 @@ extension Group {
         let cost =
             Record.cost(keyLength: key.bytes.count, value: value, marks: freshness.hasMarks) + EntryStore.slotCost
         guard reserve(cost, near: hash) else {
-            shard(of: hash).0.state.withLock { $0.counters.tooLarge += 1 }
+            withState(of: hash) { $0.counters.tooLarge += 1 }
             return 0
         }
         return cost
@@ -131,7 +131,7 @@ extension Group {
     /// Takes `bytes` from the group's share and from the whole, evicting until they fit. False when they can't.
     private func reserve(_ bytes: Int, near hash: UInt64) -> Bool {
         guard bytes <= budget.limit, bytes <= cache.budget.limit else { return false }
-        let place = shard(of: hash).1
+        let place = shardNumber(of: hash)
         while true {
             if budget.reserve(bytes) {
                 if cache.budget.reserve(bytes) { return true }
@@ -147,8 +147,8 @@ extension Group {
     /// least `bytes` are free there or nothing is left in it. Returns what was freed.
     func evict(_ bytes: Int, near place: Int) -> Int {
         for offset in 0..<shards.count {
-            let shard = shards[(place + offset) & (shards.count - 1)]
-            let freed = shard.state.withLock { state in
+            let shard = (place + offset) & (shards.count - 1)
+            let freed = shards.withLock(shard) { state in
                 var freed = 0
                 while freed < bytes, let victim = state.store.victim() {
                     state.counters.evictions += 1

@@ -48,9 +48,9 @@ extension Group {
     }
 
     /// Tells the observers what was noted in a shard. Outside its lock.
-    func tellObservers(of shard: Shard) {
+    func tellObservers(of shard: Int) {
         guard isObserved.load(ordering: .relaxed) else { return }
-        let events = shard.state.withLock { state in
+        let events = shards.withLock(shard) { state in
             let events = state.events
             state.events = []
             return events

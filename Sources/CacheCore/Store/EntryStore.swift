@@ -10,6 +10,8 @@ struct EntryStore: ~Copyable {
     /// For each page of slots a time before which none of its entries expires; nil: never. It makes expiry a matter of
     /// looking at the pages that are due, at no cost for each entry.
     private var calendar: ContiguousArray<Tick?> = []
+    /// The page that was swept last.
+    private var swept = 0
     private(set) var count = 0
     /// What the records in it take.
     private(set) var recordBytes = 0
@@ -190,7 +192,13 @@ struct EntryStore: ~Copyable {
     mutating func sweepPage(
         at now: Tick, leaving: (Slot) -> Tick?, expired: (Record) -> Void
     ) -> (removed: Int, freed: Int)? {
-        guard let page = calendar.firstIndex(where: { $0?.isReached(at: now) ?? false }) else { return nil }
+        func isDue(_ page: Int) -> Bool { calendar[page]?.isReached(at: now) ?? false }
+        // Goes on where the last one was found: those before it are done.
+        let start = min(swept, calendar.count)
+        guard let page = (start..<calendar.count).first(where: isDue) ?? (0..<start).first(where: isDue) else {
+            return nil
+        }
+        swept = page
         var removed = 0
         var freed = 0
         var earliest: Tick?

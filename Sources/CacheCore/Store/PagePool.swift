@@ -9,9 +9,13 @@ import Groundwork
 /// Any thread.
 final class PagePool: Sendable {
     /// For the stores' tables.
-    static let tables = PagePool(pageSize: 4 << 10)
+    static let tables = PagePool(pageSize: tablePageSize)
     /// For records.
-    static let records = PagePool(pageSize: 16 << 10)
+    static let records = PagePool(pageSize: recordPageSize)
+
+    // Computed, so that each use is the number and not a look at whether a variable was initialized.
+    static var tablePageSize: Int { 4 << 10 }
+    static var recordPageSize: Int { 16 << 10 }
 
     private static let chunkSize = 2 << 20
 

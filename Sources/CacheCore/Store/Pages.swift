@@ -10,7 +10,7 @@ struct Pages<Element: BitwiseCopyable>: ~Copyable {
     /// Elements of a page: as many as fit, to a power of two.
     static var pageCount: Int { 1 << shift }
     @inline(__always)
-    private static var shift: Int { (PagePool.tables.pageSize / MemoryLayout<Element>.stride).trailingZeroBitCount }
+    private static var shift: Int { (PagePool.tablePageSize / MemoryLayout<Element>.stride).trailingZeroBitCount }
 
     deinit {
         for page in pages { PagePool.tables.release(page) }

@@ -17,11 +17,13 @@ struct RecordPages: ~Copyable {
     private var holes: ContiguousArray<UInt32> = []
     /// The number of the page that is being filled.
     private var open: Int?
+    /// Where ``mostHoles()`` looked last.
+    private var next = 0
     /// Bytes of all records, and of all holes.
     private var live = 0
     private var dead = 0
 
-    private static var pageSize: Int { PagePool.records.pageSize }
+    private static var pageSize: Int { PagePool.recordPageSize }
 
     /// What stands at the beginning of each page.
     private struct PageHeader {
@@ -43,6 +45,9 @@ struct RecordPages: ~Copyable {
 
     /// One byte of holes to so many of records is borne.
     private static let holeShare = 16
+    /// So many pages are looked at for the one to empty: it takes well under a microsecond, and more would hardly find a
+    /// better one.
+    private static let lookedAt = 256
 
     /// Room for `size` bytes, its header written; nil when the system has no memory. The address is a multiple of four.
     mutating func allocate(_ size: Int, for slot: SlotIndex) -> UnsafeMutableRawPointer? {
@@ -121,13 +126,17 @@ struct RecordPages: ~Copyable {
         holes.removeLast()
     }
 
-    /// The page with most holes, that which is being filled excepted. O(pages), a nanosecond or so each.
-    private func mostHoles() -> Int? {
+    /// The page with most holes among some hundred in turn, that which is being filled excepted.
+    private mutating func mostHoles() -> Int? {
         var best: Int?
         var most: UInt32 = 0
-        for page in holes.indices where holes[page] > most && page != open {
-            best = page
-            most = holes[page]
+        for looked in 0..<pages.count {
+            if best != nil, looked >= Self.lookedAt { break }
+            next = next + 1 < pages.count ? next + 1 : 0
+            if holes[next] > most, next != open {
+                best = next
+                most = holes[next]
+            }
         }
         return best
     }

@@ -7,6 +7,18 @@ struct PreparedGet: BitwiseCopyable {
     let place: KeyPlace
     let hash: KeyHash
 
+    /// Brings what the lookups of some GETs will touch nearer, as far as `step`; runs for one group together.
+    static func prefetch(_ count: Int, _ step: LookupStep, get: (Int) -> PreparedGet) {
+        var first = 0
+        while first < count {
+            let place = get(first).place
+            var end = first + 1
+            while end < count, get(end).place.isInGroup(of: place) { end += 1 }
+            place.prefetch(first..<end, step) { get($0).hash }
+            first = end
+        }
+    }
+
     /// The key within its group, of the bytes that the request was found in.
     @_lifetime(copy bytes)
     func key(in bytes: RawSpan) -> RawSpan {
@@ -35,9 +47,8 @@ extension ClientConnection {
                 end = get.request.end
             }
             if prepared > 1 {
-                for step in LookupStep.allCases {
-                    for get in gets[..<prepared] { get.place.prefetch(get.hash, step) }
-                }
+                PreparedGet.prefetch(prepared, .slot) { gets[$0] }
+                PreparedGet.prefetch(prepared, .record) { gets[$0] }
             }
             var count = 0
             end = start

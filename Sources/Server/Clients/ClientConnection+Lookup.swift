@@ -47,9 +47,7 @@ extension ClientConnection {
     func appendRefreshedText(of key: RawSpan, to reply: inout ReplyBuffer) {
         guard let place = locate(key, &reply) else { return }
         let key = key.extracting(droppingFirst: place.keyOffset)
-        let deadline = now.advanced(byNanoseconds: place.loadNanoseconds)
-        let waiter = Waiter(clients, token: clients.nextToken, deadline: deadline)
-        let lookup = keyspace.groups[place.group].group.refresh(key, waiter: waiter)
+        let lookup = keyspace.groups[place.group].group.refresh(key, waiter: waiter(at: place))
         if let hit = settle(lookup, of: key, place, &reply, write: Self.writeText) {
             Self.write(hit, to: &reply, version)
         }
@@ -121,13 +119,16 @@ extension ClientConnection {
     func lookup(
         _ key: RawSpan, _ hash: KeyHash, at place: KeyPlace, _ form: Form, into output: inout OutputRawSpan
     ) -> Lookup {
-        let now = now
-        let deadline = now.advanced(byNanoseconds: place.loadNanoseconds)
-        let waiter = Waiter(clients, token: clients.nextToken, deadline: deadline)
-        return place.lookup(key, hash, form, at: now, waiter: waiter, into: &output)
+        place.lookup(key, hash, form, at: now, waiter: waiter(at: place), into: &output)
     }
 
-    /// Gives back a hit on `key` of the group; for a miss leaves a hole that `write` fills, and starts the load when that falls to this client.
+    /// This client, waiting for a load as long as the group allows.
+    private func waiter(at place: KeyPlace) -> Waiter {
+        Waiter(clients, token: clients.nextToken, deadline: now.advanced(byNanoseconds: place.loadNanoseconds))
+    }
+
+    /// Gives back a hit on `key` of the group; for a miss leaves a hole that `write` fills, and starts the load when that
+    /// falls to this client.
     func settle(
         _ lookup: consuming Lookup, of key: RawSpan, _ place: KeyPlace, _ reply: inout ReplyBuffer,
         write: @escaping Hole.Writer

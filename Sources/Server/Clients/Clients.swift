@@ -198,14 +198,14 @@ final class Clients: OutcomeSink, @unchecked Sendable {
 
     /// Has a GET answered at the end of the round: what it needs is on its way into the processor's cache meanwhile.
     func putOff(_ get: PreparedGet, at offset: Int, of connection: ClientConnection) {
-        get.place.prefetch(get.hash, .slot)
+        PreparedGet.prefetch(1, .slot) { _ in get }
         putOff.append((connection, get, offset))
         inputOffset = offset + get.request.end
         if inputOffset > input.count / 2 { answerPutOff() }
     }
 
     private func answerPutOff() {
-        for (_, get, _) in putOff { get.place.prefetch(get.hash, .record) }
+        PreparedGet.prefetch(putOff.count, .record) { putOff[$0].get }
         for index in putOff.indices {
             let (connection, get, offset) = putOff[index]
             let bytes = UnsafeRawBufferPointer(rebasing: input[offset..<offset + get.request.end]).bytes
