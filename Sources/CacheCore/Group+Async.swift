@@ -13,7 +13,8 @@ extension Group {
         let waiter = Waiter(caller, token: 0, deadline: now + loadTimeout)
         var nothing = OutputRawSpan()
         return try await answer(
-            begin(lookup(key.bytes.span.bytes, .whole, at: now, waiter: waiter, into: &nothing)), of: key, to: caller)
+            begin(lookup(key.bytes.span.bytes, KeyHash(key), .whole, at: now, waiter: waiter, into: &nothing)), of: key,
+            to: caller)
     }
 
     /// Loads `key` now, whatever is in memory, and returns what the source says. Callers at the same time share the load.

@@ -80,19 +80,23 @@ public final class Group: Sendable {
                 case .fresh: return .hit(hit(place, form, at: now, in: &state, into: &output))
                 case .due:
                     let hit = hit(place, form, at: now, in: &state, into: &output)
-                    guard let flight = refresh(Key(Array(bytes)), place, in: &state) else { return .hit(hit) }
+                    guard let flight = refresh(Key(Array(bytes), hash: hash), place, in: &state) else {
+                        return .hit(hit)
+                    }
                     return .refreshes(hit, flight)
                 case .stale: break
                 }
             }
             state.counters.misses += 1
-            return join(Key(Array(bytes)), in: shard, waiter(), &state)
+            return join(Key(Array(bytes), hash: hash), in: shard, waiter(), &state)
         }
     }
 
     /// Loads a key although it may be in memory, or joins the load that is under way. Never answers from memory.
     public func refresh(_ key: RawSpan, waiter: Waiter) -> Lookup {
-        withShard(of: key) { bytes, _, shard, state in join(Key(Array(bytes)), in: shard, waiter, &state) }
+        withShard(of: key) { bytes, hash, shard, state in
+            join(Key(Array(bytes), hash: hash), in: shard, waiter, &state)
+        }
     }
 
     /// Answers from memory or not at all; never loads, and counts as no lookup. O(1), one lock.
@@ -143,7 +147,7 @@ public final class Group: Sendable {
     @discardableResult
     public func invalidate(_ key: RawSpan) -> Bool {
         withShard(of: key) { bytes, hash, _, state in
-            let isFenced = state.flights.forget(Key(Array(bytes)))
+            let isFenced = state.flights.forget(Key(Array(bytes), hash: hash))
             let place = state.store.locate(bytes, hash: hash)
             guard place != .none else { return isFenced }
             state.counters.invalidations += 1

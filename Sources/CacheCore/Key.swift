@@ -2,24 +2,32 @@
 public struct Key: Hashable, Sendable {
     /// The key's bytes.
     public let bytes: [UInt8]
+    /// Their hash, on which a load is found by several times.
+    let hash: UInt64
 
     /// A key of these bytes.
     public init(_ bytes: [UInt8]) {
-        self.bytes = bytes
+        self.init(bytes, hash: bytes.withUnsafeBytes { EntryStore.hash($0) })
     }
 
     /// A key of the text's UTF-8.
     public init(_ text: String) {
-        bytes = Array(text.utf8)
-    }
-
-    /// Feeds the bytes in one piece.
-    public func hash(into hasher: inout Hasher) {
-        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        self.init(Array(text.utf8))
     }
 
     /// A key that copies `span`.
     public init(copying span: RawSpan) {
-        bytes = span.withUnsafeBytes { Array($0) }
+        self.init(span.withUnsafeBytes { Array($0) })
+    }
+
+    /// A key whose hash is known.
+    init(_ bytes: [UInt8], hash: UInt64) {
+        self.bytes = bytes
+        self.hash = hash
+    }
+
+    /// Feeds the bytes' hash, which is seeded as the hasher is.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(hash)
     }
 }

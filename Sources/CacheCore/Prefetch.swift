@@ -9,6 +9,11 @@ public struct KeyHash: BitwiseCopyable, Sendable {
     public init(_ key: RawSpan) {
         value = key.withUnsafeBytes { EntryStore.hash($0) }
     }
+
+    /// That of a key that knows it.
+    public init(_ key: Key) {
+        value = key.hash
+    }
 }
 
 /// What a lookup touches, one after the other, each where the one before points to.

@@ -36,6 +36,10 @@ public final class EventLoop: @unchecked Sendable {
     private var moderation = Moderation()
     private var stopping = false
 
+    /// Whether the loop may rest when that saves rounds. Not while it waits for others that go on without it, such as a
+    /// database that could have its next query. Loop's thread only.
+    public var mayRest = true
+
     /// The time when this round's events arrived. Loop's thread only.
     public private(set) var now = Instant.now()
 
@@ -220,7 +224,7 @@ public final class EventLoop: @unchecked Sendable {
                 while let job = timers.popDue(at: now) { job() }
                 runJobs()
                 for job in roundEnds { job() }
-                if moderation.endRound() { Moderation.rest() }
+                if moderation.endRound(), mayRest { Moderation.rest() }
             }
         }
         sources.removeAll()

@@ -3,12 +3,16 @@
 /// Its fields belong to the ``FlightTable`` that made it and are touched under the lock of that table's owner only.
 public final class Call<Waiter>: @unchecked Sendable {
     // Unchecked: see above. The object itself is only an identity to everyone else.
-    fileprivate var waiters: [Waiter]
-    fileprivate var isForgotten = false
+    @usableFromInline var waiters: [Waiter]
+    @usableFromInline var isForgotten = false
 
-    fileprivate init(_ waiter: Waiter?) {
-        waiters = waiter.map { [$0] } ?? []
+    @inlinable
+    init(_ waiter: Waiter?) {
+        if let waiter { waiters = [waiter] } else { waiters = [] }
     }
+
+    @inlinable
+    deinit {}
 }
 
 /// The flights of many keys as a pure state machine: no lock, no I/O, no clock. Whoever owns it guards it, and so can make
@@ -19,6 +23,8 @@ public final class Call<Waiter>: @unchecked Sendable {
 /// This is the form for event loops: `Waiter` is whatever its owner needs to find the one who waits, a connection's number
 /// say, and waiting costs its place in an array, no task and no allocation of its own. The owner calls back those whom
 /// ``land(_:of:)`` hands over, or sends them a message. Async code is better off with ``Singleflight``.
+///
+/// Inlinable, as code that is generic at run time costs more than the rest of a load.
 public struct FlightTable<Key: Hashable, Waiter> {
     /// How a caller came to a flight.
     public enum Joined {
@@ -34,23 +40,34 @@ public struct FlightTable<Key: Hashable, Waiter> {
         public let waiters: [Waiter]
         /// Whether the key was forgotten: then the result is for the waiters alone and must not be kept.
         public let isForgotten: Bool
+
+        @inlinable
+        init(waiters: [Waiter], isForgotten: Bool) {
+            self.waiters = waiters
+            self.isForgotten = isForgotten
+        }
     }
 
-    private var calls: [Key: Call<Waiter>] = [:]
+    @usableFromInline var calls: [Key: Call<Waiter>] = [:]
 
     /// An empty table.
+    @inlinable
     public init() {}
 
     /// The number of keys with a flight that newcomers join.
+    @inlinable
     public var count: Int { calls.count }
 
     /// Whether `key` has a flight that newcomers join.
+    @inlinable
     public func isFlying(_ key: Key) -> Bool { calls[key] != nil }
 
     /// How many wait for the flight of `key` that newcomers join; 0 when there is none. O(1).
+    @inlinable
     public func waiterCount(of key: Key) -> Int { calls[key]?.waiters.count ?? 0 }
 
     /// Joins the flight of `key`, or starts one. A nil `waiter` starts a flight that nobody waits for. O(1).
+    @inlinable
     public mutating func join(_ key: Key, _ waiter: Waiter?) -> Joined {
         var isNew = false
         func start() -> Call<Waiter> {
@@ -65,18 +82,20 @@ public struct FlightTable<Key: Hashable, Waiter> {
     }
 
     /// Takes those waiters of a flight out that `leaves` names.
+    @inlinable
     public func leave(_ call: Call<Waiter>, where leaves: (Waiter) -> Bool) {
         call.waiters.removeAll(where: leaves)
     }
 
     /// Whether anyone of those who wait for `call` satisfies `predicate`.
+    @inlinable
     public func hasWaiter(_ call: Call<Waiter>, where predicate: (Waiter) -> Bool) -> Bool {
         call.waiters.contains(where: predicate)
     }
 
     /// Detaches the flight of `key`: it still brings its result to those who wait, later callers start a new one. Returns
     /// whether there was a flight.
-    @discardableResult
+    @inlinable @discardableResult
     public mutating func forget(_ key: Key) -> Bool {
         guard let call = calls.removeValue(forKey: key) else { return false }
         call.isForgotten = true
@@ -84,12 +103,14 @@ public struct FlightTable<Key: Hashable, Waiter> {
     }
 
     /// Detaches every flight. O(flights).
+    @inlinable
     public mutating func forgetAll() {
         for call in calls.values { call.isForgotten = true }
         calls.removeAll()
     }
 
     /// Ends a flight. Its leader calls this once; the waiters are handed over to be told outside the owner's lock.
+    @inlinable
     public mutating func land(_ call: Call<Waiter>, of key: Key) -> Landing {
         // A forgotten flight left the table already, and its key may have a successor by now: that one stays.
         if !call.isForgotten { calls.removeValue(forKey: key) }

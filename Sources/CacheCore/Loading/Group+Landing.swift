@@ -5,7 +5,7 @@ import Synchronization
 extension Group {
     /// Whether anybody waits for a flight at `now`.
     func isWanted(_ call: FlightCall, of key: Key, at now: Instant) -> Bool {
-        withState(of: hash(key)) { state in
+        withState(of: key.hash) { state in
             state.flights.hasWaiter(call) { now < $0.deadline }
         }
     }
@@ -14,7 +14,7 @@ extension Group {
     /// is when the getter got it; nil: never.
     func land(_ call: FlightCall, of key: Key, started: Instant?, _ outcome: Outcome) {
         let now = cache.clock()
-        let hash = hash(key)
+        let hash = key.hash
         let waiters: [Waiter]
         var answer = outcome
         switch outcome {
@@ -96,9 +96,9 @@ extension Group {
     @discardableResult
     public func insertIfAbsent(_ key: Key, _ value: Value) -> Bool {
         let now = cache.clock()
-        let reserved = reserve(for: value, of: key, near: hash(key))
+        let reserved = reserve(for: value, of: key, near: key.hash)
         guard reserved > 0 else { return false }
-        let (grown, leaves) = withShard(of: key.bytes.span.bytes) { bytes, hash, _, state in
+        let (grown, leaves) = withShard(of: key.bytes.span.bytes, KeyHash(key)) { bytes, hash, _, state in
             guard servable(bytes, hash: hash, at: tick(now), in: &state) == nil else {
                 return (nil as Int?, nil as Tick?)
             }
@@ -108,10 +108,6 @@ extension Group {
         release(reserved - (grown ?? 0))
         if let leaves { cache.expectExpiry(at: instant(leaves, from: now)) }
         return grown != nil
-    }
-
-    private func hash(_ key: Key) -> UInt64 {
-        key.bytes.withUnsafeBytes { EntryStore.hash($0) }
     }
 
     // MARK: Room

@@ -48,11 +48,11 @@ struct EntryStore: ~Copyable {
     /// The number of the slot of `key`.
     @inline(__always)
     func locate(_ key: UnsafeRawBufferPointer, hash: UInt64) -> SlotIndex {
-        let tag = Self.tag(hash)
+        let part = Slot.hash(hash)
         var place = index.first(hash)
         while place != .none {
             let slot = slots[Int(place)]
-            if slot.pointee.tag == tag, let record = Record(slot.pointee), record.hasKey(key) { return place }
+            if slot.pointee.hash == part, let record = Record(slot.pointee), record.hasKey(key) { return place }
             place = slot.pointee.next
         }
         return .none
@@ -63,11 +63,11 @@ struct EntryStore: ~Copyable {
 
     /// The record that the search for a key will open first.
     func probableRecord(_ hash: UInt64) -> UnsafeMutableRawPointer? {
-        let tag = Self.tag(hash)
+        let part = Slot.hash(hash)
         var place = index.first(hash)
         while place != .none {
             let slot = slots[Int(place)]
-            if slot.pointee.tag == tag { return slot.pointee.record }
+            if slot.pointee.hash == part { return slot.pointee.record }
             place = slot.pointee.next
         }
         return nil
@@ -95,8 +95,7 @@ struct EntryStore: ~Copyable {
         }
         let slot = slots[Int(place)]
         slot.pointee = Slot(
-            record: record, expires: times.expires ?? now, asked: now,
-            keyLength: UInt16(truncatingIfNeeded: key.byteCount), tag: Self.tag(hash),
+            record: record, expires: times.expires ?? now, asked: now, hash: hash,
             flags: Record.flags(for: value).union(times.flags))
         count += 1
         recordBytes += Record(slot.pointee)?.cost ?? 0
@@ -232,8 +231,6 @@ struct EntryStore: ~Copyable {
         guard let record = Record(slot) else { return 0 }
         return hash(record.key)
     }
-
-    private static func tag(_ hash: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: hash >> 48) }
 
     /// The keys of all entries. O(n).
     var keys: [Key] { (0..<slots.count).compactMap { Record(slots[$0].pointee).map { Key(Array($0.key)) } } }

@@ -34,8 +34,8 @@ struct HashIndex: ~Copyable {
         }
     }
 
-    /// Adds buckets until there are at least two for three entries; `hash` tells the hash of a slot's key. Returns whether
-    /// there is a bucket at all: when the system has no memory for more, chains grow instead.
+    /// Adds buckets until there are at least two for three entries; `hash` tells the hash of a slot's key, if the slot has
+    /// not enough bits of it. Returns whether there is a bucket at all: when the system has no memory for more, chains grow instead.
     mutating func grow(for entries: Int, in slots: borrowing Pages<Slot>, hash: (Slot) -> UInt64) -> Bool {
         while buckets.count * 3 < entries * 2, split(in: slots, hash: hash) {}
         return buckets.count > 0
@@ -53,7 +53,8 @@ struct HashIndex: ~Copyable {
         while moving != .none {
             let slot = slots[Int(moving)]
             let next = slot.pointee.next
-            let target = buckets[bucket(of: hash(slot.pointee))]
+            let isLong = level > 1 << (Slot.hashBits - 1)
+            let target = buckets[bucket(of: isLong ? hash(slot.pointee) : UInt64(slot.pointee.hash))]
             assert(target == buckets[old] || target == buckets[new])
             slot.pointee.next = target.pointee
             target.pointee = moving

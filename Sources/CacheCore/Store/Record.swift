@@ -10,12 +10,14 @@ import Glibc
 struct Record {
     /// Up to this length a value is copied out under the lock; above, it is handed out by reference.
     static let copyLimit = 16 * 1024
-    /// The longest key that an entry can have.
-    static let keyLimit = Int(UInt16.max)
+    /// The longest key that an entry can have: with the longest value that is copied, and all the rest, a record has less
+    /// than 64 KiB.
+    static let keyLimit = 32 * 1024
 
     private static let header = RecordHeader.byteCount
 
     let base: UnsafeMutableRawPointer
+    let size: Int
     let keyLength: Int
     let flags: Slot.Flags
 
@@ -23,7 +25,9 @@ struct Record {
     init?(_ slot: Slot) {
         guard let base = slot.record else { return nil }
         self.base = base
-        keyLength = Int(slot.keyLength)
+        let header = RecordHeader(base)
+        size = Int(header.size)
+        keyLength = Int(header.keyLength)
         flags = slot.flags
     }
 
@@ -48,7 +52,7 @@ struct Record {
     ) -> UnsafeMutableRawPointer? {
         let flags = flags(for: value)
         let size = size(keyLength: key.byteCount, value: value, marks: marks != nil)
-        guard let base = pages.allocate(size, for: slot) else { return nil }
+        guard let base = pages.allocate(size, keyLength: key.byteCount, for: slot) else { return nil }
         var place = base + header
         if let marks {
             place.storeBytes(of: marks, as: Marks.self)
@@ -155,8 +159,6 @@ struct Record {
         return flags.contains(.large)
             ? record + Self.largeCost(reference.takeUnretainedValue().value.storage.count) : record
     }
-
-    private var size: Int { Int(RecordHeader(base).size) }
 
     private static func size(keyLength: Int, value: Value, marks: Bool) -> Int {
         let front = header + (marks ? MemoryLayout<Marks>.size : 0) + keyLength

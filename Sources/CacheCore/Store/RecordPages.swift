@@ -50,9 +50,11 @@ struct RecordPages: ~Copyable {
     private static let lookedAt = 256
 
     /// Room for `size` bytes, its header written; nil when the system has no memory. The address is a multiple of four.
-    mutating func allocate(_ size: Int, for slot: SlotIndex) -> UnsafeMutableRawPointer? {
+    mutating func allocate(_ size: Int, keyLength: Int, for slot: SlotIndex) -> UnsafeMutableRawPointer? {
         guard let record = size > Self.sizeLimit ? malloc(size) : take(Self.step(size)) else { return nil }
-        RecordHeader(size: UInt32(truncatingIfNeeded: size), slot: slot).write(to: record)
+        RecordHeader(
+            size: UInt16(truncatingIfNeeded: size), keyLength: UInt16(truncatingIfNeeded: keyLength), slot: slot
+        ).write(to: record)
         return record
     }
 
@@ -107,7 +109,7 @@ struct RecordPages: ~Copyable {
 
     private mutating func leaveHole(_ record: UnsafeMutableRawPointer, _ header: RecordHeader) {
         let step = Self.step(Int(header.size))
-        RecordHeader(size: header.size, slot: .none).write(to: record)
+        RecordHeader(size: header.size, keyLength: header.keyLength, slot: .none).write(to: record)
         holes[Int(Self.header(record).pointee.number)] += UInt32(truncatingIfNeeded: step)
         live -= step
         dead += step
@@ -191,29 +193,33 @@ struct RecordPages: ~Copyable {
     }
 }
 
-/// The beginning of every record.
+/// The beginning of every record: eight bytes.
 struct RecordHeader {
     /// Bytes of the record, with this.
-    let size: UInt32
+    let size: UInt16
+    /// Bytes of the key.
+    let keyLength: UInt16
     /// The slot that has its address; none in a hole.
     let slot: SlotIndex
 
-    /// Eight bytes.
     static let byteCount = 8
 
-    init(size: UInt32, slot: SlotIndex) {
+    init(size: UInt16, keyLength: UInt16, slot: SlotIndex) {
         self.size = size
+        self.keyLength = keyLength
         self.slot = slot
     }
 
     @inline(__always)
     init(_ record: UnsafeMutableRawPointer) {
-        size = record.load(as: UInt32.self)
+        size = record.load(as: UInt16.self)
+        keyLength = record.load(fromByteOffset: 2, as: UInt16.self)
         slot = record.load(fromByteOffset: 4, as: SlotIndex.self)
     }
 
     func write(to record: UnsafeMutableRawPointer) {
-        record.storeBytes(of: size, as: UInt32.self)
+        record.storeBytes(of: size, as: UInt16.self)
+        record.storeBytes(of: keyLength, toByteOffset: 2, as: UInt16.self)
         record.storeBytes(of: slot, toByteOffset: 4, as: SlotIndex.self)
     }
 }

@@ -19,10 +19,36 @@ struct Slot: BitwiseCopyable {
     var expires = Tick(count: 0)
     /// When it was last asked for.
     var asked = Tick(count: 0)
-    var keyLength: UInt16 = 0
-    /// Eight bits of the key's hash, compared before the record is opened.
-    var tag: UInt8 = 0
-    var flags: Flags = []
+    /// The low bits of the key's hash: compared before the record is opened, and enough to find the slot's bucket as
+    /// long as there are not more buckets.
+    private var hashAndFlags: UInt32 = 0
+
+    var hash: UInt32 { hashAndFlags >> 8 }
+
+    var flags: Flags {
+        get { Flags(rawValue: UInt8(truncatingIfNeeded: hashAndFlags)) }
+        set { hashAndFlags = hashAndFlags & ~0xff | UInt32(newValue.rawValue) }
+    }
+
+    /// How many bits of a hash a slot has.
+    static let hashBits = 24
+
+    /// Those of `hash`.
+    @inline(__always)
+    static func hash(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash) & (1 << hashBits - 1) }
+
+    /// A vacant slot.
+    init(next: SlotIndex = .none) {
+        self.next = next
+    }
+
+    /// The slot of an entry.
+    init(record: UnsafeMutableRawPointer, expires: Tick, asked: Tick, hash: UInt64, flags: Flags) {
+        self.record = record
+        self.expires = expires
+        self.asked = asked
+        hashAndFlags = Self.hash(hash) << 8 | UInt32(flags.rawValue)
+    }
 
     struct Flags: OptionSet, BitwiseCopyable {
         let rawValue: UInt8

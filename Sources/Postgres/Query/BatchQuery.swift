@@ -39,8 +39,8 @@ struct BatchStatement: Sendable {
 extension Statement {
     /// Wraps a batch query: its rows are brought together with the places of the keys in the arrays.
     ///
-    /// The user's SQL stands first, so that it decides of which types the arrays are. It is materialized, lest the join is
-    /// pushed into it and turns one search for many keys into many searches.
+    /// The user's SQL stands first, so that it decides of which types the arrays are, and behind a fence (`offset 0`), lest
+    /// the join is pushed into it and turns one search for many keys into many searches.
     init(ofBatch text: QueryText, group: String, keyParts: Int, returns: QueryGetter.Returns) {
         let numbers = Array(1...Swift.max(1, keyParts))
         let keys = numbers.map { "pgs_key\($0)" }.joined(separator: ", ")
@@ -50,23 +50,29 @@ extension Statement {
             '{' || substr(row_to_json(pgs_batch)::text, \
             length((select row_to_json(pgs_keys)::text from (select \(keys)) pgs_keys)) + 1)
             """
-        let asked = "unnest(\(arrays)) with ordinality pgs_asked(\(keys), pgs_place)"
-        let suffix =
+        let columns =
             switch returns {
-            case .value: ") select pgs_place, pgs_value from pgs_batch join \(asked) using (\(keys))"
-            case .row: ") select pgs_place, \(json), pgs_batch.* from pgs_batch join \(asked) using (\(keys))"
+            case .value: "select pgs_place, pgs_value"
+            case .row: "select pgs_place, \(json), pgs_batch.*"
+            // Equal keys in other words (7 and 007) could each bring the rows of both.
             case .rows:
-                // Equal keys in other words (7 and 007) could each bring the rows of both.
                 """
-                ), pgs_rows as (select row_number() over () as pgs_row, \(json) as pgs_json, \(keys) from pgs_batch) \
-                select pgs_place, '[' || string_agg(pgs_json, ',' order by pgs_row) || ']', pgs_equals from pgs_rows \
-                join (select *, count(*) over (partition by \(keys)) as pgs_equals from \(asked)) pgs_asked \
-                using (\(keys)) group by pgs_place, pgs_equals
+                select pgs_place, '[' || string_agg(pgs_json, ',' order by pgs_row) || ']', pgs_equals \
+                from (select row_number() over () as pgs_row, \(json) as pgs_json, \(keys)
+                """
+            }
+        let asked = "unnest(\(arrays)) with ordinality pgs_asked(\(keys), pgs_place)"
+        let join =
+            switch returns {
+            case .value, .row: "join \(asked) using (\(keys))"
+            case .rows:
+                """
+                ) pgs_rows join (select *, count(*) over (partition by \(keys)) as pgs_equals from \(asked)) \
+                pgs_asked using (\(keys)) group by pgs_place, pgs_equals
                 """
             }
         self.init(
-            text, group: group,
-            prefix: "with pgs_batch(\(keys)\(returns == .value ? ", pgs_value" : "")) as materialized (\n",
-            suffix: "\n" + suffix)
+            text, group: group, prefix: "\(columns) from (select * from (\n",
+            suffix: "\n) pgs_query offset 0) pgs_batch(\(keys)\(returns == .value ? ", pgs_value" : "")) \(join)")
     }
 }

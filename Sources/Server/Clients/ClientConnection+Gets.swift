@@ -1,34 +1,55 @@
 import CacheCore
 import RESP
 
-/// A plain GET on its way to its answer.
-struct PreparedGet: BitwiseCopyable {
-    let request: PlainGet
+/// A key on its way to its answer.
+struct PreparedKey: BitwiseCopyable {
     let place: KeyPlace
     let hash: KeyHash
 
-    /// Brings what the lookups of some GETs will touch nearer, as far as `step`; runs for one group together.
-    static func prefetch(_ count: Int, _ step: LookupStep, get: (Int) -> PreparedGet) {
+    /// Finds the group of a key on the wire; nil when it names nothing.
+    @inline(__always)
+    init?(_ key: RawSpan, in keyspace: Keyspace) {
+        guard let place = try? keyspace.locate(key) else { return nil }
+        self.place = place
+        hash = KeyHash(key.extracting(droppingFirst: place.keyOffset))
+    }
+
+    /// Brings what the lookups of so many keys will touch nearer, as far as `step`; runs of one group together.
+    static func prefetch(_ count: Int, _ step: LookupStep, key: (Int) -> PreparedKey) {
         var first = 0
         while first < count {
-            let place = get(first).place
+            let place = key(first).place
             var end = first + 1
-            while end < count, get(end).place.isInGroup(of: place) { end += 1 }
-            place.prefetch(first..<end, step) { get($0).hash }
+            while end < count, key(end).place.isInGroup(of: place) { end += 1 }
+            place.prefetch(first..<end, step) { key($0).hash }
             first = end
         }
     }
 
+    /// All steps, one after the other.
+    static func prefetch(_ count: Int, key: (Int) -> PreparedKey) {
+        if count > 1 {
+            for step in LookupStep.allCases { prefetch(count, step, key: key) }
+        }
+    }
+}
+
+/// A plain GET on its way to its answer.
+struct PreparedGet: BitwiseCopyable {
+    let request: PlainGet
+    let key: PreparedKey
+
     /// The key within its group, of the bytes that the request was found in.
     @_lifetime(copy bytes)
     func key(in bytes: RawSpan) -> RawSpan {
-        let start = request.keyStart + place.keyOffset
+        let start = request.keyStart + key.place.keyOffset
         return bytes.extracting(start..<request.keyStart + request.keyLength)
     }
 }
 
-/// The short way for what clients ask most: plain GETs, as one client pipelines them, or many ask one by one. Each waits for
-/// memory two or three times, so those that are there together are prepared together and wait together.
+/// The short way for what clients ask most: plain GETs, as one client pipelines them, or many ask one by one, and the keys of
+/// an MGET. Each waits for memory two or three times, so those that are there together are prepared together and wait
+/// together.
 extension ClientConnection {
     /// So many are prepared together: enough to wait for memory once, and few enough to stay in the nearest cache.
     private static let runLength = 16
@@ -46,10 +67,7 @@ extension ClientConnection {
                 prepared += 1
                 end = get.request.end
             }
-            if prepared > 1 {
-                PreparedGet.prefetch(prepared, .slot) { gets[$0] }
-                PreparedGet.prefetch(prepared, .record) { gets[$0] }
-            }
+            PreparedKey.prefetch(prepared) { gets[$0].key }
             var count = 0
             end = start
             for get in gets[..<prepared] where isReading {
@@ -81,7 +99,7 @@ extension ClientConnection {
     @inline(__always)
     private func answer(_ get: PreparedGet, in bytes: RawSpan, _ reply: inout ReplyBuffer) {
         let mark = reply.mark
-        appendText(of: get.key(in: bytes), get.hash, at: get.place, to: &reply)
+        appendText(of: get.key(in: bytes), get.key.hash, at: get.key.place, to: &reply)
         if !reply.isPlain { queue(&reply, from: mark) }
     }
 
@@ -89,9 +107,31 @@ extension ClientConnection {
     @inline(__always)
     private func prepare(_ bytes: RawSpan, at start: Int) -> PreparedGet? {
         guard let request = PlainGet(bytes, at: start) else { return nil }
-        let key = bytes.extracting(request.keyStart..<request.keyStart + request.keyLength)
-        guard let place = try? keyspace.locate(key) else { return nil }
-        return PreparedGet(
-            request: request, place: place, hash: KeyHash(key.extracting(droppingFirst: place.keyOffset)))
+        let name = bytes.extracting(request.keyStart..<request.keyStart + request.keyLength)
+        guard let key = PreparedKey(name, in: keyspace) else { return nil }
+        return PreparedGet(request: request, key: key)
+    }
+
+    /// Appends the texts of some of a request's arguments, which are keys: of the first of `indices`, in order, as many as
+    /// are prepared together. Returns how many.
+    func appendTexts(of request: Request, _ indices: Range<Int>, to reply: inout ReplyBuffer) -> Int {
+        withUnsafeTemporaryAllocation(of: PreparedKey.self, capacity: Self.runLength) { keys in
+            var prepared = 0
+            while prepared < min(Self.runLength, indices.count),
+                let key = PreparedKey(request[indices.lowerBound + prepared], in: keyspace)
+            {
+                keys.initializeElement(at: prepared, to: key)
+                prepared += 1
+            }
+            PreparedKey.prefetch(prepared) { keys[$0] }
+            for (offset, key) in keys[..<prepared].enumerated() {
+                let name = request[indices.lowerBound + offset].extracting(droppingFirst: key.place.keyOffset)
+                appendText(of: name, key.hash, at: key.place, to: &reply)
+            }
+            if prepared > 0 || indices.isEmpty { return prepared }
+            // The first one names nothing: its place holds the error.
+            appendText(of: request[indices.lowerBound], to: &reply)
+            return 1
+        }
     }
 }

@@ -198,14 +198,14 @@ final class Clients: OutcomeSink, @unchecked Sendable {
 
     /// Has a GET answered at the end of the round: what it needs is on its way into the processor's cache meanwhile.
     func putOff(_ get: PreparedGet, at offset: Int, of connection: ClientConnection) {
-        PreparedGet.prefetch(1, .slot) { _ in get }
+        PreparedKey.prefetch(1, .slot) { _ in get.key }
         putOff.append((connection, get, offset))
         inputOffset = offset + get.request.end
         if inputOffset > input.count / 2 { answerPutOff() }
     }
 
     private func answerPutOff() {
-        PreparedGet.prefetch(putOff.count, .record) { putOff[$0].get }
+        PreparedKey.prefetch(putOff.count, .record) { putOff[$0].get.key }
         for index in putOff.indices {
             let (connection, get, offset) = putOff[index]
             let bytes = UnsafeRawBufferPointer(rebasing: input[offset..<offset + get.request.end]).bytes
@@ -224,6 +224,7 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     private func endRound() {
         endReceiving()
         flushTouched()
+        loop.mayRest = holes.count == 0
     }
 
     /// Sends what was posted so far.

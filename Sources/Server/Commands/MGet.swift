@@ -13,8 +13,9 @@ enum MGet: Command {
         let mark = reply.mark
         let limit = client.clients.context.settings.maxOutput
         reply.bytes.appendArrayHeader(request.count - 1)
-        for index in 1..<request.count {
-            client.appendText(of: request[index], to: &reply)
+        var index = 1
+        while index < request.count {
+            index += client.appendTexts(of: request, index..<request.count, to: &reply)
             if reply.byteCount(from: mark) > limit {
                 client.drop(&reply, from: mark)
                 reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
