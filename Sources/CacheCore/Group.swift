@@ -37,6 +37,7 @@ public final class Group: Sendable {
         self.settings = settings
         self.cache = cache
         self.breaker = breaker
+        loadNanoseconds = settings.loadTimeout.wholeNanoseconds
         freshness = Freshness(settings)
         gate = Groundwork.Mutex(LoadGate(limit: settings.maxLoads, queueLimit: settings.maxQueuedLoads))
         start = cache.clock()
@@ -53,6 +54,8 @@ public final class Group: Sendable {
 
     /// How long a caller waits for a load.
     public var loadTimeout: Duration { settings.loadTimeout }
+    /// The same in nanoseconds: what a `Duration` takes to be converted adds up when each load does it.
+    public let loadNanoseconds: Int64
 
     // MARK: Asking
 

@@ -103,7 +103,7 @@ public final class Keyspace: @unchecked Sendable {
                 at: index,
                 to: Entry(
                     name: UnsafeRawBufferPointer(name), group: served.group, index: index,
-                    loadNanoseconds: served.group.loadTimeout.wholeNanoseconds))
+                    loadNanoseconds: served.group.loadNanoseconds))
             var slot = Int(truncatingIfNeeded: text.reduce(Self.hashSeed, Self.mix)) & (count - 1)
             while slots[slot] >= 0 { slot = (slot + 1) & (count - 1) }
             slots[slot] = Int32(index)

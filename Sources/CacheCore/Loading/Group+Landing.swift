@@ -19,7 +19,8 @@ extension Group {
         var answer = outcome
         switch outcome {
         case .success(let value):
-            waiters = land(call, of: key, hash, value, cost: started.map { now - $0 } ?? .zero, at: now)
+            waiters = land(
+                call, of: key, hash, value, cost: started.map { now.nanoseconds - $0.nanoseconds } ?? 0, at: now)
         case .failure:
             let standIn: Value?
             (waiters, standIn) = landFailed(call, of: key, hash, at: now)
@@ -31,7 +32,7 @@ extension Group {
     }
 
     private func land(
-        _ call: FlightCall, of key: Key, _ hash: UInt64, _ value: Value, cost: Duration, at now: Instant
+        _ call: FlightCall, of key: Key, _ hash: UInt64, _ value: Value, cost: Int64, at now: Instant
     ) -> [Waiter] {
         let reserved = reserve(for: value, of: key, near: hash)
         let (landing, grown, leaves) = withState(of: hash) { state in
@@ -39,7 +40,7 @@ extension Group {
             if landing.waiters.count > 1 { state.counters.sharedLoads += 1 }
             if landing.isForgotten { state.counters.fenced += 1 }
             let times = freshness.times(
-                of: value, at: age(at: now), cost: cost.wholeNanoseconds, chance: state.random.chance())
+                of: value, at: age(at: now), cost: cost, chance: state.random.chance())
             // Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or
             // after, and then it finds the entry.
             guard reserved > 0, !landing.isForgotten else { return (landing, 0, nil as Tick?) }

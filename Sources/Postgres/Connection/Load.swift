@@ -29,7 +29,7 @@ struct Load: ~Copyable, Sendable {
         self.getter = getter
         self.place = place
         self.parts = parts
-        timeout = flight.group.loadTimeout.wholeNanoseconds
+        timeout = flight.group.loadNanoseconds
         self.flight = flight
     }
 

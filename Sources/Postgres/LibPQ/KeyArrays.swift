@@ -17,16 +17,18 @@ struct KeyArrays {
 
     /// Every element stands in quotes, in which only quotes and backslashes mean something.
     mutating func append(_ key: KeyParts) {
-        var part = 0
-        for bytes in key.parts where part < texts.count {
-            texts[part].append(texts[part].isEmpty ? UInt8(ascii: "{") : UInt8(ascii: ","))
-            texts[part].append(Self.quote)
+        key.forEachPart { part, bytes in
+            // Taken out while it grows, so that no byte costs a look at who else has it.
+            var text: [UInt8] = []
+            swap(&text, &texts[part])
+            text.append(text.isEmpty ? UInt8(ascii: "{") : UInt8(ascii: ","))
+            text.append(Self.quote)
             for byte in bytes {
-                if byte == Self.quote || byte == Self.backslash { texts[part].append(Self.backslash) }
-                texts[part].append(byte)
+                if byte == Self.quote || byte == Self.backslash { text.append(Self.backslash) }
+                text.append(byte)
             }
-            texts[part].append(Self.quote)
-            part += 1
+            text.append(Self.quote)
+            swap(&text, &texts[part])
         }
     }
 

@@ -33,9 +33,14 @@ struct KeyParts {
     /// The bytes of all parts and what separates them.
     var byteCount: Int { bytes.count }
 
-    /// The bytes of each part.
-    var parts: [ArraySlice<UInt8>] {
-        bytes.split(separator: Self.separator, maxSplits: max(0, count - 1), omittingEmptySubsequences: false)
+    /// Calls `body` with the bytes of each part, in order.
+    func forEachPart(_ body: (Int, ArraySlice<UInt8>) -> Void) {
+        var rest = bytes[...]
+        for part in 0..<count {
+            let end = part + 1 < count ? rest.firstIndex(of: Self.separator) ?? rest.endIndex : rest.endIndex
+            body(part, rest[..<end])
+            rest = rest[end...].dropFirst()
+        }
     }
 
     /// No part at all, for statements without parameters.

@@ -115,18 +115,20 @@ final class ConnectionPool: DatabaseConnectionOwner {
 
     // MARK: Batches
 
-    /// Keeps a load for the end of this round.
+    /// Keeps a load for the end of this round, or until they fill a batch: the database need not wait for the rest.
     private func gather(_ load: consuming Load) {
         let place = load.place
         let gathering = gatherings[place]
         gathering.loads.append(load)
         gathered += 1
-        guard !gathering.isDueAtRoundEnd else { return }
-        gathering.isDueAtRoundEnd = true
-        loop.enqueue { [weak self] in
-            gathering.isDueAtRoundEnd = false
-            self?.sendGathered(at: place)
+        if !gathering.isDueAtRoundEnd {
+            gathering.isDueAtRoundEnd = true
+            loop.enqueue { [weak self] in
+                gathering.isDueAtRoundEnd = false
+                self?.sendGathered(at: place)
+            }
         }
+        if gathering.loads.count >= context.getters[place].batch?.max ?? .max { sendGathered(at: place) }
     }
 
     /// Sends what gathered for a group as one query, unless as many of its queries are under way as there are
@@ -134,10 +136,11 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// does not get better by waiting; one more a connection is sent, so that the server has its next one at hand.
     private func sendGathered(at place: Int) {
         let gathering = gatherings[place]
-        guard !gathering.isDueAtRoundEnd, let batch = context.getters[place].batch else { return }
-        while !gathering.loads.isEmpty, hasTurn(place, isFull: gathering.loads.count >= batch.max),
-            let connection = leastBusy()
-        {
+        guard let batch = context.getters[place].batch else { return }
+        while !gathering.loads.isEmpty {
+            let isFull = gathering.loads.count >= batch.max
+            guard isFull || !gathering.isDueAtRoundEnd, hasTurn(place, isFull: isFull), let connection = leastBusy()
+            else { return }
             var loads = UniqueDeque<Load>()
             while loads.count < batch.max, let load = gathering.loads.popFirst() {
                 gathered -= 1
