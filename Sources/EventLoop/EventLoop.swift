@@ -34,6 +34,7 @@ public final class EventLoop: @unchecked Sendable {
     private var localJobs: [() -> Void] = []
     private var roundEnds: [() -> Void] = []
     private var moderation = Moderation()
+    private var endsEarly = false
     private var stopping = false
 
     /// Whether the loop may rest when that saves rounds. Not while it waits for others that go on without it, such as a
@@ -205,6 +206,13 @@ public final class EventLoop: @unchecked Sendable {
         localJobs.append(job)
     }
 
+    /// Ends the round with the event that is being served: what it set off is done and sent before the events that came with
+    /// it are served. For an event that was long, so that others can go on with what it brought.
+    public func endRoundEarly() {
+        assert(isCurrent)
+        endsEarly = true
+    }
+
     /// Runs `job` at the end of each round from now on, before the loop waits: the place to send what a round gathered.
     public func afterEachRound(_ job: @escaping () -> Void) {
         assert(isCurrent)
@@ -220,10 +228,12 @@ public final class EventLoop: @unchecked Sendable {
             while !stopping {
                 let count = wait(events)
                 now = Instant.now()
-                for event in events.prefix(count) { dispatch(event) }
+                for event in events.prefix(count) {
+                    dispatch(event)
+                    if endsEarly { endRound() }
+                }
                 while let job = timers.popDue(at: now) { job() }
-                runJobs()
-                for job in roundEnds { job() }
+                endRound()
                 if moderation.endRound(), mayRest { Moderation.rest() }
             }
         }
@@ -239,6 +249,12 @@ public final class EventLoop: @unchecked Sendable {
             return late
         }
         _ = consume late
+    }
+
+    private func endRound() {
+        endsEarly = false
+        runJobs()
+        for job in roundEnds { job() }
     }
 
     private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {

@@ -3,12 +3,12 @@
 /// Its fields belong to the ``FlightTable`` that made it and are touched under the lock of that table's owner only.
 public final class Call<Waiter>: @unchecked Sendable {
     // Unchecked: see above. The object itself is only an identity to everyone else.
-    @usableFromInline var waiters: [Waiter]
+    @usableFromInline var waiters: Waiters<Waiter>
     @usableFromInline var isForgotten = false
 
     @inlinable
     init(_ waiter: Waiter?) {
-        if let waiter { waiters = [waiter] } else { waiters = [] }
+        waiters = Waiters(waiter)
     }
 
     @inlinable
@@ -21,7 +21,7 @@ public final class Call<Waiter>: @unchecked Sendable {
 /// After x/sync's singleflight: a key has at most one flight that newcomers join; ``forget(_:)`` detaches it.
 ///
 /// This is the form for event loops: `Waiter` is whatever its owner needs to find the one who waits, a connection's number
-/// say, and waiting costs its place in an array, no task and no allocation of its own. The owner calls back those whom
+/// say, and waiting costs its place in a list, no task and no allocation of its own. The owner calls back those whom
 /// ``land(_:of:)`` hands over, or sends them a message. Async code is better off with ``Singleflight``.
 ///
 /// Inlinable, as code that is generic at run time costs more than the rest of a load.
@@ -37,12 +37,12 @@ public struct FlightTable<Key: Hashable, Waiter> {
     /// What is left of a flight when it has landed.
     public struct Landing {
         /// Those who waited, in the order of their coming.
-        public let waiters: [Waiter]
+        public let waiters: Waiters<Waiter>
         /// Whether the key was forgotten: then the result is for the waiters alone and must not be kept.
         public let isForgotten: Bool
 
         @inlinable
-        init(waiters: [Waiter], isForgotten: Bool) {
+        init(waiters: Waiters<Waiter>, isForgotten: Bool) {
             self.waiters = waiters
             self.isForgotten = isForgotten
         }
@@ -114,7 +114,7 @@ public struct FlightTable<Key: Hashable, Waiter> {
     public mutating func land(_ call: Call<Waiter>, of key: Key) -> Landing {
         // A forgotten flight left the table already, and its key may have a successor by now: that one stays.
         if !call.isForgotten { calls.removeValue(forKey: key) }
-        defer { call.waiters = [] }
+        defer { call.waiters = Waiters(nil) }
         return Landing(waiters: call.waiters, isForgotten: call.isForgotten)
     }
 }

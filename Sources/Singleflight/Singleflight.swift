@@ -113,7 +113,7 @@ public final class Singleflight<Key: Hashable & Sendable, Value: Sendable>: Send
         let waiters = table.withLock { $0.land(call, of: key).waiters }
         let isShared = waiters.count > 1
         let answer = outcome.map { (value: $0, isShared: isShared) }
-        for waiter in waiters { waiter.land(answer) }
+        waiters.forEach { $0.land(answer) }
     }
 }
 

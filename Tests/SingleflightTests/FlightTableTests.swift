@@ -24,7 +24,7 @@ struct FlightTableTests {
             #expect(followed === call)
         }
         let landing = table.land(call, of: "k")
-        #expect(landing.waiters == [1, 2, 3])
+        #expect(landing.waiters.all == [1, 2, 3])
         #expect(!landing.isForgotten)
         #expect(table.count == 0)
     }
@@ -44,11 +44,11 @@ struct FlightTableTests {
         let new = try #require(lead(&table, "k", 2))
         let forgotten = table.land(old, of: "k")
         #expect(forgotten.isForgotten)
-        #expect(forgotten.waiters == [1])
+        #expect(forgotten.waiters.all == [1])
         let followed = follow(&table, "k", 3)
         #expect(followed === new)
         let landing = table.land(new, of: "k")
-        #expect(landing.waiters == [2, 3])
+        #expect(landing.waiters.all == [2, 3])
     }
 
     @Test func `forget tells whether there was a flight`() {
@@ -75,7 +75,7 @@ struct FlightTableTests {
         #expect(table.hasWaiter(call) { $0 == 2 })
         #expect(!table.hasWaiter(call) { $0 == 1 })
         let landing = table.land(call, of: "k")
-        #expect(landing.waiters == [2])
+        #expect(landing.waiters.all == [2])
     }
 
     @Test func `a flight may have no waiter at all`() throws {
@@ -83,6 +83,6 @@ struct FlightTableTests {
         let call = try #require(lead(&table, "k", nil))
         #expect(table.isFlying("k"))
         let landing = table.land(call, of: "k")
-        #expect(landing.waiters.isEmpty)
+        #expect(landing.waiters.count == 0)
     }
 }

@@ -1,4 +1,5 @@
 import Groundwork
+import Synchronization
 
 /// Stops asking a source that does not answer: after some failures in a row it opens, from time to time lets one load
 /// through as a probe, and closes when a load succeeds. The groups of one source share one.
@@ -19,9 +20,19 @@ public final class CircuitBreaker: Sendable {
         case closed(failures: Int)
         case open(until: Instant, pause: Duration)
         case probing(since: Instant, pause: Duration)
+
+        var isCalm: Bool {
+            switch self {
+            case .closed(let failures): failures == 0
+            case .open: false
+            case .probing: false
+            }
+        }
     }
 
-    private let circuit = Mutex<Circuit>(.closed(failures: 0))
+    private let circuit = Groundwork.Mutex<Circuit>(.closed(failures: 0))
+    /// Whether it is closed and the last load succeeded: then there is nothing to decide or to note, and no lock to take.
+    private let isCalm = Atomic<Bool>(true)
     private let threshold: Int
     private let firstPause: Duration
     private let longestPause: Duration
@@ -47,7 +58,8 @@ public final class CircuitBreaker: Sendable {
 
     /// Whether a load may start at `now`. Each load that was admitted is to be reported to ``record(_:at:)``.
     func admits(at now: Instant) -> Bool {
-        circuit.withLock { circuit in
+        if isCalm.load(ordering: .relaxed) { return true }
+        return circuit.withLock { circuit in
             switch circuit {
             case .closed: return true
             case .open(let until, let pause):
@@ -66,7 +78,9 @@ public final class CircuitBreaker: Sendable {
     /// Notes how an admitted load ended.
     func record(_ outcome: Outcome, at now: Instant) {
         let verdict = Verdict(outcome)
+        if verdict == .works, isCalm.load(ordering: .relaxed) { return }
         circuit.withLock { circuit in
+            defer { isCalm.store(circuit.isCalm, ordering: .relaxed) }
             switch (circuit, verdict) {
             case (_, .works): circuit = .closed(failures: 0)
             case (.closed(let failures), .fails):

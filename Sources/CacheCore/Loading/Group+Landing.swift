@@ -15,7 +15,7 @@ extension Group {
     func land(_ call: FlightCall, of key: Key, started: Instant?, _ outcome: Outcome) {
         let now = cache.clock()
         let hash = key.hash
-        let waiters: [Waiter]
+        let waiters: Waiters<Waiter>
         var answer = outcome
         switch outcome {
         case .success(let value):
@@ -27,13 +27,13 @@ extension Group {
             if let standIn { answer = .success(standIn) }
         }
         tellObservers(of: shardNumber(of: hash))
-        for waiter in waiters { waiter.sink.deliver(answer, token: waiter.token) }
+        waiters.forEach { $0.sink.deliver(answer, token: $0.token) }
         if started != nil { endLoad(outcome, at: now) }
     }
 
     private func land(
         _ call: FlightCall, of key: Key, _ hash: UInt64, _ value: Value, cost: Int64, at now: Instant
-    ) -> [Waiter] {
+    ) -> Waiters<Waiter> {
         let reserved = reserve(for: value, of: key, near: hash)
         let (landing, grown, leaves) = withState(of: hash) { state in
             let landing = state.flights.land(call, of: key)
@@ -55,7 +55,7 @@ extension Group {
     /// Lands a flight that brought an error. Returns also what stands in for its value, if the group's rules allow.
     private func landFailed(
         _ call: FlightCall, of key: Key, _ hash: UInt64, at now: Instant
-    ) -> ([Waiter], standIn: Value?) {
+    ) -> (Waiters<Waiter>, standIn: Value?) {
         withState(of: hash) { state in
             let landing = state.flights.land(call, of: key)
             if landing.waiters.count > 1 { state.counters.sharedLoads += 1 }

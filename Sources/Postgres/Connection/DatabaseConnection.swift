@@ -213,6 +213,7 @@ final class DatabaseConnection: EventSource {
                 guard let load = loads.popFirst() else { return }
                 if let outcome { load.end(outcome) } else { owner.startUnbatched(load) }
             }
+            loop.endRoundEarly()
         case .split(let load):
             var loads = load.split()
             while let load = loads.popFirst() { owner.startUnbatched(load) }

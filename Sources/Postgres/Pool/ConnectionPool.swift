@@ -137,6 +137,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     private func sendGathered(at place: Int) {
         let gathering = gatherings[place]
         guard let batch = context.getters[place].batch else { return }
+        defer { gathering.hasWaited = !gathering.loads.isEmpty && (gathering.hasWaited || !gathering.isDueAtRoundEnd) }
         while !gathering.loads.isEmpty {
             let isFull = gathering.loads.count >= batch.max
             guard isFull || !gathering.isDueAtRoundEnd, hasTurn(place, isFull: isFull), let connection = leastBusy()
@@ -144,7 +145,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
             var loads = UniqueDeque<Load>()
             while loads.count < batch.max, let load = gathering.loads.popFirst() {
                 gathered -= 1
-                if load.isWanted(at: loop.now) { loads.append(load) }
+                if !gathering.hasWaited || load.isWanted(at: loop.now) { loads.append(load) }
             }
             guard var first = loads.popFirst() else { continue }
             if !loads.isEmpty { first.lead(loads) }
@@ -266,4 +267,6 @@ private final class Gathering {
     var loads = UniqueDeque<Load>()
     /// Whether they are looked at when the round ends; until then more may come.
     var isDueAtRoundEnd = false
+    /// Whether some of them came in an earlier round: who asked for them may be gone.
+    var hasWaited = false
 }
