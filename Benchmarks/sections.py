@@ -29,7 +29,9 @@ HITS_THOUSAND = "1,000 connections, one by one"
 MISSES_JUDGED = "50 connections, GET pipelined by 16"
 BATCHED_GET = "50 connections, GET pipelined by 16, in batches"
 BATCHED_MGET = "50 connections, MGET of 50, in batches"
-PGBENCH = "pgbench"
+#: What the targets are judged by, and the same with two threads, which pgbench can use when cores are free.
+PGBENCH = "pgbench -S -M prepared -c 4"
+PGBENCH_TWO_THREADS = "pgbench -S -M prepared -c 4 -j 2"
 
 MEMORY_WIRE_16 = "keys of 16 bytes with the group's name"
 MEMORY_ARGUMENT_16 = "keys of 18 bytes, 16 of them the argument"
@@ -152,8 +154,9 @@ def misses(bench):
     try:
         for round_number in range(bench.sizes.rounds):
             bench.note(f"misses, round {round_number + 1} of {bench.sizes.rounds}")
-            best = max(bench.database.selects_per_second(jobs, bench.sizes.pgbench_seconds) for jobs in (1, 2))
-            bench.measured.add(PGBENCH, PGBENCH, THROUGHPUT, best)
+            for case, threads in ((PGBENCH, 1), (PGBENCH_TWO_THREADS, 2)):
+                selects = bench.database.selects_per_second(threads, bench.sizes.pgbench_seconds)
+                bench.measured.add(case, "pgbench", THROUGHPUT, selects)
             if sidecar:
                 for case, prefix, shape in MISSES:
                     _misses_once(bench, sidecar, case, prefix, shape)

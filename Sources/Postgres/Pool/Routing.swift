@@ -69,8 +69,9 @@ final class Routing: Sendable {
 
     /// Starts a load, from any thread.
     func start(_ load: consuming Load) {
-        if let loop = EventLoop.current, let own = seats.first(where: { $0.loop === loop }) {
-            return own.start(load)
+        // The calling thread's own seat is found by its loop's place: its other users need not be looked at.
+        if let place = EventLoop.current?.index, place < seats.count, seats[place].loop.isCurrent {
+            return seats[place].start(load)
         }
         guard !seats.isEmpty else { return load.fail(LoadError.stopped) }
         seats[nextTurn() % seats.count].start(load)
