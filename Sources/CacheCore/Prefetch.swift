@@ -17,7 +17,7 @@ public struct KeyHash: BitwiseCopyable, Sendable {
 }
 
 /// What a lookup touches, one after the other, each where the one before points to.
-public enum LookupStep: Sendable, CaseIterable {
+public enum LookupStep: Sendable {
     /// What the shard knows of the entry.
     case slot
     /// The entry's key and value.

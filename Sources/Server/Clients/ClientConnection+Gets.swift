@@ -28,9 +28,9 @@ struct PreparedKey: BitwiseCopyable {
 
     /// All steps, one after the other.
     static func prefetch(_ count: Int, key: (Int) -> PreparedKey) {
-        if count > 1 {
-            for step in LookupStep.allCases { prefetch(count, step, key: key) }
-        }
+        guard count > 1 else { return }
+        prefetch(count, .slot, key: key)
+        prefetch(count, .record, key: key)
     }
 }
 
