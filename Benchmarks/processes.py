@@ -62,15 +62,17 @@ class Process:
     def processor_ns(self):
         """Nanoseconds that all threads of the process have spent on a processor so far.
 
-        From the scheduler's own count of each thread, which is exact; /proc/PID/stat, which counts in clock ticks
-        (10 ms), where a kernel has no such count. Neither sees a thread that has ended in between.
+        From the scheduler's own count of each thread, which is exact but forgets threads that ended; from the process'
+        count in clock ticks where a kernel has no such count.
         """
         total = 0
         for path in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
             with open(path) as text:
                 total += int(text.read().split()[0])
-        if total > 0:
-            return total
+        return total if total > 0 else self.processor_ticks_ns()
+
+    def processor_ticks_ns(self):
+        """The same in steps of a clock tick (10 ms), threads that ended included."""
         with open(f"/proc/{self.pid}/stat") as text:
             fields = text.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
