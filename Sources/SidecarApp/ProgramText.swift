@@ -22,7 +22,7 @@ enum ProgramText {
 
 /// A mapping of a file that is executed and, as nothing may write to it, the same as the file: dropping a page of it loses
 /// nothing. (A mapping that is only read now may have been written to before, by the dynamic linker.)
-struct CodeMapping {
+struct CodeMapping: Equatable {
     let start: UnsafeMutableRawPointer
     let byteCount: Int
 

@@ -136,4 +136,27 @@ struct EventLoopTests {
         }
         #expect(seen == 20000)
     }
+
+    @Test func `a round that is ended early ends before the events that came with it are served`() throws {
+        let seen = try onLoop { (loop, done: @escaping @Sendable ([String]) -> Void) in
+            var seen: [String] = []
+            var byte: UInt8 = 1
+            for _ in 0..<2 {
+                var ends: [Int32] = [0, 0]
+                pipe(&ends)
+                let reader = Reader(ends[0]) { [ends] _ in
+                    seen.append("event")
+                    loop.enqueue { seen.append("job") }
+                    loop.endRoundEarly()
+                    if seen.count > 1 { loop.enqueue { done(seen) } }
+                    close(ends[0])
+                    close(ends[1])
+                }
+                _ = try? loop.register(ends[0], for: .readable, source: reader)
+                // Both can be read before the loop waits: they come in one round.
+                write(ends[1], &byte, 1)
+            }
+        }
+        #expect(seen == ["event", "job", "event", "job"])
+    }
 }
