@@ -27,7 +27,8 @@ public struct GroupSettings: Sendable {
     public var maxLoads: Int = .max
     /// Loads that wait for their turn at most; more fail at once.
     public var maxQueuedLoads: Int = .max
-    /// The number of shards, a power of two. More let more threads in at once; each costs a few KiB once it holds entries.
+    /// The number of shards, a power of two. More let more threads in at once; each has some 24 KiB of
+    /// pages once it holds entries.
     public var shards: Int = 16
 
     /// The defaults.

@@ -22,7 +22,8 @@ struct Parts {
             let served = try zip(settings.groups, getters).map { group, getter in
                 ServedGroup(
                     try Group(
-                        group.name, settings: Self.rules(group, loops: loops.count), in: cache, breaker: breaker,
+                        group.name, settings: Self.rules(group, of: settings, loops: loops.count), in: cache,
+                        breaker: breaker,
                         getter: getter),
                     shape: Self.shape(group.returns))
             }
@@ -85,7 +86,7 @@ struct Parts {
         }
     }
 
-    private static func rules(_ group: Settings.Group, loops: Int) -> GroupSettings {
+    private static func rules(_ group: Settings.Group, of settings: Settings, loops: Int) -> GroupSettings {
         func unlessZero(_ duration: Duration) -> Duration? { duration > .zero ? duration : nil }
         var rules = GroupSettings()
         rules.timeToLive = unlessZero(group.ttl)
@@ -101,9 +102,16 @@ struct Parts {
         // `max_loads` bounds what the database is asked at once, and a batch is one query.
         rules.maxLoads = group.maxLoads * (group.batch.sql.isEmpty ? 1 : group.batch.max)
         rules.maxQueuedLoads = group.maxQueuedLoads
-        // A single loop never meets another one at a lock.
-        if loops == 1 { rules.shards = 1 }
+        rules.shards = shards(for: min(rules.memory, settings.memory / max(1, settings.groups.count)), loops: loops)
         return rules
+    }
+
+    /// A single loop never meets another one at a lock, and with four shards a loop they seldom meet. Each shard has pages
+    /// that it has begun, some 24 KiB: with one for each MiB at most, they are little beside what the group may hold.
+    static func shards(for memory: Int, loops: Int) -> Int {
+        var shards = 1
+        while loops > 1, shards < 4 * loops, shards * 2 <= memory >> 20 { shards *= 2 }
+        return shards
     }
 
     static func database(_ settings: Settings) -> DatabaseSettings {
