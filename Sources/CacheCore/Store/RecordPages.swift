@@ -118,14 +118,14 @@ struct RecordPages: ~Copyable {
     /// Gives a page without records back. The last one gets its number.
     private mutating func drop(_ page: Int) {
         dead -= Int(holes[page])
-        PagePool.records.release(pages[page])
         let last = pages.count - 1
         pages.swapAt(page, last)
         holes.swapAt(page, last)
+        // Perhaps its own: it is given back after this, as another thread may have it then, or nobody.
         header(of: page).pointee.number = UInt32(truncatingIfNeeded: page)
         if open == last { open = page }
-        pages.removeLast()
         holes.removeLast()
+        PagePool.records.release(pages.removeLast())
     }
 
     /// The page with most holes among some hundred in turn, that which is being filled excepted.
