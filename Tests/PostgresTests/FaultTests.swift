@@ -77,6 +77,25 @@ struct FaultTests {
         await server.remove()
     }
 
+    @Test func `loads that wait for the first connection are not sent when nobody wants them any more`() async throws {
+        let server = try await Server.fresh()
+        let batched = QueryGetter(
+            name: "batched", sql: "select $1::text", returns: .value,
+            batch: BatchQuery(sql: "select k, k from unnest($1::text[]) k"))
+        await server.suspend()
+        let bench = try Bench(server.url, loops: 1, [echo, batched])
+        async let plain = bench.load("echo", "a", wait: .zero)
+        async let gathered = bench.load("batched", "b", wait: .zero)
+        async let wanted = bench.load("batched", "c")
+        #expect(await bench.eventually { $0.loadsQueued == 3 })
+        await server.resume()
+        #expect(await wanted == .text("c"))
+        #expect(await [plain.code, gathered.code] == [.abandoned, .abandoned])
+        #expect(bench.database.status.loadsSent == 1)
+        await bench.stop()
+        await server.remove()
+    }
+
     @Test func `a key that takes too long does not fail those behind it, and is cancelled`() async throws {
         let server = try await Server.fresh()
         let slow = QueryGetter(

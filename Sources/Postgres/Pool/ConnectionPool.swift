@@ -104,12 +104,15 @@ final class ConnectionPool: DatabaseConnectionOwner {
         seat.publish(queued: queue.count)
     }
 
-    /// Takes all that waits through ``start(_:)`` again: the state changed.
+    /// Takes all that waits and is still wanted through ``start(_:)`` again: the state changed.
     private func reconsiderQueue() {
         var waiting = UniqueDeque<Load>()
         queueGathered()
         swap(&waiting, &queue)
-        while let load = waiting.popFirst() { start(load) }
+        while let load = waiting.popFirst() {
+            // Who asked may have gone while it waited; once it is gathered again, nobody looks.
+            if load.isWanted(at: loop.now) { start(load) }
+        }
         seat.publish(queued: queue.count)
     }
 
