@@ -33,6 +33,21 @@ struct FreshnessTests {
         #expect(bench.group.checkInvariants() == [])
     }
 
+    @Test(arguments: [Value.missing, Value(text: Array(repeating: 7, count: 2000))])
+    func `a reload that brings what is not stored removes what it was to replace`(value: Value) throws {
+        let bench = try bench {
+            $0.refreshAfter = .seconds(45)
+            $0.negativeTimeToLive = .zero
+            $0.memory = 1000
+        }
+        fill(bench)
+        bench.clock.advance(.seconds(50))
+        #expect(bench.get("k") == "v1 (refreshes)")
+        getter.next()?.succeed(value)
+        #expect(bench.get("k", token: 1) == "leads")
+        #expect(bench.group.checkInvariants() == [])
+    }
+
     @Test func `ten thousand asks of a hot key over three expiries cost three queries and none waits`() throws {
         let bench = try bench {
             $0.timeToLive = .seconds(60)

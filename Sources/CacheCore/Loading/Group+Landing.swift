@@ -43,9 +43,11 @@ extension Group {
                 of: value, at: age(at: now), cost: cost, chance: state.random.chance())
             // Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or
             // after, and then it finds the entry.
-            guard reserved > 0, !landing.isForgotten else { return (landing, 0, nil as Tick?) }
-            let grown = store(value, of: key, hash, times, at: tick(now), in: &state)
-            return (landing, grown, times.leaves)
+            guard !landing.isForgotten else { return (landing, 0, nil as Tick?) }
+            if reserved > 0, let grown = store(value, of: key, hash, times, at: tick(now), in: &state) {
+                return (landing, grown, times.leaves)
+            }
+            return (landing, -removeOutdated(key, hash, in: &state), nil)
         }
         release(reserved - grown)
         if let leaves { cache.expectExpiry(at: instant(leaves, from: now)) }
@@ -78,10 +80,21 @@ extension Group {
         record.setMarks(freshness.postponed(marks, at: now))
     }
 
-    /// Puts an entry into a store, in place of the one that is there. Returns by how many bytes the store grew.
+    /// Removes the entry of a key for which the source gave a value that is not stored: the entry would go on being served,
+    /// and no hit would reload it any more. Returns what was freed.
+    private func removeOutdated(_ key: Key, _ hash: UInt64, in state: inout Shard.State) -> Int {
+        let place = key.bytes.withUnsafeBytes { state.store.locate($0, hash: hash) }
+        guard place != .none else { return 0 }
+        state.counters.invalidations += 1
+        note(.invalidated, at: place, in: &state)
+        return state.store.remove(place)
+    }
+
+    /// Puts an entry into a store, in place of the one that is there. Returns by how many bytes the store grew; nil when the
+    /// system has no memory.
     private func store(
         _ value: Value, of key: Key, _ hash: UInt64, _ times: Times, at now: Tick, in state: inout Shard.State
-    ) -> Int {
+    ) -> Int? {
         let present = key.bytes.withUnsafeBytes { state.store.locate($0, hash: hash) }
         let bytes = key.bytes.span.bytes
         let grown =
@@ -89,7 +102,7 @@ extension Group {
             ? state.store.insert(bytes, hash: hash, value: value, times: times, at: now)
             : state.store.replace(present, bytes, value: value, times: times, at: now)
         if grown != nil, isObserved.load(ordering: .relaxed) { state.events.append((.loaded, key)) }
-        return grown ?? 0
+        return grown
     }
 
     /// Puts a value in as if it had been loaded, unless there is one that may be served (cache2go's NotFoundAdd). Returns
