@@ -79,7 +79,7 @@ let package = Package(
         .target(
             name: "SidecarApp",
             dependencies: [
-                "Server", "Postgres", "EventLoop", "CacheCore", "Groundwork",
+                "Server", "Postgres", "EventLoop", "CacheCore", "Groundwork", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -70,7 +70,7 @@ public final class Group: Sendable {
         lookup(key, KeyHash(key), form, at: now, waiter: waiter(), into: &output)
     }
 
-    /// The same, for a caller that knows the key's hash.
+    /// The same, for a caller that knows the key's hash; it must be that of `key`.
     public func lookup(
         _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: @autoclosure () -> Waiter,
         into output: inout OutputRawSpan

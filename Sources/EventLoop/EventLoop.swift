@@ -37,8 +37,8 @@ public final class EventLoop: @unchecked Sendable {
     private var endsEarly = false
     private var stopping = false
 
-    /// Whether the loop may rest when that saves rounds. Not while it waits for others that go on without it, such as a
-    /// database that could have its next query. Loop's thread only.
+    /// Whether the loop may rest when that saves rounds. Not while clients wait for others that go on without it, such as a
+    /// database that could have its next query. One user of the loop decides: who serves clients. Loop's thread only.
     public var mayRest = true
 
     /// The time when this round's events arrived. Loop's thread only.

@@ -23,8 +23,7 @@ struct Parts {
                 ServedGroup(
                     try Group(
                         group.name, settings: Self.rules(group, of: settings, loops: loops.count), in: cache,
-                        breaker: breaker,
-                        getter: getter),
+                        breaker: breaker, getter: getter),
                     shape: Self.shape(group.returns))
             }
             let database = Database(settings: Self.database(settings), loops: loops, getters: getters, logger: logger) {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The machine code of the program and its libraries, as far as the process holds pages of it.
@@ -7,33 +8,22 @@ enum ProgramText {
     ///
     /// Most of what was run until now is run only once: reading settings, making log lines, the dynamic linker's look at
     /// libraries that libpq wants for what few use. Only serving is what the process should be seen to hold.
+    ///
+    /// Nothing is lost, as these segments are executed and never written to: they are the same as their files. (But for a
+    /// debugger's breakpoints, which stand in copies of their own.) No library comes or goes meanwhile.
     static func release() {
-        guard let maps = fopen("/proc/self/maps", "re") else { return }
-        defer { fclose(maps) }
-        var line: UnsafeMutablePointer<CChar>?
-        var capacity = 0
-        defer { free(line) }
-        while getline(&line, &capacity, maps) > 0, let text = line.map({ String(cString: $0) }) {
-            guard let mapping = CodeMapping(text) else { continue }
-            madvise(mapping.start, mapping.byteCount, MADV_DONTNEED)
+        pgs_for_each_object { object, _, _ in
+            guard let object = object?.pointee, let headers = object.headers else { return 0 }
+            for header in UnsafeBufferPointer(start: headers, count: Int(object.header_count)) {
+                guard header.p_type == pgs_pt_load, header.p_flags & pgs_pf_x != 0, header.p_flags & pgs_pf_w == 0
+                else { continue }
+                // Whole pages only: a neighbouring segment may share the first and the last one.
+                let pageSize = UInt(sysconf(Int32(_SC_PAGESIZE)))
+                let start = (object.address + UInt(header.p_vaddr) + pageSize - 1) & ~(pageSize - 1)
+                let end = (object.address + UInt(header.p_vaddr + header.p_filesz)) & ~(pageSize - 1)
+                if start < end { madvise(UnsafeMutableRawPointer(bitPattern: start), Int(end - start), MADV_DONTNEED) }
+            }
+            return 0
         }
-    }
-}
-
-/// A mapping of a file that is executed and, as nothing may write to it, the same as the file: dropping a page of it loses
-/// nothing. (A mapping that is only read now may have been written to before, by the dynamic linker.)
-struct CodeMapping: Equatable {
-    let start: UnsafeMutableRawPointer
-    let byteCount: Int
-
-    /// From a line of /proc/self/maps (proc(5)): `start-end permissions offset device inode path`. Nil for other mappings.
-    init?(_ line: String) {
-        let fields = line.split(separator: " ", omittingEmptySubsequences: true)
-        guard fields.count >= 6, fields[1] == "r-xp", fields[4] != "0" else { return nil }
-        let bounds = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
-        guard bounds.count == 2, bounds[0] < bounds[1], let start = UnsafeMutableRawPointer(bitPattern: bounds[0])
-        else { return nil }
-        self.start = start
-        byteCount = Int(bounds[1] - bounds[0])
     }
 }

@@ -128,10 +128,10 @@ extension Group {
 
     /// Takes the room that an entry needs, evicting until there is. Returns 0 when the value is not to be stored.
     private func reserve(for value: Value, of key: Key, near hash: UInt64) -> Int {
-        guard freshness.keeps(value), key.bytes.count <= Record.keyLimit else { return 0 }
+        guard freshness.keeps(value) else { return 0 }
         let cost =
             Record.cost(keyLength: key.bytes.count, value: value, marks: freshness.hasMarks) + EntryStore.slotCost
-        guard reserve(cost, near: hash) else {
+        guard key.bytes.count <= Record.keyLimit, reserve(cost, near: hash) else {
             withState(of: hash) { $0.counters.tooLarge += 1 }
             return 0
         }

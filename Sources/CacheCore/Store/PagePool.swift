@@ -37,8 +37,12 @@ final class PagePool: Sendable {
     private struct State: @unchecked Sendable {
         /// By address.
         var chunks: [UInt: Chunk] = [:]
-        /// The addresses of those that have a page to give.
+        /// The addresses of those that have a page to give, in order. The first one gives: so the others empty.
         var open: [UInt] = []
+
+        mutating func open(_ address: UInt) {
+            open.insert(address, at: open.firstIndex { $0 > address } ?? open.count)
+        }
     }
 
     private init(pageSize: Int) {
@@ -54,15 +58,15 @@ final class PagePool: Sendable {
             state.withLock { [chunk = Chunk(start: start)] state in
                 let address = UInt(bitPattern: chunk.start)
                 state.chunks[address] = chunk
-                state.open.append(address)
+                state.open(address)
             }
         }
     }
 
     private func takePage() -> UnsafeMutableRawPointer? {
         let page = state.withLock { state -> Page? in
-            guard let address = state.open.last, let page = take(from: &state.chunks[address]) else { return nil }
-            if state.chunks[address].map(isFull) ?? true { state.open.removeLast() }
+            guard let address = state.open.first, let page = take(from: &state.chunks[address]) else { return nil }
+            if state.chunks[address]?.inUse == capacity { state.open.removeFirst() }
             return Page(start: page)
         }
         return page?.start
@@ -76,21 +80,21 @@ final class PagePool: Sendable {
         return start + (chunk?.cut ?? 0) * pageSize
     }
 
-    private func isFull(_ chunk: Chunk) -> Bool { chunk.inUse == Self.chunkSize / pageSize }
+    /// Pages of a chunk.
+    private var capacity: Int { Self.chunkSize / pageSize }
 
     /// Gives a page back.
     func release(_ page: UnsafeMutableRawPointer) {
         let page = Page(start: page)
         let unused = state.withLock { state -> Page? in
             let address = UInt(bitPattern: page.start) & ~UInt(Self.chunkSize - 1)
-            guard let chunk = state.chunks[address] else { return nil }
-            if isFull(chunk) { state.open.append(address) }
+            guard let inUse = state.chunks[address]?.inUse else { return nil }
+            if inUse == capacity { state.open(address) }
             state.chunks[address]?.free.append(page.start)
-            state.chunks[address]?.inUse -= 1
-            guard chunk.inUse == 1, state.open.count > 1 else { return nil }
+            state.chunks[address]?.inUse = inUse - 1
+            guard inUse == 1, state.open.count > 1 else { return nil }
             state.open.removeAll { $0 == address }
-            state.chunks[address] = nil
-            return Page(start: chunk.start)
+            return state.chunks.removeValue(forKey: address).map { Page(start: $0.start) }
         }
         if let unused { munmap(unused.start, Self.chunkSize) }
     }
