@@ -94,6 +94,22 @@ struct SessionTests {
         await bench.stop()
     }
 
+    @Test(arguments: [true, false])
+    func `a COPY is never sent, so it costs nobody a connection`(prepare: Bool) async throws {
+        let server = try await Server.shared()
+        let out = QueryGetter(name: "out", sql: "copy account to stdout", returns: .value)
+        let into = QueryGetter(name: "into", sql: "COPY account FROM stdin", returns: .value)
+        let bench = try Bench(server.url, settings: { $0.prepare = prepare }, [out, into, echo])
+        for name in ["out", "into"] {
+            #expect(
+                await bench.load(name, "") == .error(.query, "\(name): COPY gives no rows to a getter; write a SELECT"))
+        }
+        #expect(await bench.load("echo", "a") == .text("a"))
+        #expect(bench.database.status.loadsSent == 1)
+        #expect(bench.database.status.connectionsLost == 0)
+        await bench.stop()
+    }
+
     @Test func `a session that is terminated has its loads sent once more`() async throws {
         let server = try await Server.shared()
         let held = try await Held(3, on: server)
