@@ -46,6 +46,7 @@ struct DescribeTests {
         let descriptions = try await describe([
             QueryGetter(name: "empty", sql: " -- nothing\n ;", returns: .row),
             QueryGetter(name: "several", sql: "select 1; select 2", returns: .row),
+            QueryGetter(name: "copy", sql: "copy account to stdout", returns: .value),
             QueryGetter(name: "wide", sql: "select 1, 2", returns: .value),
             QueryGetter(name: "twice", sql: "select 1 as a, 2 as a", returns: .row),
         ])
@@ -53,6 +54,7 @@ struct DescribeTests {
             descriptions.compactMap(\.mistake?.description) == [
                 "empty: the SQL is empty",
                 "several: the SQL has several statements, a getter is one",
+                "copy: COPY gives no rows to a getter; write a SELECT",
                 "wide: the query gives 2 columns, a value is one",
                 "twice: two columns are called \"a\"; name them apart with AS",
             ])

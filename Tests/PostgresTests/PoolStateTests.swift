@@ -46,6 +46,17 @@ struct PoolStateTests {
         #expect(state.isDown)
     }
 
+    @Test func `a connection that the pool gave up itself is made anew at once`() {
+        var state = PoolState(share: 2)
+        _ = state.start()
+        _ = state.connected()
+        _ = state.connected()
+        #expect(state.gaveUp() == .connect(1))
+        #expect(!state.isDown)
+        #expect(state.connected() == .nothing)
+        #expect(state.ready == 2)
+    }
+
     @Test func `a connection that never holds is not made in a hot loop`() {
         var state = PoolState(share: 1)
         _ = state.start()

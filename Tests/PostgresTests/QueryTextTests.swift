@@ -30,6 +30,15 @@ struct QueryTextTests {
         #expect(!QueryText("; select 1;;").hasSeveralStatements)
     }
 
+    @Test(arguments: [
+        ("copy account to stdout", true), ("-- all\n /* of it */ CoPy(select 1) to stdout", true),
+        (";copy t from stdin", true),
+        ("select copy from t", false), ("copying", false), ("\"copy\"", false), ("", false),
+    ])
+    func `a COPY is seen`(sql: String, isCopy: Bool) {
+        #expect(QueryText(sql).isCopy == isCopy)
+    }
+
     @Test func `every cut of a text is scanned without harm`() {
         let sql = #"select e'\'', $tag$ ; $tag$, $1 /* /* */ */ -- "x"#
         for length in 0...sql.utf8.count {

@@ -94,6 +94,40 @@ struct SessionTests {
         await bench.stop()
     }
 
+    @Test(arguments: [true, false])
+    func `a COPY is never sent, so it costs nobody a connection`(prepare: Bool) async throws {
+        let server = try await Server.shared()
+        let out = QueryGetter(name: "out", sql: "copy account to stdout", returns: .value)
+        let into = QueryGetter(name: "into", sql: "COPY account FROM stdin", returns: .value)
+        let bench = try Bench(server.url, settings: { $0.prepare = prepare }, [out, into, echo])
+        for name in ["out", "into"] {
+            #expect(
+                await bench.load(name, "") == .error(.query, "\(name): COPY gives no rows to a getter; write a SELECT"))
+        }
+        #expect(await bench.load("echo", "a") == .text("a"))
+        #expect(bench.database.status.loadsSent == 1)
+        #expect(bench.database.status.connectionsLost == 0)
+        await bench.stop()
+    }
+
+    @Test func `a connection that a large result swelled is replaced, and its next loads wait for the new one`()
+        async throws
+    {
+        let server = try await Server.shared()
+        let text = QueryGetter(name: "text", sql: "select repeat('x', $1::int)", returns: .value)
+        let bench = try Bench(server.url, loops: 1, settings: { $0.connections = 1 }, [text])
+        #expect(await bench.load("text", "1000000") == .text(String(repeating: "x", count: 1_000_000)))
+        #expect(bench.database.status.connectionsMade == 1)
+        let large = ["20000000", "20000001", "20000002"]
+        let answers = await bench.loadTogether("text", large + ["3"])
+        #expect(answers == (large + ["3"]).map { .text(String(repeating: "x", count: Int($0) ?? 0)) })
+        #expect(await bench.load("text", "4") == .text("xxxx"))
+        #expect(bench.database.status.connectionsMade == 2)
+        #expect(bench.database.status.connectionsLost == 0)
+        #expect(bench.database.status.loadsRetried == 0)
+        await bench.stop()
+    }
+
     @Test func `a session that is terminated has its loads sent once more`() async throws {
         let server = try await Server.shared()
         let held = try await Held(3, on: server)

@@ -124,7 +124,9 @@ struct LifeTests {
     }
 
     @Test func `the service manager hears that the service is ready`() throws {
-        for name in ["@pgs-test-\(UUID().uuidString)", try temporaryFolder() + "/notify"] {
+        let folder = try temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for name in ["@pgs-test-\(UUID().uuidString)", folder + "/notify"] {
             let receiver = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
             defer { close(receiver) }
             #expect(UnixAddress.bind(receiver, to: name.hasPrefix("@") ? "\0" + name.dropFirst() : name) == 0)

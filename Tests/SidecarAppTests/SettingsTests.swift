@@ -97,6 +97,16 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         ("threads:", "s.yaml:1:9: threads: has no value; write a whole number, 0 to 64, or remove the line"),
         ("database: 5", "s.yaml:1:11: database: needs keys below it, as in 'name: value'"),
         ("database: { connections: 0 }", "s.yaml:1:26: database.connections: '0' is out of range; write 1 to 1000"),
+        (
+            "database: { url: 'postgresql://app:ses%ame@db/app' }",
+            "s.yaml:1:18: database.url: the text is not a connection string that libpq understands; "
+                + "write one such as postgresql://app@db/app or 'host=db dbname=app'"
+        ),
+        (
+            "database: { url: 'postgresql://app:sesame@${NO_HOST}/app' }",
+            "s.yaml:1:18: database.url: the text needs the environment variable NO_HOST, which is not set; "
+                + "set it or write ${NO_HOST:-default}"
+        ),
         ("database: { prepare: maybe }", "s.yaml:1:22: database.prepare: 'maybe' is neither on nor off"),
         (
             "memory: 256",
@@ -263,8 +273,8 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         ("${}", "names no environment variable in '${}'; write ${NAME} or ${NAME:-default}"),
     ])
     func `a reference that can't be filled in is a mistake with its line`(text: String, why: String) {
-        let told = mistakes("database:\n  url: \"\(text)\"\n" + rightGroup)
-        #expect(told == ["s.yaml:2:8: database.url: '\(text)' \(why)"])
+        let told = mistakes("log:\n  level: \"\(text)\"\n" + rightGroup)
+        #expect(told == ["s.yaml:2:10: log.level: '\(text)' \(why)"])
     }
 
     @Test func `a mistake never shows what a variable holds`() {
@@ -273,6 +283,15 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
             told == [
                 "s.yaml:1:10: threads: '${SECRET}', as the environment fills it in, is not a whole number; "
                     + "write one from 0 to 64"
+            ])
+    }
+
+    @Test func `a mistake never shows a text that may hold a password`() {
+        let told = mistakes("listen: { password: '${NAME}sesame${' }\n" + rightGroup, environment: ["NAME": "x"])
+        #expect(
+            told == [
+                "s.yaml:1:21: listen.password: the text has a '${' without its '}'; "
+                    + "write '$${' where '${' itself is meant"
             ])
     }
 }

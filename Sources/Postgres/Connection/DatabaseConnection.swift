@@ -19,12 +19,15 @@ protocol DatabaseConnectionOwner: AnyObject {
 enum Loss {
     case broken(String)
     case hung
+    /// Closed by us, when nothing was in flight.
+    case outgrown
 
     /// For logs.
     var text: String {
         switch self {
         case .broken(let text): text
         case .hung: "no answer within load_timeout"
+        case .outgrown: "libpq keeps the memory that a large result took"
         }
     }
 }
@@ -40,6 +43,9 @@ final class DatabaseConnection: EventSource {
     /// goes out whole, after the start of its last load. So even where one transaction has one snapshot (repeatable
     /// read), none of its loads reads what was there before it started, which its fence could not know.
     private static let segmentBytes = 6 << 10
+    /// After a result of more bytes than this the connection is replaced as soon as it is idle: libpq's buffer has grown to
+    /// the largest message it ever received, and never shrinks.
+    private static let keptBytes = 16 << 20
 
     /// When it was opened.
     let openedAt: Instant
@@ -53,6 +59,7 @@ final class DatabaseConnection: EventSource {
     private var pipeline: Pipeline
     /// About how much was sent in the open segment.
     private var openBytes = 0
+    private var isOutgrown = false
     private var waitsForWriting = false
     private var hangTimer: Timer?
     private var hangTimerDue = Instant(nanoseconds: .max)
@@ -170,6 +177,7 @@ final class DatabaseConnection: EventSource {
         if waitsForWriting { flush() }
         watchForHang()
         if isOpen { owner.connectionHasRoom(self) }
+        if isOutgrown, !pipeline.isExpecting { lose(.outgrown) }
     }
 
     /// Each turn looks at the connection anew: what a result sets off may send on it or close it.
@@ -189,7 +197,9 @@ final class DatabaseConnection: EventSource {
 
     private func take(_ result: consuming PQResult) {
         switch result.status {
-        case .rows: act(on: pipeline.receiveRows(result, at: loop.now))
+        case .rows:
+            if result.byteCount > Self.keptBytes { isOutgrown = true }
+            act(on: pipeline.receiveRows(result, at: loop.now))
         case .done: act(on: pipeline.receiveDone(at: loop.now))
         case .aborted: break
         case .error:

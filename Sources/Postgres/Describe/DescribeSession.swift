@@ -59,12 +59,8 @@ struct DescribeSession: ~Copyable {
     private func shape(
         of statement: Statement, for getter: QueryGetter, on connection: borrowing PQConnection
     ) throws(ConnectError) -> Shape {
-        if statement.userSQL.isEmpty {
-            return Shape(mistake: QueryMistake(group: getter.name, message: "the SQL is empty"))
-        }
-        if statement.hasSeveralStatements {
-            return Shape(
-                mistake: QueryMistake(group: getter.name, message: "the SQL has several statements, a getter is one"))
+        if let mistake = statement.mistake {
+            return Shape(mistake: QueryMistake(group: getter.name, message: mistake))
         }
         guard connection.sendPrepare("", statement.sql), connection.sendDescribe("") else {
             throw ConnectError(description: connection.errorText)

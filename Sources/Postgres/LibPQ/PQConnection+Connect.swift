@@ -14,7 +14,7 @@ extension PQConnection {
     /// take the whole attempt's time, and the hosts after it would never have their turn. Here libpq keeps
     /// `connect_timeout` for each address.
     static func connect(_ settings: DatabaseSettings) throws(ConnectError) -> PQConnection {
-        if let url = settings.url, !isWellFormed(url) {
+        if let url = settings.url, !DatabaseSettings.isConnectionString(url) {
             throw ConnectError(description: "database.url is not a connection string that libpq understands")
         }
         guard let pointer = withParameters(settings, { PQconnectdbParams($0, $1, 1) }) else {
@@ -26,15 +26,6 @@ extension PQConnection {
             throw ConnectError(description: safeText(connection.errorText, url: settings.url))
         }
         return connection
-    }
-
-    /// libpq's text for a bad string quotes it, with the password, so only the verdict is used.
-    private static func isWellFormed(_ url: String) -> Bool {
-        var text: UnsafeMutablePointer<CChar>?
-        defer { PQfreemem(text) }
-        guard let options = PQconninfoParse(url, &text) else { return false }
-        PQconninfoFree(options)
-        return true
     }
 
     /// A server's refusal never holds the password. What libpq says before it reached one may quote parts of a string
@@ -60,6 +51,18 @@ extension PQConnection {
         return withCStrings(parameters.map(\.0)) { names in
             withCStrings(parameters.map(\.1)) { values in body(names, values) }
         }
+    }
+}
+
+extension DatabaseSettings {
+    /// Whether libpq can read `text` as a connection URL or string. What it names need not be there.
+    public static func isConnectionString(_ text: String) -> Bool {
+        // libpq's own words for a bad string quote it, with the password, so only the verdict is used.
+        var words: UnsafeMutablePointer<CChar>?
+        defer { PQfreemem(words) }
+        guard let options = PQconninfoParse(text, &words) else { return false }
+        PQconninfoFree(options)
+        return true
     }
 }
 

@@ -38,6 +38,9 @@ struct PQResult: ~Copyable {
         }
     }
 
+    /// The memory that it takes, in bytes: about the length of what the server sent.
+    var byteCount: Int { PQresultMemorySize(pointer) }
+
     // MARK: Rows
 
     /// The number of rows.

@@ -188,12 +188,17 @@ final class ConnectionPool: DatabaseConnectionOwner {
     func connectionLost(_ connection: DatabaseConnection, _ loads: consuming UniqueDeque<Load>, _ loss: Loss) {
         connections.removeAll { $0 === connection }
         if filling === connection { filling = nil }
-        context.gauges.noteLoss(loss)
-        context.logger.warning("database connection lost", metadata: ["reason": "\(loss.text)"])
-        act(on: state.lost(after: loop.now - connection.openedAt))
-        publish()
         switch loss {
-        case .broken: break
+        case .broken, .hung:
+            context.gauges.noteLoss(loss)
+            context.logger.warning("database connection lost", metadata: ["reason": "\(loss.text)"])
+            act(on: state.lost(after: loop.now - connection.openedAt))
+        case .outgrown:
+            context.logger.info("database connection replaced", metadata: ["reason": "\(loss.text)"])
+            act(on: state.gaveUp())
+        }
+        switch loss {
+        case .broken, .outgrown: break
         case .hung:
             if let oldest = loads.popFirst() { oldest.fail(LoadError.hung) }
         }

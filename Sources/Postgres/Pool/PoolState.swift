@@ -75,6 +75,12 @@ struct PoolState {
         return retryLater()
     }
 
+    /// One that worked was closed by us, so there is nothing to wait for.
+    mutating func gaveUp() -> Action {
+        ready -= 1
+        return connectMissing()
+    }
+
     mutating func retryDue() -> Action {
         waitsToRetry = false
         guard !isClosed, ready + connecting < share else { return .nothing }

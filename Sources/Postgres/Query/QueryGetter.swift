@@ -58,6 +58,7 @@ public final class QueryGetter: Getter {
 
     /// Hands the load to a database connection: of the calling thread's loop, if it has one.
     public func load(_ flight: consuming Flight) {
+        if let mistake = statement.mistake { return flight.fail(LoadError(.query, "\(name): \(mistake)")) }
         do {
             let parts = try KeyParts(of: flight.key, count: parameterCount)
             guard let route = route.load() else { return flight.fail(.stopped(name)) }

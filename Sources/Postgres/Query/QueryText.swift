@@ -9,6 +9,8 @@ struct QueryText: Equatable {
     private(set) var parameterCount = 0
     /// Whether something stands behind a semicolon.
     private(set) var hasSeveralStatements = false
+    /// Whether it is a COPY, which only its own protocol can answer.
+    private(set) var isCopy = false
 
     private let bytes: [UInt8]
     private var place = 0
@@ -25,7 +27,9 @@ struct QueryText: Equatable {
                 continue
             }
             hasSeveralStatements = hasSeveralStatements || closed
+            let start = place
             skipToken()
+            if end == 0 { isCopy = Self.spellsCopy(bytes[start..<place]) }
             end = place
         }
         statement = String(decoding: bytes[..<end], as: UTF8.self)
@@ -120,6 +124,10 @@ struct QueryText: Equatable {
         place = ahead + 1
         while place < bytes.count, !bytes[place...].starts(with: mark) { place += 1 }
         place = min(place + mark.count, bytes.count)
+    }
+
+    private static func spellsCopy(_ word: ArraySlice<UInt8>) -> Bool {
+        word.elementsEqual("copy".utf8) { $0 | 0x20 == $1 }
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool {

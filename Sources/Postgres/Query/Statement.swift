@@ -6,8 +6,9 @@ struct Statement: Sendable, Equatable {
     let prefixLength: Int
     /// The user's SQL alone.
     let userSQL: String
-    /// Whether the user's text holds more than one statement, which cannot be prepared.
-    let hasSeveralStatements: Bool
+    /// Why it can't be a getter's, whatever the database says; nil when it may be. A statement with a mistake is never
+    /// sent: a COPY would cost the connection, and with it what others have in flight there.
+    let mistake: String?
 
     private let baseName: String
 
@@ -35,8 +36,14 @@ struct Statement: Sendable, Equatable {
         sql = prefix + text.statement + suffix
         prefixLength = prefix.unicodeScalars.count
         userSQL = text.statement
-        hasSeveralStatements = text.hasSeveralStatements
+        mistake = Self.mistake(in: text)
         baseName = Self.name(group: group, sql: sql)
+    }
+
+    private static func mistake(in text: QueryText) -> String? {
+        if text.statement.isEmpty { return "the SQL is empty" }
+        if text.hasSeveralStatements { return "the SQL has several statements, a getter is one" }
+        return text.isCopy ? "COPY gives no rows to a getter; write a SELECT" : nil
     }
 
     /// The prepared statement's name, the same in every process that has the same SQL, so that two sidecars behind one

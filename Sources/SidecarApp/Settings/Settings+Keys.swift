@@ -17,7 +17,9 @@ extension Settings {
 
 extension Settings.Database {
     static let keys: [Key<Self>] = [
-        Key("url", \.url, optional: .text, "A libpq connection URL or string; without it libpq's own sources count."),
+        Key(
+            "url", \.url, optional: .connectionString,
+            "A libpq connection URL or string; without it libpq's own sources count."),
         Key("connections", \.connections, .count(1...1000), "Database connections, over all threads."),
         Key("pipeline_depth", \.pipelineDepth, .count(1...1000), "Queries in flight on one connection."),
         Key(

@@ -75,7 +75,7 @@ struct SettingsReader {
             note("\(path): has no value; write \(type.expects), or remove the line", at: node.mark)
             return nil
         }
-        var quoted = "'\(scalar.string)'"
+        var quoted = type.isSecret ? "the text" : "'\(scalar.string)'"
         do throws(WrongValue) {
             let text = try fillingVariables(in: scalar.string, from: environment)
             // What a variable holds may be a secret, so a mistake quotes the reference and not the value.

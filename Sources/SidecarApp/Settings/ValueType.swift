@@ -1,3 +1,5 @@
+import Postgres
+
 /// How a kind of value is written in a settings file.
 struct ValueType<Value: Sendable>: Sendable {
     /// What a right value looks like, for the reference: `a duration, such as 500ms, 60s, 10m, 1h or 7d`.
@@ -6,13 +8,16 @@ struct ValueType<Value: Sendable>: Sendable {
     let parse: @Sendable (String) throws(WrongValue) -> Value
     /// The text that stands for a value; nil when it has none, which is how an absent one is told.
     let render: @Sendable (Value) -> String?
+    /// Whether the text may hold a credential, so that a mistake does not quote it.
+    var isSecret = false
 
     /// The same, where the key may be absent.
     var optional: ValueType<Value?> {
         ValueType<Value?>(
             expects: expects,
             parse: { text throws(WrongValue) in try parse(text) },
-            render: { value in value.flatMap(render) }
+            render: { value in value.flatMap(render) },
+            isSecret: isSecret
         )
     }
 }
@@ -31,7 +36,24 @@ extension ValueType<String> {
     static let secret = ValueType(
         expects: "text, best from the environment: ${NAME}",
         parse: text.parse,
-        render: { _ in "..." }
+        render: { _ in "..." },
+        isSecret: true
+    )
+
+    /// What libpq connects by. That it can be read is all that is seen here: hosts and files may come later.
+    static let connectionString = ValueType(
+        expects: "a connection URL or string that libpq takes",
+        parse: { text throws(WrongValue) in
+            let url = try ValueType.text.parse(text)
+            guard DatabaseSettings.isConnectionString(url) else {
+                throw WrongValue(
+                    why: "is not a connection string that libpq understands; "
+                        + "write one such as postgresql://app@db/app or 'host=db dbname=app'")
+            }
+            return url
+        },
+        render: { _ in "..." },
+        isSecret: true
     )
 }
 
