@@ -28,7 +28,7 @@ extension Group {
         }
         tellObservers(of: shardNumber(of: hash))
         waiters.forEach { $0.sink.deliver(answer, token: $0.token) }
-        if started != nil { endLoad(outcome, at: now) }
+        if let started { endLoad(outcome, startedAt: started, at: now) }
     }
 
     private func land(
