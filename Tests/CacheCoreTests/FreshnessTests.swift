@@ -78,6 +78,26 @@ struct FreshnessTests {
         #expect(bench.get("k") == "v1 (refreshes)")
     }
 
+    @Test func `a reload that brings what is not kept drops what was there`() throws {
+        let bench = try bench {
+            $0.refreshAfter = .seconds(45)
+            $0.staleIfError = .seconds(600)
+            $0.negativeTimeToLive = .zero
+            $0.memory = 10_000
+        }
+        for value in [Value.missing, Value(text: [UInt8](repeating: 120, count: 20_000))] {
+            fill(bench)
+            bench.clock.advance(.seconds(46))
+            #expect(bench.get("k") == "v1 (refreshes)")
+            getter.next()?.succeed(value)
+            #expect(bench.peek("k") == nil)
+            #expect(bench.get("k", token: 1) == "leads")
+            getter.next()?.fail(LoadError(.unavailable, "down"))
+        }
+        #expect(bench.outcomes[1] == ["error: down", "error: down"])
+        #expect(bench.group.checkInvariants() == [])
+    }
+
     @Test func `an invalidation during a reload fences it`() throws {
         let bench = try bench { $0.refreshAfter = .seconds(45) }
         fill(bench)

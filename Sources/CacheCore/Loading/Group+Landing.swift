@@ -43,7 +43,12 @@ extension Group {
                 of: value, at: age(at: now), cost: cost, chance: state.random.chance())
             // Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or
             // after, and then it finds the entry.
-            guard reserved > 0, !landing.isForgotten else { return (landing, 0, nil as Tick?) }
+            guard !landing.isForgotten else { return (landing, 0, nil as Tick?) }
+            guard reserved > 0 else {
+                // What is in memory is older than what goes out now, and must not be served after it.
+                key.bytes.withUnsafeBytes { _ = drop($0, hash: hash, in: &state) }
+                return (landing, 0, nil)
+            }
             let grown = store(value, of: key, hash, times, at: tick(now), in: &state)
             return (landing, grown, times.leaves)
         }
