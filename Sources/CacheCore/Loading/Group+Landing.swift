@@ -75,11 +75,11 @@ extension Group {
         }
     }
 
-    /// Lets a hit start a reload again, after a pause.
+    /// After a reload that a hit had started: lets a hit start one again, after a pause.
     private func endRefresh(_ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State) {
-        guard let slot = state.store.find(key, hash: hash) else { return }
-        slot.pointee.flags.remove(.refreshing)
-        guard let record = Record(slot.pointee), let marks = record.marks else { return }
+        guard let slot = state.store.find(key, hash: hash), slot.pointee.flags.remove(.refreshing) != nil,
+            let record = Record(slot.pointee), let marks = record.marks
+        else { return }
         record.setMarks(freshness.postponed(marks, at: now))
     }
 
