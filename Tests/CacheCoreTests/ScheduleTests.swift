@@ -190,9 +190,9 @@ struct ScheduleTests {
             case 0..<8:
                 let (answer, ticket) = bench.lookup(key, token: token, deadline: .seconds(1_000_000))
                 tickets[token] = ticket
-                #expect(answer == model.get(key, token))
+                try #require(answer == model.get(key, token), "step \(token)")
             case 8:
-                #expect(refresh(key, token, bench) == model.join(key, token))
+                try #require(refresh(key, token, bench) == model.join(key, token), "step \(token)")
             case 9..<15:
                 guard let place = model.active.indices.randomElement(using: &random) else { continue }
                 let outcome = outcome(Int.random(in: 0..<4, using: &random), token)
@@ -218,12 +218,13 @@ struct ScheduleTests {
                     model.leave(leaving)
                 }
             }
-            #expect(getter.held == model.active.map { model.flights[$0]?.key })
-            for key in Self.keys { #expect(bench.peek(key) == model.peek(key)) }
+            // What comes after the first difference says nothing.
+            try #require(getter.held == model.active.map { model.flights[$0]?.key }, "step \(token)")
+            for key in Self.keys { try #require(bench.peek(key) == model.peek(key), "step \(token)") }
         }
         #expect(bench.group.checkInvariants() == [])
         #expect(bench.outcomes.count == model.told.count)
-        for (token, text) in model.told { #expect(bench.outcomes[token] == [text]) }
+        for (token, text) in model.told { try #require(bench.outcomes[token] == [text], "step \(token)") }
     }
 
     /// What a load brings: often a value that no other brings.
