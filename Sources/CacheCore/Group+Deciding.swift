@@ -78,6 +78,16 @@ extension Group {
         return hit
     }
 
+    /// Removes the entry of a key because the source has changed. Returns whether there was one.
+    func drop(_ key: UnsafeRawBufferPointer, hash: UInt64, in state: inout Shard.State) -> Bool {
+        let place = state.store.locate(key, hash: hash)
+        guard place != .none else { return false }
+        state.counters.invalidations += 1
+        note(.invalidated, at: place, in: &state)
+        release(state.store.remove(place))
+        return true
+    }
+
     /// What stands in for a failed load, for so many callers.
     func standIn(
         _ key: UnsafeRawBufferPointer, hash: UInt64, for callers: Int, at now: Tick, in state: inout Shard.State

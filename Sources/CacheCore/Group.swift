@@ -151,12 +151,7 @@ public final class Group: Sendable {
     public func invalidate(_ key: RawSpan) -> Bool {
         withShard(of: key) { bytes, hash, _, state in
             let isFenced = state.flights.forget(Key(Array(bytes), hash: hash))
-            let place = state.store.locate(bytes, hash: hash)
-            guard place != .none else { return isFenced }
-            state.counters.invalidations += 1
-            note(.invalidated, at: place, in: &state)
-            release(state.store.remove(place))
-            return true
+            return drop(bytes, hash: hash, in: &state) || isFenced
         }
     }
 

@@ -26,7 +26,12 @@ final class HeldGetter: Getter {
 
     /// Takes the oldest held flight out.
     func next() -> FlightBox? {
-        flights.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+        take(0)
+    }
+
+    /// Takes one of the held flights out, by its place among them.
+    func take(_ place: Int) -> FlightBox? {
+        flights.withLock { $0.indices.contains(place) ? $0.remove(at: place) : nil }
     }
 }
 
@@ -43,6 +48,14 @@ final class FlightBox: @unchecked Sendable {
     func succeed(_ text: String) { flight.take()?.succeed(Value(text: Array(text.utf8))) }
     func succeed(_ value: Value) { flight.take()?.succeed(value) }
     func fail(_ error: LoadError) { flight.take()?.fail(error) }
+
+    func end(_ outcome: Outcome) {
+        switch outcome {
+        case .success(let value): succeed(value)
+        case .failure(let error): fail(error)
+        }
+    }
+
     func drop() { flight = nil }
     func isWanted(at now: Instant) -> Bool { flight?.isWanted(at: now) ?? false }
 }

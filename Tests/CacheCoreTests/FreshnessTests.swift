@@ -93,6 +93,26 @@ struct FreshnessTests {
         #expect(bench.get("k") == "v1 (refreshes)")
     }
 
+    @Test func `a reload that brings what is not kept drops what was there`() throws {
+        let bench = try bench {
+            $0.refreshAfter = .seconds(45)
+            $0.staleIfError = .seconds(600)
+            $0.negativeTimeToLive = .zero
+            $0.memory = 10_000
+        }
+        for value in [Value.missing, Value(text: [UInt8](repeating: 120, count: 20_000))] {
+            fill(bench)
+            bench.clock.advance(.seconds(46))
+            #expect(bench.get("k") == "v1 (refreshes)")
+            getter.next()?.succeed(value)
+            #expect(bench.peek("k") == nil)
+            #expect(bench.get("k", token: 1) == "leads")
+            getter.next()?.fail(LoadError(.unavailable, "down"))
+        }
+        #expect(bench.outcomes[1] == ["error: down", "error: down"])
+        #expect(bench.group.checkInvariants() == [])
+    }
+
     @Test func `an invalidation during a reload fences it`() throws {
         let bench = try bench { $0.refreshAfter = .seconds(45) }
         fill(bench)
@@ -134,6 +154,34 @@ struct FreshnessTests {
         #expect(refreshes(at: .seconds(30), of: 100) == 0)
         let late = refreshes(at: .seconds(58), of: 300)
         #expect((60...160).contains(late), "about 110 of 300 are expected, \(late) were seen")
+    }
+
+    @Test func `an early reload that fails is tried again after a pause, not at each hit`() throws {
+        let bench = try bench { $0.earlyRefresh = true }
+        bench.get("k")
+        // So long that a hit just before expiry is all but sure to reload.
+        bench.clock.advance(.seconds(5000))
+        getter.next()?.succeed("v1")
+        bench.clock.advance(.seconds(55))
+        #expect(bench.get("k") == "v1 (refreshes)")
+        getter.next()?.fail(LoadError(.query, "refused"))
+        for _ in 0..<100 { #expect(bench.get("k") == "v1") }
+        bench.clock.advance(.milliseconds(1100))
+        #expect(bench.get("k") == "v1 (refreshes)")
+    }
+
+    @Test func `a refresh on demand that fails doesn't bring the next reload forward`() throws {
+        let bench = try bench { $0.refreshAfter = .seconds(45) }
+        fill(bench)
+        let key = Array("k".utf8)
+        let waiter = Waiter(bench.outcomes, token: 1, deadline: bench.clock.now + .seconds(2))
+        guard case .leads(let flight, _) = bench.group.refresh(key.span.bytes, waiter: waiter) else {
+            Issue.record("a flight is under way")
+            return
+        }
+        flight.fail(LoadError(.unavailable, "down"))
+        bench.clock.advance(.seconds(2))
+        #expect(bench.get("k") == "v1")
     }
 
     // MARK: stale_if_error

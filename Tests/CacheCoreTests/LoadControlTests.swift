@@ -129,7 +129,8 @@ struct LoadControlTests {
     @Test func `errors that the source answered with don't open the circuit`() throws {
         let breaker = CircuitBreaker(threshold: 1)
         for code in [LoadError.Code.badKey, .query, .busy, .abandoned] {
-            breaker.record(.failure(LoadError(code, "")), at: Instant(nanoseconds: 0))
+            let start = Instant(nanoseconds: 0)
+            breaker.record(.failure(LoadError(code, "")), startedAt: start, at: start)
             #expect(breaker.state == .closed)
         }
     }
@@ -137,12 +138,30 @@ struct LoadControlTests {
     @Test func `a probe that was dropped makes the next load the probe`() {
         let breaker = CircuitBreaker(threshold: 1, firstPause: .seconds(1))
         var now = Instant(nanoseconds: 0)
-        breaker.record(.failure(LoadError(.timedOut, "")), at: now)
+        breaker.record(.failure(LoadError(.timedOut, "")), startedAt: now, at: now)
         now = now + .seconds(1)
         #expect(breaker.admits(at: now))
         #expect(!breaker.admits(at: now))
-        breaker.record(.failure(LoadError(.abandoned, "")), at: now)
+        breaker.record(.failure(LoadError(.abandoned, "")), startedAt: now, at: now)
         #expect(breaker.admits(at: now))
+    }
+
+    @Test(arguments: [LoadError.Code.timedOut, .abandoned])
+    func `loads from before the circuit opened that fail during a probe don't start a second one`(
+        code: LoadError.Code
+    ) {
+        let breaker = CircuitBreaker(threshold: 1, firstPause: .seconds(1))
+        let start = Instant(nanoseconds: 0)
+        breaker.record(.failure(LoadError(.timedOut, "")), startedAt: start, at: start)
+        let probed = start + .seconds(1)
+        #expect(breaker.admits(at: probed))
+        breaker.record(.failure(LoadError(code, "")), startedAt: start, at: probed)
+        #expect(breaker.state == .probing)
+        #expect(!breaker.admits(at: probed + .seconds(5)))
+        breaker.record(.failure(LoadError(.timedOut, "")), startedAt: probed, at: probed + .seconds(2))
+        #expect(breaker.state == .open)
+        #expect(!breaker.admits(at: probed + .seconds(3)))
+        #expect(breaker.admits(at: probed + .seconds(4)))
     }
 }
 

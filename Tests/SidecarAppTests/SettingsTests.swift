@@ -52,7 +52,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
             defaults: { ttl: 10m, negative_ttl: 0s, memory: 1MiB, load_timeout: 500ms }
             groups:
               a: { sql: select 1, returns: rows, ttl: 7d, negative_ttl: 1h, memory: 2MiB, load_timeout: 3s }
-              b.c-d_1: { sql: select 2, batch: { sql: select 3, max: 7 } }
+              b.c-d_1: { sql: select $1, batch: { sql: select 3, max: 7 } }
             """)
         #expect(read.database.url == "postgresql:///app")
         #expect(read.database.connections == 8)
@@ -194,6 +194,11 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         (
             "groups: { g: { sql: select 1, memory: 1GiB } }",
             "s.yaml:1:39: groups.g.memory: is more than 'memory', which is 256MiB for all groups together"
+        ),
+        (
+            "groups: { g: { sql: select 1, batch: { sql: select 2 } } }",
+            "s.yaml:1:38: groups.g.batch: the group's query has no parameter, so it has one key and nothing to batch; "
+                + "remove the batch"
         ),
         ("[1, 2]", "s.yaml:1:1: the file: needs keys below it, as in 'name: value'"),
     ])

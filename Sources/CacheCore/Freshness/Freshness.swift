@@ -68,9 +68,10 @@ struct Freshness: Sendable {
         return -log(1 - chance()) * Double(marks.cost) >= left
     }
 
-    /// The marks after a failed refresh: it is tried again after a second, not at each hit.
+    /// The marks after a failed refresh: it is tried again after a second, not at each hit, nor by chance before.
     func postponed(_ marks: Marks, at now: Tick) -> Marks {
         var marks = marks
+        marks.cost = 0
         marks.refresh = Tick(count: now.count &+ UInt32(1_000_000_000 >> 24))
         return marks
     }

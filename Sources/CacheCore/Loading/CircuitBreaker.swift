@@ -56,7 +56,8 @@ public final class CircuitBreaker: Sendable {
         }
     }
 
-    /// Whether a load may start at `now`. Each load that was admitted is to be reported to ``record(_:at:)``.
+    /// Whether a load may start at `now`. Each load that was admitted is to be reported to
+    /// ``record(_:startedAt:at:)``.
     func admits(at now: Instant) -> Bool {
         if isCalm.load(ordering: .relaxed) { return true }
         return circuit.withLock { circuit in
@@ -75,8 +76,8 @@ public final class CircuitBreaker: Sendable {
         }
     }
 
-    /// Notes how an admitted load ended.
-    func record(_ outcome: Outcome, at now: Instant) {
+    /// Notes how a load ended that was admitted at `started`.
+    func record(_ outcome: Outcome, startedAt started: Instant, at now: Instant) {
         let verdict = Verdict(outcome)
         if verdict == .works, isCalm.load(ordering: .relaxed) { return }
         circuit.withLock { circuit in
@@ -87,6 +88,8 @@ public final class CircuitBreaker: Sendable {
                 circuit =
                     failures + 1 < threshold
                     ? .closed(failures: failures + 1) : .open(until: now + firstPause, pause: firstPause)
+            // Loads from before the probe say nothing new, and must not make room for a second probe beside it.
+            case (.probing(let since, _), _) where started < since: break
             case (.probing(_, let pause), .fails):
                 let longer = min(pause * 2, longestPause)
                 circuit = .open(until: now + longer, pause: longer)

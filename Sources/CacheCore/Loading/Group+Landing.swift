@@ -28,7 +28,7 @@ extension Group {
         }
         tellObservers(of: shardNumber(of: hash))
         waiters.forEach { $0.sink.deliver(answer, token: $0.token) }
-        if started != nil { endLoad(outcome, at: now) }
+        if let started { endLoad(outcome, startedAt: started, at: now) }
     }
 
     private func land(
@@ -44,10 +44,12 @@ extension Group {
             // Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or
             // after, and then it finds the entry.
             guard !landing.isForgotten else { return (landing, 0, nil as Tick?) }
-            if reserved > 0, let grown = store(value, of: key, hash, times, at: tick(now), in: &state) {
-                return (landing, grown, times.leaves)
+            guard reserved > 0, let grown = store(value, of: key, hash, times, at: tick(now), in: &state) else {
+                // What is in memory is older than what goes out now, and must not be served after it.
+                key.bytes.withUnsafeBytes { _ = drop($0, hash: hash, in: &state) }
+                return (landing, 0, nil)
             }
-            return (landing, -removeOutdated(key, hash, in: &state), nil)
+            return (landing, grown, times.leaves)
         }
         release(reserved - grown)
         if let leaves { cache.expectExpiry(at: instant(leaves, from: now)) }
@@ -72,22 +74,12 @@ extension Group {
         }
     }
 
-    /// Lets a hit start a reload again, after a pause.
+    /// After a reload that a hit had started: lets a hit start one again, after a pause.
     private func endRefresh(_ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State) {
-        guard let slot = state.store.find(key, hash: hash) else { return }
-        slot.pointee.flags.remove(.refreshing)
-        guard let record = Record(slot.pointee), let marks = record.marks else { return }
+        guard let slot = state.store.find(key, hash: hash), slot.pointee.flags.remove(.refreshing) != nil,
+            let record = Record(slot.pointee), let marks = record.marks
+        else { return }
         record.setMarks(freshness.postponed(marks, at: now))
-    }
-
-    /// Removes the entry of a key for which the source gave a value that is not stored: the entry would go on being served,
-    /// and no hit would reload it any more. Returns what was freed.
-    private func removeOutdated(_ key: Key, _ hash: UInt64, in state: inout Shard.State) -> Int {
-        let place = key.bytes.withUnsafeBytes { state.store.locate($0, hash: hash) }
-        guard place != .none else { return 0 }
-        state.counters.invalidations += 1
-        note(.invalidated, at: place, in: &state)
-        return state.store.remove(place)
     }
 
     /// Puts an entry into a store, in place of the one that is there. Returns by how many bytes the store grew; nil when the

@@ -29,8 +29,8 @@ extension Group {
     }
 
     /// Notes that a load that had started ended, and starts those whose turn has come.
-    func endLoad(_ outcome: Outcome, at now: Instant) {
-        breaker?.record(outcome, at: now)
+    func endLoad(_ outcome: Outcome, startedAt started: Instant, at now: Instant) {
+        breaker?.record(outcome, startedAt: started, at: now)
         leaveGate()
     }
 

@@ -1,6 +1,16 @@
 import Foundation
+import Postgres
 
 extension SettingsReader {
+    /// Refuses a batch of a group whose own query has no parameter.
+    mutating func expectKeyParts(_ group: Settings.Group, _ path: String) {
+        // Without its SQL, which was noted, nobody knows.
+        guard !group.sql.isEmpty, QueryGetter(name: group.name, sql: group.sql, returns: .rows).keyParts == 0 else {
+            return
+        }
+        note(path, "the group's query has no parameter, so it has one key and nothing to batch; remove the batch")
+    }
+
     /// Brings in the SQL of a group, or of its batch, from its file, or sees that the settings file itself has it.
     mutating func readQuery(_ file: String?, into sql: inout String, _ path: String) {
         guard let file else {

@@ -60,6 +60,7 @@ struct SettingsReader {
             readQuery(group.query, into: &group.sql, path)
             if places["\(path).batch"] != nil {
                 readQuery(group.batch.query, into: &group.batch.sql, "\(path).batch")
+                expectKeyParts(group, "\(path).batch")
             }
             return group
         }
