@@ -1,4 +1,7 @@
 /// What happened in a group since it was made.
+///
+/// Of groupcache's Stats, Gets are `gets`, CacheHits `hits` and `negativeHits`, Loads `misses`, LoadsDeduped `loads`,
+/// LocalLoadErrs `loadErrors`, and LocalLoads are the `loads` that ended without an error.
 public struct GroupStatistics: Sendable, Equatable {
     /// Lookups that may load.
     public var gets = 0
@@ -10,7 +13,7 @@ public struct GroupStatistics: Sendable, Equatable {
     public var negativeHits = 0
     /// Lookups that had to wait for a load.
     public var misses = 0
-    /// Runs of the getter that were started.
+    /// Flights that were started, those included that the bounds on loads or the circuit then refused.
     public var loads = 0
     /// Of these, those that a hit started to replace its entry in time.
     public var refreshes = 0

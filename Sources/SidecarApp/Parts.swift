@@ -57,7 +57,9 @@ struct Parts {
     }
 
     static func getter(_ group: Settings.Group) -> QueryGetter {
-        let batch = group.batch.sql.isEmpty ? nil : BatchQuery(sql: group.batch.sql, max: group.batch.max)
+        let batch =
+            group.batch.sql.isEmpty
+            ? nil : BatchQuery(sql: group.batch.sql, max: group.batch.max, queries: group.maxLoads)
         return QueryGetter(name: group.name, sql: group.sql, returns: returns(group.returns), batch: batch)
     }
 
@@ -98,7 +100,8 @@ struct Parts {
         rules.memory = group.memory ?? .max
         rules.eviction = eviction(group.eviction)
         rules.loadTimeout = group.loadTimeout
-        // `max_loads` bounds what the database is asked at once, and a batch is one query.
+        // `max_loads` bounds what the database is asked at once, and a batch is one query: its getter sees to that, and
+        // here so many loads are let through as may be in them.
         rules.maxLoads = group.maxLoads * (group.batch.sql.isEmpty ? 1 : group.batch.max)
         rules.maxQueuedLoads = group.maxQueuedLoads
         rules.shards = shards(for: min(rules.memory, settings.memory / max(1, settings.groups.count)), loops: loops)

@@ -75,6 +75,50 @@ struct LoadControlTests {
         }
     }
 
+    @Test func `with a batch, too, no more queries run at once than max_loads, nor when one key of it is bad`()
+        async throws
+    {
+        let database = try await TestDatabase.shared()
+        func slow(_ column: String, _ condition: String) -> String {
+            "select \(column) from word, pg_advisory_xact_lock_shared(0) held, pg_sleep(0.002) where \(condition)"
+        }
+        let settings = """
+            database: { url: "\(database.url)", connections: 8 }
+            threads: 4
+            groups:
+              word:
+                sql: \(slow("text", "id = $1::int"))
+                batch: { sql: "\(slow("id, text", "id = any($1::int[])"))", max: 10 }
+                returns: value
+                load_timeout: 20s
+                max_loads: 3
+                max_queued_loads: 2000
+            """
+        try await withSidecar(settings) { sidecar in
+            try await database.hold(0)
+            let clients = try (0..<50).map { _ in try sidecar.client() }
+            for (place, client) in clients.enumerated() {
+                for id in 1...20 { try client.send("GET", "word:\(place * 20 + id)") }
+                try client.send("GET", "word:no\(place)")
+            }
+            #expect(await sidecar.counts("misses", 1050, of: "word"))
+            // A thread whose clients ask for nothing leaves its share unused.
+            #expect((1...3).contains(Int(try sidecar.info("database_loads_sent")) ?? 0))
+            try await database.release(0)
+            var most = 0
+            func ended() throws -> Int {
+                let figures = try sidecar.statistics("word")
+                return (figures["entries"] ?? 0) + (figures["load_errors"] ?? 0)
+            }
+            while try ended() < 1050 { most = max(most, try await database.activeSessions()) }
+            #expect((1...3).contains(most))
+            for (place, client) in clients.enumerated() {
+                for id in 1...20 { #expect(try client.receive() == .bulk("word \(place * 20 + id)")) }
+                #expect(try client.receive().isError)
+            }
+        }
+    }
+
     @Test func `beyond the queue's bound a load fails at once as busy, and hits go on`() async throws {
         let database = try await TestDatabase.shared()
         try await withSidecar(settings(database, "max_loads: 1, max_queued_loads: 2")) { sidecar in

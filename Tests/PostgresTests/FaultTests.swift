@@ -40,7 +40,7 @@ struct FaultTests {
         let bench = try Bench(server.url, [echo])
         let done = Flag()
         async let loading = loadAll(bench, until: done)
-        #expect(await bench.eventually { $0.loadsSent > 1000 })
+        #expect(await bench.eventually { $0.connectionsReady == 4 && $0.loadsSent > 1000 })
         await server.kill()
         #expect(await bench.eventually { $0.connectionsReady == 0 })
         try await server.start()

@@ -56,8 +56,17 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// Sends a load on a connection that has room; or hands it to a loop that has a connection when this one
     /// has none; or queues it while one can be expected.
     func start(_ load: consuming Load) {
-        if load.isBatchable, state.ready > 0, gathered + queue.count < context.settings.queuedLoads {
-            return gather(load)
+        if let batch = load.getter.batch {
+            let hasQueries = seat.share(ofQueries: batch.queries) > 0
+            if !hasQueries, !load.isHandedOver, let other = routing.seat(forQueries: batch.queries) {
+                load.isHandedOver = true
+                return other.start(load)
+            }
+            if hasQueries, load.isBatchable || load.isUnbatched, state.ready > 0,
+                gathered + queue.count < context.settings.queuedLoads
+            {
+                return gather(load)
+            }
         }
         if queue.isEmpty, let connection = nextConnection() { return connection.send(load) }
         if state.ready == 0, !load.isHandedOver, let other = routing.seat(insteadOf: seat) {
@@ -122,7 +131,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     private func gather(_ load: consuming Load) {
         let place = load.place
         let gathering = gatherings[place]
-        gathering.loads.append(load)
+        if load.isUnbatched { gathering.unbatched.append(load) } else { gathering.loads.append(load) }
         gathered += 1
         if !gathering.isDueAtRoundEnd {
             gathering.isDueAtRoundEnd = true
@@ -138,6 +147,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// connections: then it goes on gathering until one of them returns. No timer: the wait is the database's. A full batch
     /// does not get better by waiting; one more a connection is sent, so that the server has its next one at hand.
     private func sendGathered(at place: Int) {
+        sendUnbatched(at: place)
         let gathering = gatherings[place]
         guard let batch = context.getters[place].batch else { return }
         defer { gathering.hasWaited = !gathering.loads.isEmpty && (gathering.hasWaited || !gathering.isDueAtRoundEnd) }
@@ -157,13 +167,31 @@ final class ConnectionPool: DatabaseConnectionOwner {
     }
 
     private func hasTurn(_ place: Int, isFull: Bool) -> Bool {
-        let underWay = connections.reduce(0) { $0 + $1.count(at: place) }
-        return underWay < connections.count * (isFull ? 2 : 1)
+        let underWay = underWay(at: place)
+        return underWay < connections.count * (isFull ? 2 : 1) && underWay < queryLimit(at: place)
+    }
+
+    /// Sends what batches left open, each by itself.
+    private func sendUnbatched(at place: Int) {
+        let gathering = gatherings[place]
+        while !gathering.unbatched.isEmpty, underWay(at: place) < queryLimit(at: place),
+            let connection = nextConnection(), let load = gathering.unbatched.popFirst()
+        {
+            gathered -= 1
+            if load.isWanted(at: loop.now) { connection.send(load) }
+        }
+    }
+
+    /// How many queries of a group are under way here, and how many may be.
+    private func underWay(at place: Int) -> Int { connections.reduce(0) { $0 + $1.count(at: place) } }
+    private func queryLimit(at place: Int) -> Int {
+        seat.share(ofQueries: context.getters[place].batch?.queries ?? .max)
     }
 
     /// Puts what gathered behind what waits.
     private func queueGathered() {
         for gathering in gatherings {
+            while let load = gathering.unbatched.popFirst() { queue.append(load) }
             while let load = gathering.loads.popFirst() { queue.append(load) }
         }
         gathered = 0
@@ -273,6 +301,8 @@ final class ConnectionPool: DatabaseConnectionOwner {
 /// Loads of one group that go out together.
 private final class Gathering {
     var loads = UniqueDeque<Load>()
+    /// Those that a batch left open: they go out each by itself.
+    var unbatched = UniqueDeque<Load>()
     /// Whether they are looked at when the round ends; until then more may come.
     var isDueAtRoundEnd = false
     /// Whether some of them came in an earlier round: who asked for them may be gone.

@@ -10,6 +10,9 @@ final class PoolSeat: @unchecked Sendable {
     let loop: EventLoop
     /// How many connections its pool should have.
     let share: Int
+    /// Its place among the seats that have connections, and how many those are.
+    private let place: Int
+    private let holders: Int
     /// On the loop's thread; nil before the start and after the stop.
     var pool: ConnectionPool?
 
@@ -18,9 +21,17 @@ final class PoolSeat: @unchecked Sendable {
     private let connectingCount = Atomic<Int>(0)
     private let queuedCount = Atomic<Int>(0)
 
-    init(loop: EventLoop, share: Int) {
+    init(loop: EventLoop, share: Int, place: Int, of holders: Int) {
         self.loop = loop
         self.share = share
+        self.place = place
+        self.holders = max(1, holders)
+    }
+
+    /// How many of a group's `queries` may be under way here, when so many may be in all.
+    func share(ofQueries queries: Int) -> Int {
+        guard share > 0 else { return 0 }
+        return queries / holders + (place < queries % holders ? 1 : 0)
     }
 
     /// Connections that take loads.
@@ -63,7 +74,9 @@ final class Routing: Sendable {
     init(loops: [EventLoop], connections: Int) {
         let count = max(1, loops.count)
         seats = loops.enumerated().map { place, loop in
-            PoolSeat(loop: loop, share: connections / count + (place < connections % count ? 1 : 0))
+            PoolSeat(
+                loop: loop, share: connections / count + (place < connections % count ? 1 : 0), place: place,
+                of: min(connections, count))
         }
     }
 
@@ -83,6 +96,14 @@ final class Routing: Sendable {
         let others = (0..<seats.count).lazy.map { self.seats[(first + $0) % self.seats.count] }.filter { $0 !== own }
         if let ready = others.first(where: { $0.ready > 0 }) { return ready }
         return own.share == 0 ? others.first { $0.share > 0 } : nil
+    }
+
+    /// A seat that may have some of the queries of a group that may have so many in all; one with a connection first.
+    func seat(forQueries queries: Int) -> PoolSeat? {
+        let first = nextTurn()
+        let those = (0..<seats.count).lazy.map { self.seats[(first + $0) % self.seats.count] }
+            .filter { $0.share(ofQueries: queries) > 0 }
+        return those.first { $0.ready > 0 } ?? those.first
     }
 
     private func nextTurn() -> Int {

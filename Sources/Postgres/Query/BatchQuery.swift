@@ -13,10 +13,14 @@ public struct BatchQuery: Sendable, Equatable {
     /// Keys in one query at most.
     public var max: Int
 
-    /// SQL for up to `max` keys.
-    public init(sql: String, max: Int = 256) {
+    /// Queries of the group under way at most, be they for many keys or for one.
+    public var queries: Int
+
+    /// SQL for up to `max` keys, of which up to `queries` run at once.
+    public init(sql: String, max: Int = 256, queries: Int = .max) {
         self.sql = sql
         self.max = Swift.max(1, max)
+        self.queries = Swift.max(1, queries)
     }
 }
 
@@ -24,6 +28,7 @@ public struct BatchQuery: Sendable, Equatable {
 struct BatchStatement: Sendable {
     let statement: Statement
     let max: Int
+    let queries: Int
     /// The highest n of the parameters `$n` in the user's SQL.
     let parameterCount: Int
 
@@ -32,6 +37,7 @@ struct BatchStatement: Sendable {
         let text = QueryText(query.sql)
         statement = Statement(ofBatch: text, group: group, keyParts: keyParts, returns: returns)
         max = query.max
+        queries = query.queries
         parameterCount = text.parameterCount
     }
 }
