@@ -1,7 +1,7 @@
 /// What happened in a group since it was made.
 ///
 /// Of groupcache's Stats, Gets are `gets`, CacheHits `hits` and `negativeHits`, Loads `misses`, LoadsDeduped `loads`,
-/// LocalLoadErrs `loadErrors`, and LocalLoads are the `loads` that ended without an error.
+/// LocalLoads `localLoads` and LocalLoadErrs `loadErrors`.
 public struct GroupStatistics: Sendable, Equatable {
     /// Lookups that may load.
     public var gets = 0
@@ -15,11 +15,13 @@ public struct GroupStatistics: Sendable, Equatable {
     public var misses = 0
     /// Flights that were started, those included that the bounds on loads or the circuit then refused.
     public var loads = 0
-    /// Of these, those that a hit started to replace its entry in time.
+    /// Of the loads, those that a hit started to replace its entry in time.
     public var refreshes = 0
-    /// Of these, those that ended having served more than one caller.
+    /// Of the loads, those that ended having served more than one caller.
     public var sharedLoads = 0
-    /// Of these, those that ended with an error.
+    /// Of the loads, those whose getter brought an answer.
+    public var localLoads = 0
+    /// Of the loads, those that ended with an error.
     public var loadErrors = 0
     /// Entries that went for time.
     public var expirations = 0
@@ -48,14 +50,15 @@ public struct GroupStatistics: Sendable, Equatable {
     public static let named: [(name: String, figure: any KeyPath<GroupStatistics, Int> & Sendable)] = [
         ("gets", \.gets), ("hits", \.hits), ("stale_hits", \.staleHits), ("negative_hits", \.negativeHits),
         ("misses", \.misses), ("loads", \.loads), ("refreshes", \.refreshes),
-        ("shared_loads", \.sharedLoads), ("load_errors", \.loadErrors), ("expirations", \.expirations),
+        ("shared_loads", \.sharedLoads), ("local_loads", \.localLoads), ("load_errors", \.loadErrors),
+        ("expirations", \.expirations),
         ("evictions", \.evictions), ("invalidations", \.invalidations), ("fenced", \.fenced), ("too_large", \.tooLarge),
         ("entries", \.entries), ("bytes", \.bytes),
     ]
 
     private static let fields: [any WritableKeyPath<GroupStatistics, Int> & Sendable] = [
-        \.gets, \.hits, \.staleHits, \.negativeHits, \.misses, \.loads, \.refreshes, \.sharedLoads, \.loadErrors,
-        \.expirations, \.evictions,
+        \.gets, \.hits, \.staleHits, \.negativeHits, \.misses, \.loads, \.refreshes, \.sharedLoads, \.localLoads,
+        \.loadErrors, \.expirations, \.evictions,
         \.invalidations, \.fenced, \.tooLarge, \.entries, \.bytes,
     ]
 }

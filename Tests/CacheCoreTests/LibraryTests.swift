@@ -32,6 +32,7 @@ struct LibraryTests {
         flight.succeed("v")
         #expect(await values == Array(repeating: "v", count: 50))
         #expect(group.statistics.loads == 1)
+        #expect(group.statistics.localLoads == 1)
         #expect(try await group.get(Key("k")).map { string($0.text) } == "v")
     }
 

@@ -37,6 +37,7 @@ extension Group {
         let reserved = reserve(for: value, of: key, near: hash)
         let (landing, grown, leaves) = withState(of: hash) { state in
             let landing = state.flights.land(call, of: key)
+            state.counters.localLoads += 1
             if landing.waiters.count > 1 { state.counters.sharedLoads += 1 }
             if landing.isForgotten { state.counters.fenced += 1 }
             let times = freshness.times(
