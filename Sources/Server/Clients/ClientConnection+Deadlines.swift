@@ -35,20 +35,26 @@ extension ClientConnection {
     /// their loads go on. Returns the next deadline.
     private func failOverdue(at now: Instant) -> Instant? {
         var next: Instant?
-        for hole in replies.pendingReplies.flatMap(\.holes) where hole.outcome == nil {
-            if hole.deadline > now {
-                next = min(next ?? hole.deadline, hole.deadline)
-                continue
-            }
-            clients.abandon(hole)
-            if let value = hole.standIn(at: now) {
-                hole.fill(.success(value))
-            } else {
-                clients.counters.timeouts.add(1)
-                hole.fill(.failure(LoadError(.timedOut, Self.overdue(hole.group))))
+        for reply in replies.pendingReplies {
+            reply.forEachOpenHole { hole in
+                if hole.deadline > now {
+                    next = min(next ?? hole.deadline, hole.deadline)
+                } else {
+                    failOverdue(hole, at: now)
+                }
             }
         }
         return next
+    }
+
+    private func failOverdue(_ hole: Hole, at now: Instant) {
+        clients.abandon(hole)
+        if let value = hole.standIn(at: now) {
+            hole.fill(.success(value))
+        } else {
+            clients.counters.timeouts.add(1)
+            hole.fill(.failure(LoadError(.timedOut, Self.overdue(hole.group))))
+        }
     }
 
     private static func overdue(_ group: Group) -> String {

@@ -23,13 +23,13 @@ extension ClientConnection {
         if !reply.isEmpty { replies.append(reply.takeAll()) }
         let pending = PendingReply(piece, to: self, limit: settings.maxOutput)
         replies.append(pending)
-        for hole in pending.holes { expectAlarm(by: hole.deadline) }
+        expectAlarm(by: pending.firstDeadline)
         pauseAtBound()
     }
 
     /// Takes back what was written behind `mark`.
     func drop(_ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark) {
-        for hole in reply.take(from: mark).holes { clients.abandon(hole) }
+        reply.take(from: mark).forEachHole { clients.abandon($0) }
     }
 
     /// Called when a load filled a hole of a reply in the queue.

@@ -143,7 +143,10 @@ final class ClientConnection: EventSource {
         if let alarm { clients.loop.cancel(alarm.timer) }
         alarm = nil
         for reply in replies.pendingReplies {
-            for hole in reply.holes where hole.outcome == nil { clients.abandon(hole) }
+            reply.forEachOpenHole { hole in
+                clients.abandon(hole)
+                hole.reply = nil
+            }
         }
         replies = ReplyQueue()
         partial = nil

@@ -42,6 +42,7 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     private var outgoing = OutputBuffer()
     private var recipients: ContiguousArray<(connection: ClientConnection, count: Int)> = []
     private var arrived: [Arrival] = []
+    private var taken: [Arrival] = []
     private let posted = Groundwork.Mutex<[Arrival]>([])
     private var whenEmpty: (@Sendable () -> Void)?
 
@@ -153,9 +154,10 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     }
 
     private func takeArrived() {
-        let taken = arrived
-        arrived.removeAll(keepingCapacity: taken.count < 1024)
-        for arrival in taken { fill(arrival) }
+        // What arrives meanwhile goes into the other list; the two change places each time and keep their room.
+        swap(&arrived, &taken)
+        for index in taken.indices { fill(taken[index]) }
+        taken.removeAll(keepingCapacity: taken.count < 4096)
     }
 
     private func takePosted() {

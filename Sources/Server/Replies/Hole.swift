@@ -19,8 +19,9 @@ final class Hole {
 
     /// How the load ended; nil until then.
     private(set) var outcome: Outcome?
-    /// The reply that it is part of, from when the command that made it returned.
-    weak var reply: PendingReply?
+    /// The reply that it is part of, from when the command that made it returned until it is filled or given up: the two
+    /// refer to one another meanwhile.
+    var reply: PendingReply?
 
     init(token: UInt64, group: Group, ticket: Ticket, standInKey: Key?, deadline: Instant, write: @escaping Writer) {
         self.token = token
@@ -40,7 +41,9 @@ final class Hole {
     func fill(_ outcome: Outcome) {
         guard self.outcome == nil else { return }
         self.outcome = outcome
-        reply?.holeWasFilled(with: outcome)
+        guard let reply else { return }
+        self.reply = nil
+        reply.holeWasFilled(with: outcome)
     }
 }
 

@@ -1,4 +1,5 @@
 import CacheCore
+import Groundwork
 import RESP
 
 /// The reply to one request that waits for loads. Confined to its connection's loop.
@@ -9,6 +10,8 @@ final class PendingReply {
     /// Closing a client empties its holes, so none is filled when it is gone.
     private unowned let client: ClientConnection
     private var openHoles: Int
+    /// The deadline of the hole that has least time.
+    private(set) var firstDeadline = Instant(nanoseconds: .max)
     /// What there is to send so far.
     private(set) var byteCount: Int
 
@@ -19,16 +22,21 @@ final class PendingReply {
         self.limit = limit
         version = client.version
         byteCount = piece.byteCount
-        let holes = piece.holes
-        openHoles = holes.count
-        for hole in holes { hole.reply = self }
+        openHoles = 0
+        piece.forEachHole { hole in
+            hole.reply = self
+            openHoles += 1
+            firstDeadline = min(firstDeadline, hole.deadline)
+        }
     }
 
     /// Whether every hole is filled.
     var isComplete: Bool { openHoles == 0 }
 
-    /// Its holes in their order.
-    var holes: [Hole] { piece.holes }
+    /// Calls `body` with its holes that are not filled.
+    func forEachOpenHole(_ body: (Hole) -> Void) {
+        piece.forEachHole { if $0.outcome == nil { body($0) } }
+    }
 
     /// Called by a hole when it got its outcome.
     func holeWasFilled(with outcome: Outcome) {

@@ -73,11 +73,24 @@ struct ReplyBuffer: ~Copyable {
     mutating func take(from mark: Mark) -> ReplyPiece {
         let taken = ReplyPiece(
             bytes: bytes.bytes.extracting(droppingFirst: mark.byteCount).withUnsafeBytes { Array($0) },
-            insertions: insertions[mark.insertions...].map { ($0.offset - mark.byteCount, $0.content) },
-            byteCount: byteCount(from: mark))
+            insertions: takeInsertions(from: mark), byteCount: byteCount(from: mark))
         if mark.byteCount == 0 { bytes.removeAll() } else { bytes.truncate(toByteCount: mark.byteCount) }
-        insertions.removeSubrange(mark.insertions...)
         sharedByteCount = mark.sharedByteCount
+        return taken
+    }
+
+    /// Those behind `mark`, by their offsets from it. In most cases they are all, and move without being counted anew.
+    private mutating func takeInsertions(from mark: Mark) -> [(offset: Int, content: Insertion)] {
+        var taken: [(offset: Int, content: Insertion)] = []
+        if mark.insertions == 0 {
+            swap(&taken, &insertions)
+        } else {
+            taken = Array(insertions[mark.insertions...])
+            insertions.removeSubrange(mark.insertions...)
+        }
+        if mark.byteCount > 0 {
+            for index in taken.indices { taken[index].offset -= mark.byteCount }
+        }
         return taken
     }
 
@@ -111,8 +124,10 @@ struct ReplyPiece {
         self.init(bytes: span.withUnsafeBytes { Array($0) }, insertions: [], byteCount: span.byteCount)
     }
 
-    /// The holes in their order.
-    var holes: [Hole] {
-        insertions.compactMap { if case .hole(let hole) = $0.content { hole } else { nil } }
+    /// Calls `body` with the holes in their order.
+    func forEachHole(_ body: (Hole) -> Void) {
+        for insertion in insertions {
+            if case .hole(let hole) = insertion.content { body(hole) }
+        }
     }
 }
