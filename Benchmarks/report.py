@@ -58,7 +58,7 @@ def targets(measured):
     loads = measured.ratio(
         (sections.MISSES_JUDGED, SIDECAR, THROUGHPUT), (sections.PGBENCH, "pgbench", THROUGHPUT)
     )
-    # Either way of asking may reach it: the better one by its median.
+    # Either way of asking may reach it, with a thread for each core: the better one by its median.
     batched = max(
         (
             measured.ratio((case, SIDECAR, THROUGHPUT), (sections.PGBENCH, "pgbench", THROUGHPUT))
@@ -147,7 +147,7 @@ def _misses(measured):
         if measured.get(*selects):
             ratio = spread(measured.ratio(selects, base))
             rows.append([case, "pgbench", spread(measured.get(*selects), "{:,.0f}"), ratio, "1", ""])
-    for case, _, _ in sections.MISSES:
+    for case, _, _, _ in sections.MISSES:
         # redis-server is asked in the place of a pgsidecar that was left out, see `sections.misses`.
         for subject, label in ((SIDECAR, SIDECAR), (REDIS, f"{REDIS} (hits: the driver's own limit)")):
             loads = measured.get(case, subject, THROUGHPUT)
