@@ -33,7 +33,6 @@ public final class Server: Sendable {
     /// Listens, at the socket that systemd handed over if there is one, else at the path of the settings. When it returns,
     /// clients can connect.
     public func start() throws(ServerError) {
-        context.noteStart()
         if let inherited = try InheritedSocket.take() {
             doorman.open(.inherited(inherited))
         } else {

@@ -13,8 +13,13 @@ final class ServerContext: Sendable {
     /// The figures of each loop, by its index among the server's loops.
     let counters: [LoopCounters]
 
-    /// What the process took when it began to serve, without the cache: programs, libraries, buffers.
-    var baseBytes: Int { base.load(ordering: .relaxed) }
+    /// What the process takes without the cache: programs, libraries, buffers. Taken when it is asked for the first time,
+    /// when what serving needs of them is in memory.
+    var baseBytes: Int {
+        let measured = max(1, ResidentMemory.bytes - information.memoryUsed())
+        let (isFirst, known) = base.compareExchange(expected: 0, desired: measured, ordering: .relaxed)
+        return isFirst ? measured : known
+    }
 
     private let base = Atomic<Int>(0)
     private let clientCount = Atomic<Int>(0)
@@ -29,11 +34,6 @@ final class ServerContext: Sendable {
         self.information = information
         self.logger = logger
         counters = (0..<loopCount).map { _ in LoopCounters() }
-    }
-
-    /// Takes note that serving begins.
-    func noteStart() {
-        base.store(max(0, ResidentMemory.bytes - information.memoryUsed()), ordering: .relaxed)
     }
 
     /// Counts one client in, unless there are `maxClients`. Returns its id.
