@@ -114,7 +114,7 @@ let package = Package(
 
         .testTarget(name: "SingleflightTests", dependencies: ["Singleflight", "Groundwork"], swiftSettings: strict),
         .testTarget(name: "CacheCoreTests", dependencies: ["CacheCore", "Groundwork"], swiftSettings: strict),
-        .testTarget(name: "RESPTests", dependencies: ["RESP"], swiftSettings: strict),
+        .testTarget(name: "RESPTests", dependencies: ["RESP", "Groundwork"], swiftSettings: strict),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Groundwork", "CLinux"], swiftSettings: strict),
         .testTarget(

@@ -1,4 +1,5 @@
 import Glibc
+import Groundwork
 
 /// The keys that are asked for, one after the other, and what to call them.
 struct Trace {
@@ -40,7 +41,7 @@ struct Trace {
 /// Ranks by Zipf's law, drawn by inverting the sum of their shares.
 private struct ZipfRanks {
     private let sums: [Double]
-    private var random = SplitMix64(state: 2024)
+    private var random = SplitMix64(seed: 2024)
 
     init(population: Int, skew: Double) {
         var sum = 0.0
@@ -61,18 +62,5 @@ private struct ZipfRanks {
             if sums[middle] <= target { low = middle + 1 } else { high = middle }
         }
         return low
-    }
-}
-
-/// SplitMix64 (G. Steele et al., OOPSLA 2014).
-private struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

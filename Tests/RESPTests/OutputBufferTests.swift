@@ -1,3 +1,4 @@
+import Groundwork
 import RESP
 import Testing
 
@@ -59,7 +60,7 @@ struct OutputBufferTests {
     }
 
     @Test func `a bulk is written in place whatever its length is and was`() {
-        var random = SeededGenerator(state: 3)
+        var random = SplitMix64(seed: 3)
         let lengths = [0, 1, 9, 10, 99, 100, 999, 1000, 9999, 10_000, 100_000]
         var output = OutputBuffer()
         var expected: [Reply] = []
@@ -107,7 +108,7 @@ struct OutputBufferTests {
     }
 
     @Test func `bytes come out as they went in, against a plain array`() {
-        var random = SeededGenerator(state: 4)
+        var random = SplitMix64(seed: 4)
         var output = OutputBuffer()
         var model: [UInt8] = []
         for step in 0..<20_000 {

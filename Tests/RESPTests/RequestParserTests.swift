@@ -1,3 +1,4 @@
+import Groundwork
 import RESP
 import Testing
 
@@ -181,7 +182,7 @@ struct RequestParserTests {
     }
 
     @Test func `random requests cut at random come through`() {
-        var random = SeededGenerator(state: 1)
+        var random = SplitMix64(seed: 1)
         for _ in 0..<500 {
             var sent: [[[UInt8]]] = []
             for _ in 0..<Int.random(in: 1...8, using: &random) {
@@ -200,7 +201,7 @@ struct RequestParserTests {
     }
 
     @Test func `random bytes give the same outcome however they are cut`() {
-        var random = SeededGenerator(state: 2)
+        var random = SplitMix64(seed: 2)
         let alphabet = Array("*$012-\r\n\r\n\"'\\x aP:".utf8)
         for _ in 0..<20_000 {
             let bytes = (0..<Int.random(in: 0...40, using: &random)).map { _ in

@@ -44,7 +44,7 @@ struct RandomScheduleTests {
     @Test(arguments: 1...6)
     func `callers, cancellations, forgetting and landings in random order agree with a model`(seed: UInt64) async throws
     {
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix64(seed: seed)
         let flights = Singleflight<Int, Int>()
         let work = NumberedWork()
         var model = Model()
@@ -91,7 +91,7 @@ struct RandomScheduleTests {
         await withTaskGroup(of: Void.self) { tasks in
             for seed in 1...8 {
                 tasks.addTask {
-                    var random = SeededGenerator(seed: UInt64(seed))
+                    var random = SplitMix64(seed: UInt64(seed))
                     for _ in 0..<500 {
                         let key = Int.random(in: 0..<3, using: &random)
                         let call = Task {
