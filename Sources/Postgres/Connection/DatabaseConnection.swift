@@ -114,29 +114,31 @@ final class DatabaseConnection: EventSource {
     }
 
     private func queue(_ load: consuming Load) -> Bool {
-        let sql = load.statement.sql
+        if let keys = load.batch?.keys { return queue(load, keys) }
         let parts = load.parts
-        let keys = load.batch?.keys
+        return queue(load, parts)
+    }
+
+    private func queue(_ load: consuming Load, _ parameters: some QueryParameters) -> Bool {
+        let sql = load.statement.sql
         context.gauges.noteSent()
         guard context.settings.prepare else {
             pipeline.append(load, runsStatement: false, prepares: false, at: loop.now)
-            if let keys { return link?.sendQuery(sql, keys) ?? false }
-            return link?.sendQuery(sql, parts) ?? false
+            return link?.sendQuery(sql, parameters) ?? false
         }
         let (name, needsPrepare) = pipeline.statement(of: load)
         pipeline.append(load, runsStatement: true, prepares: needsPrepare, at: loop.now)
         if needsPrepare {
             guard link?.sendPrepare(name, sql) ?? false else { return false }
         }
-        if let keys { return link?.sendExecute(name, keys) ?? false }
-        return link?.sendExecute(name, parts) ?? false
+        return link?.sendExecute(name, parameters) ?? false
     }
 
     /// Drops a statement that became stale. Its answer does not matter: it may be gone already.
     private func deallocate(_ name: String) {
         closeSegment()
         pipeline.appendHousekeeping(timeout: Self.housekeepingTimeout, at: loop.now)
-        guard link?.sendQuery("deallocate \(name)", .none) ?? false else {
+        guard link?.sendQuery("deallocate \(name)", KeyParts.none) ?? false else {
             return lose(.broken(link?.errorText ?? ""))
         }
         closeSegment()

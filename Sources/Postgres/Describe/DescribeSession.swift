@@ -85,7 +85,7 @@ struct DescribeSession: ~Copyable {
         let list = types.map { String($0) }.joined(separator: ",")
         let sql =
             "select type, pg_catalog.format_type(type, null) from pg_catalog.unnest('{\(list)}'::pg_catalog.oid[]) type"
-        guard connection.sendQuery(sql, .none) else { throw ConnectError(description: connection.errorText) }
+        guard connection.sendQuery(sql, KeyParts.none) else { throw ConnectError(description: connection.errorText) }
         var names: [UInt32: String] = [:]
         try receive(on: connection) { result in
             guard case .rows = result.status else { return }

@@ -1,6 +1,6 @@
 /// The keys of a batch as parameters: for each part of a key one array, as PostgreSQL writes arrays (section 8.15 of its
 /// documentation), in the keys' order.
-struct KeyArrays {
+struct KeyArrays: QueryParameters {
     private static let quote = UInt8(ascii: "\"")
     private static let backslash = UInt8(ascii: "\\")
 
@@ -40,7 +40,6 @@ struct KeyArrays {
         }
     }
 
-    /// As ``KeyParts/withParameters(_:)``.
     func withParameters<Result>(_ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?) -> Result) -> Result {
         // One after the other, so that one buffer holds them all and no closures nest.
         let joined = texts.flatMap { $0 }.map { CChar(bitPattern: $0) }

@@ -4,7 +4,7 @@ import CacheCore
 ///
 /// With n parameters the text is split at the first n-1 separators, so the last part may hold any byte but zero, which
 /// PostgreSQL's text cannot hold.
-struct KeyParts {
+struct KeyParts: QueryParameters {
     /// Why a key cannot be one of its group.
     enum Mistake: Error, Equatable {
         case wrongCount(expected: Int, found: Int)
@@ -52,11 +52,7 @@ struct KeyParts {
     /// The parameters of a statement that has none.
     static let none = KeyParts()
 
-    /// Calls `body` with the parameters as libpq takes them: their number, and a pointer to each one's text, which ends
-    /// with a zero byte.
-    ///
-    /// All texts lie in one copy of the key, in which a zero byte stands at the end and in place of each separator. The
-    /// pointers hold for the call only; libpq copies what they point to.
+    /// All texts lie in one copy of the key, in which a zero byte stands at the end and in place of each separator.
     func withParameters<Result>(_ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?) -> Result) -> Result {
         guard count > 0 else { return body(0, nil) }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: bytes.count + 1) { text in

@@ -50,24 +50,14 @@ struct PQConnection: ~Copyable, @unchecked Sendable {
         PQsendDescribePrepared(pointer, name) == 1
     }
 
-    /// Queues the execution of a prepared statement with the parts of `key` as its parameters, as text.
-    func sendExecute(_ name: String, _ key: borrowing KeyParts) -> Bool {
-        key.withParameters { PQsendQueryPrepared(pointer, name, $0, $1, nil, nil, 0) == 1 }
-    }
-
-    /// Queues the execution of a prepared statement with the keys of a batch as its parameters.
-    func sendExecute(_ name: String, _ keys: KeyArrays) -> Bool {
-        keys.withParameters { PQsendQueryPrepared(pointer, name, $0, $1, nil, nil, 0) == 1 }
-    }
-
-    /// Queues Parse, Bind and Execute of a statement without a name, for the keys of a batch.
-    func sendQuery(_ sql: String, _ keys: KeyArrays) -> Bool {
-        keys.withParameters { PQsendQueryParams(pointer, sql, $0, nil, $1, nil, nil, 0) == 1 }
+    /// Queues the execution of a prepared statement with its parameters, as text.
+    func sendExecute(_ name: String, _ parameters: some QueryParameters) -> Bool {
+        parameters.withParameters { PQsendQueryPrepared(pointer, name, $0, $1, nil, nil, 0) == 1 }
     }
 
     /// Queues Parse, Bind and Execute of a statement without a name.
-    func sendQuery(_ sql: String, _ key: borrowing KeyParts) -> Bool {
-        key.withParameters { PQsendQueryParams(pointer, sql, $0, nil, $1, nil, nil, 0) == 1 }
+    func sendQuery(_ sql: String, _ parameters: some QueryParameters) -> Bool {
+        parameters.withParameters { PQsendQueryParams(pointer, sql, $0, nil, $1, nil, nil, 0) == 1 }
     }
 
     /// Ends a segment and sends what is queued, as far as the kernel takes it.

@@ -217,21 +217,22 @@ final class ConnectionPool: DatabaseConnectionOwner {
         connections.removeAll { $0 === connection }
         if filling === connection { filling = nil }
         switch loss {
-        case .broken, .hung:
-            context.gauges.noteLoss(loss)
-            context.logger.warning("database connection lost", metadata: ["reason": "\(loss.text)"])
-            act(on: state.lost(after: loop.now - connection.openedAt))
+        case .broken: note(loss, of: connection)
+        case .hung:
+            note(loss, of: connection)
+            if let oldest = loads.popFirst() { oldest.fail(LoadError.hung) }
         case .outgrown:
             context.logger.info("database connection replaced", metadata: ["reason": "\(loss.text)"])
             act(on: state.gaveUp())
         }
-        switch loss {
-        case .broken, .outgrown: break
-        case .hung:
-            if let oldest = loads.popFirst() { oldest.fail(LoadError.hung) }
-        }
         while let load = loads.popFirst() { startAgain(load) }
         if state.ready == 0, gathered > 0 { reconsiderQueue() }
+    }
+
+    private func note(_ loss: Loss, of connection: DatabaseConnection) {
+        context.gauges.noteLoss(loss)
+        context.logger.warning("database connection lost", metadata: ["reason": "\(loss.text)"])
+        act(on: state.lost(after: loop.now - connection.openedAt))
     }
 
     /// Nobody knows how far a load came that was lost on its way. A second try is safe, as getters only read; a third
