@@ -43,22 +43,16 @@ public struct GroupStatistics: Sendable, Equatable {
 
     /// Adds up, field by field.
     public static func += (left: inout GroupStatistics, right: GroupStatistics) {
-        for field in fields { left[keyPath: field] += right[keyPath: field] }
+        for (_, figure) in named { left[keyPath: figure] += right[keyPath: figure] }
     }
 
     /// Each figure with the name under which it is shown.
-    public static let named: [(name: String, figure: any KeyPath<GroupStatistics, Int> & Sendable)] = [
+    public static let named: [(name: String, figure: any WritableKeyPath<GroupStatistics, Int> & Sendable)] = [
         ("gets", \.gets), ("hits", \.hits), ("stale_hits", \.staleHits), ("negative_hits", \.negativeHits),
         ("misses", \.misses), ("loads", \.loads), ("refreshes", \.refreshes),
         ("shared_loads", \.sharedLoads), ("local_loads", \.localLoads), ("load_errors", \.loadErrors),
         ("expirations", \.expirations),
         ("evictions", \.evictions), ("invalidations", \.invalidations), ("fenced", \.fenced), ("too_large", \.tooLarge),
         ("entries", \.entries), ("bytes", \.bytes),
-    ]
-
-    private static let fields: [any WritableKeyPath<GroupStatistics, Int> & Sendable] = [
-        \.gets, \.hits, \.staleHits, \.negativeHits, \.misses, \.loads, \.refreshes, \.sharedLoads, \.localLoads,
-        \.loadErrors, \.expirations, \.evictions,
-        \.invalidations, \.fenced, \.tooLarge, \.entries, \.bytes,
     ]
 }

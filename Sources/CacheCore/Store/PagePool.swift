@@ -31,6 +31,14 @@ final class PagePool: Sendable {
         /// Given back.
         var free: [UnsafeMutableRawPointer] = []
         var inUse = 0
+
+        /// The next page; there is one.
+        mutating func take(_ pageSize: Int) -> UnsafeMutableRawPointer {
+            inUse += 1
+            if let page = free.popLast() { return page }
+            defer { cut += 1 }
+            return start + cut * pageSize
+        }
     }
 
     /// Unsafe as any allocator: whoever was given a page holds it alone until it is given back.
@@ -65,19 +73,11 @@ final class PagePool: Sendable {
 
     private func takePage() -> UnsafeMutableRawPointer? {
         let page = state.withLock { state -> Page? in
-            guard let address = state.open.first, let page = take(from: &state.chunks[address]) else { return nil }
+            guard let address = state.open.first, let page = state.chunks[address]?.take(pageSize) else { return nil }
             if state.chunks[address]?.inUse == capacity { state.open.removeFirst() }
             return Page(start: page)
         }
         return page?.start
-    }
-
-    private func take(from chunk: inout Chunk?) -> UnsafeMutableRawPointer? {
-        guard let start = chunk?.start else { return nil }
-        chunk?.inUse += 1
-        if let page = chunk?.free.popLast() { return page }
-        defer { chunk?.cut += 1 }
-        return start + (chunk?.cut ?? 0) * pageSize
     }
 
     /// Pages of a chunk.

@@ -124,8 +124,11 @@ extension ClientConnection {
 
     /// This client, waiting for a load as long as the group allows.
     private func waiter(at place: KeyPlace) -> Waiter {
-        Waiter(clients, token: clients.nextToken, deadline: now.advanced(byNanoseconds: place.loadNanoseconds))
+        Waiter(clients, token: clients.nextToken, deadline: deadline(at: place))
     }
+
+    /// When a client that asks now has waited as long as the group allows.
+    private func deadline(at place: KeyPlace) -> Instant { now.advanced(byNanoseconds: place.loadNanoseconds) }
 
     /// Gives back a hit on `key` of the group; for a miss leaves a hole that `write` fills, and starts the load when that
     /// falls to this client.
@@ -154,7 +157,7 @@ extension ClientConnection {
         let hole = Hole(
             token: clients.nextToken, group: group, ticket: ticket,
             standInKey: group.settings.staleIfError > .zero ? Key(copying: key) : nil,
-            deadline: now.advanced(byNanoseconds: place.loadNanoseconds), write: write)
+            deadline: deadline(at: place), write: write)
         clients.add(hole)
         reply.append(hole)
     }

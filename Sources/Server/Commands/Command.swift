@@ -17,7 +17,8 @@ protocol Command: SendableMetatype {
     /// One sentence on what it does.
     static var summary: String { get }
 
-    /// Executes one request and appends exactly one reply; (un)subscribing, one for each name. The number of arguments fits ``arity``.
+    /// Executes one request and appends exactly one reply; (un)subscribing, one for each name. The number of arguments
+    /// fits ``arity``.
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer)
 }
 

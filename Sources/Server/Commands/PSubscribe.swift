@@ -1,6 +1,7 @@
 import RESP
 
-/// `PSUBSCRIBE pattern [pattern ...]`: subscribes to the channels of keyspace events that match patterns, from now on. One reply for each.
+/// `PSUBSCRIBE pattern [pattern ...]`: subscribes to the channels of keyspace events that match patterns, from now on.
+/// One reply for each.
 enum PSubscribe: Command {
     static let name = "psubscribe"
     static let arity = -2
