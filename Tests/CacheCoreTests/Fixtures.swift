@@ -139,6 +139,19 @@ struct Bench {
         }
     }
 
+    /// How a refresh on demand was decided: "follows" or "leads". A load that it leads is started.
+    func refresh(_ key: String, token: UInt64, deadline: Duration = .seconds(2)) -> String {
+        let waiter = Waiter(outcomes, token: token, deadline: clock.now + deadline)
+        switch group.refresh(Array(key.utf8).span.bytes, waiter: waiter) {
+        case .hit: return "hit"
+        case .refreshes: return "refreshes"
+        case .follows: return "follows"
+        case .leads(let flight, _):
+            group.load(flight)
+            return "leads"
+        }
+    }
+
     private func text(of hit: Hit, _ copied: String) -> String {
         switch hit {
         case .copied: copied

@@ -286,20 +286,8 @@ struct FreshnessTests {
     @Test func `a refresh on demand loads what is in memory, and concurrent ones share`() throws {
         let bench = try bench { _ in }
         fill(bench)
-        let key = Array("k".utf8)
-        func refresh(_ token: UInt64) -> String {
-            let waiter = Waiter(bench.outcomes, token: token, deadline: bench.clock.now + .seconds(2))
-            switch bench.group.refresh(key.span.bytes, waiter: waiter) {
-            case .hit: return "hit"
-            case .refreshes: return "refreshes"
-            case .follows: return "follows"
-            case .leads(let flight, _):
-                bench.group.load(flight)
-                return "leads"
-            }
-        }
-        #expect(refresh(1) == "leads")
-        #expect(refresh(2) == "follows")
+        #expect(bench.refresh("k", token: 1) == "leads")
+        #expect(bench.refresh("k", token: 2) == "follows")
         #expect(bench.get("k") == "v1")
         getter.next()?.succeed("v2")
         #expect(bench.outcomes[1] == ["v2"])

@@ -192,7 +192,9 @@ struct ScheduleTests {
                 tickets[token] = ticket
                 try #require(answer == model.get(key, token), "step \(token)")
             case 8:
-                try #require(refresh(key, token, bench) == model.join(key, token), "step \(token)")
+                try #require(
+                    bench.refresh(key, token: token, deadline: .seconds(1_000_000)) == model.join(key, token),
+                    "step \(token)")
             case 9..<15:
                 guard let place = model.active.indices.randomElement(using: &random) else { continue }
                 let outcome = outcome(Int.random(in: 0..<4, using: &random), token)
@@ -233,18 +235,6 @@ struct ScheduleTests {
         case 0: .failure(LoadError(.unavailable, "down at \(step)"))
         case 1: .success(nil)
         default: .success("value of \(step)")
-        }
-    }
-
-    private func refresh(_ key: String, _ token: UInt64, _ bench: Bench) -> String {
-        let waiter = Waiter(bench.outcomes, token: token, deadline: bench.clock.now + .seconds(1_000_000))
-        switch bench.group.refresh(Array(key.utf8).span.bytes, waiter: waiter) {
-        case .hit: return "hit"
-        case .refreshes: return "refreshes"
-        case .follows: return "follows"
-        case .leads(let flight, _):
-            bench.group.load(flight)
-            return "leads"
         }
     }
 }

@@ -18,13 +18,19 @@ struct ProcessTests {
         """
     }
 
+    /// Has a client that waits for a load of word 7, which is held.
+    private func askHeldWord(_ sidecar: RunningSidecar, _ database: TestDatabase) async throws -> Client {
+        try await database.hold(7)
+        let client = try sidecar.client()
+        try client.send("GET", "word:7")
+        #expect(await sidecar.counts("gets", 1, of: "word"))
+        return client
+    }
+
     @Test func `SIGTERM closes the socket's path, answers what is in flight and ends with 0`() async throws {
         let database = try await TestDatabase.shared()
         try await withSidecar(settings(database), seenToEnd: true) { sidecar in
-            try await database.hold(7)
-            let client = try sidecar.client()
-            try client.send("GET", "word:7")
-            #expect(await sidecar.counts("gets", 1, of: "word"))
+            let client = try await askHeldWord(sidecar, database)
             sidecar.process.signal(SIGTERM)
             #expect(await eventually { !FileManager.default.fileExists(atPath: sidecar.socket) })
             #expect(throws: Failure.self) { try sidecar.client() }
@@ -39,15 +45,13 @@ struct ProcessTests {
     func `a second signal ends it at once`(_ signal: Int32) async throws {
         let database = try await TestDatabase.shared()
         try await withSidecar(settings(database), seenToEnd: true) { sidecar in
-            try await database.hold(7)
-            let client = try sidecar.client()
-            try client.send("GET", "word:7")
-            #expect(await sidecar.counts("gets", 1, of: "word"))
+            let client = try await askHeldWord(sidecar, database)
             sidecar.process.signal(signal)
             #expect(await eventually { !FileManager.default.fileExists(atPath: sidecar.socket) })
             sidecar.process.signal(signal)
             #expect(await sidecar.process.end(within: .seconds(10)) == .signal(signal))
             try await database.release(7)
+            withExtendedLifetime(client) {}
         }
     }
 
@@ -127,16 +131,8 @@ private final class DatagramSocket: Sendable {
 
     init(_ path: String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         let descriptor = descriptor
-        let result = withUnsafePointer(to: &address) { pointer in
-            // bind(2) takes every kind of address by the type of the general one.
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        let result = withUnixAddress(path) { bind(descriptor, $0, $1) }
         guard result == 0 else { throw Failure("bind to \(path): errno \(errno)") }
     }
 

@@ -2,6 +2,8 @@ import CLinux
 import Foundation
 import RESP
 
+@testable import Server
+
 /// A client with a blocking socket, which gives up after thirty seconds.
 final class TestClient: @unchecked Sendable {
     // Unchecked: one thread sends and one receives, and those share the descriptor alone.
@@ -18,15 +20,7 @@ final class TestClient: @unchecked Sendable {
         var patience = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let descriptor = descriptor
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
+        let result = UnixAddress.connect(descriptor, to: path)
         guard result == 0 else { throw Failure(description: "connect: errno \(errno)") }
     }
 
