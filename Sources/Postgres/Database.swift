@@ -1,3 +1,4 @@
+public import CacheCore
 public import EventLoop
 public import Logging
 
@@ -13,14 +14,17 @@ public final class Database: Sendable {
     ///   - loops: The loops that connections live on; a load starts on the loop of its caller where that has any.
     ///   - getters: Each belongs to one database.
     ///   - logger: Gets connections made, lost and refused, and groups whose SQL cannot work.
+    ///   - circuit: Is told when the database answers and when it does not; that of the getters' groups, whose evidence
+    ///     should be ``CircuitBreaker/Evidence/reports``.
     ///   - onSchemaChange: Called with a group's name when the columns of its result changed, on a loop's thread: what
     ///     the group holds has an older shape and is best dropped.
     public init(
         settings: DatabaseSettings, loops: [EventLoop], getters: [QueryGetter], logger: Logger,
+        circuit: CircuitBreaker = CircuitBreaker(evidence: .reports),
         onSchemaChange: @escaping @Sendable (_ group: String) -> Void = { _ in }
     ) {
         context = DatabaseContext(
-            settings: settings, getters: getters, logger: logger, onSchemaChange: onSchemaChange)
+            settings: settings, getters: getters, logger: logger, circuit: circuit, onSchemaChange: onSchemaChange)
         routing = Routing(loops: loops, connections: settings.connections)
         for (place, getter) in getters.enumerated() { getter.attach(to: routing, at: place) }
     }

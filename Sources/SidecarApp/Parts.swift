@@ -18,7 +18,7 @@ struct Parts {
             let cache = Cache(memory: settings.memory)
             let loops = try (0..<Self.loopCount(settings.threads)).map { try EventLoop(index: $0) }
             let getters = settings.groups.map(Self.getter)
-            let breaker = CircuitBreaker()
+            let breaker = CircuitBreaker(evidence: .reports, threshold: 2)
             let served = try zip(settings.groups, getters).map { group, getter in
                 ServedGroup(
                     try Group(
@@ -26,8 +26,9 @@ struct Parts {
                         breaker: breaker, getter: getter),
                     shape: Self.shape(group.returns))
             }
-            let database = Database(settings: Self.database(settings), loops: loops, getters: getters, logger: logger) {
-                [cache] name in
+            let database = Database(
+                settings: Self.database(settings), loops: loops, getters: getters, logger: logger, circuit: breaker
+            ) { [cache] name in
                 cache.groups.first { $0.name == name }?.invalidateAll()
             }
             let information = ServerInformation(memoryLimit: settings.memory, memoryUsed: { cache.usedBytes }) {

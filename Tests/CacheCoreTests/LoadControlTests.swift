@@ -113,7 +113,7 @@ struct LoadControlTests {
         load(group, bench, "c", 3)
         #expect(getter.held == ["b"])
         #expect(breaker.state == .probing)
-        getter.next()?.fail(LoadError(.timedOut, "still down"))
+        getter.next()?.fail(LoadError(.unavailable, "still down"))
         clock.advance(.seconds(1))
         load(group, bench, "d", 4)
         #expect(getter.held.isEmpty, "the second pause is twice as long")
@@ -126,19 +126,21 @@ struct LoadControlTests {
         #expect(getter.held == ["f", "h"])
     }
 
-    @Test func `errors that the source answered with don't open the circuit`() throws {
+    @Test func `only silence opens the circuit: not refusals, timeouts, bad keys, nor what never was sent`() {
         let breaker = CircuitBreaker(threshold: 1)
-        for code in [LoadError.Code.badKey, .query, .busy, .abandoned] {
-            let start = Instant(nanoseconds: 0)
+        let start = Instant(nanoseconds: 0)
+        for code in LoadError.Code.allCases where code != .unavailable {
             breaker.record(.failure(LoadError(code, "")), startedAt: start, at: start)
             #expect(breaker.state == .closed)
         }
+        breaker.record(.failure(LoadError(.unavailable, "")), startedAt: start, at: start)
+        #expect(breaker.state == .open)
     }
 
     @Test func `a probe that was dropped makes the next load the probe`() {
         let breaker = CircuitBreaker(threshold: 1, firstPause: .seconds(1))
         var now = Instant(nanoseconds: 0)
-        breaker.record(.failure(LoadError(.timedOut, "")), startedAt: now, at: now)
+        breaker.record(.failure(LoadError(.unavailable, "")), startedAt: now, at: now)
         now = now + .seconds(1)
         #expect(breaker.admits(at: now))
         #expect(!breaker.admits(at: now))
@@ -146,22 +148,78 @@ struct LoadControlTests {
         #expect(breaker.admits(at: now))
     }
 
-    @Test(arguments: [LoadError.Code.timedOut, .abandoned])
+    @Test(arguments: [LoadError.Code.badKey, .timedOut, .busy, .abandoned])
+    func `a probe that never reached the source does not close the circuit`(code: LoadError.Code) {
+        let breaker = CircuitBreaker(threshold: 1, firstPause: .seconds(1))
+        var now = Instant(nanoseconds: 0)
+        breaker.record(.failure(LoadError(.unavailable, "")), startedAt: now, at: now)
+        now = now + .seconds(1)
+        #expect(breaker.admits(at: now))
+        breaker.record(.failure(LoadError(code, "")), startedAt: now, at: now)
+        #expect(breaker.state == .open)
+    }
+
+    @Test(arguments: [LoadError.Code.unavailable, .abandoned])
     func `loads from before the circuit opened that fail during a probe don't start a second one`(
         code: LoadError.Code
     ) {
         let breaker = CircuitBreaker(threshold: 1, firstPause: .seconds(1))
         let start = Instant(nanoseconds: 0)
-        breaker.record(.failure(LoadError(.timedOut, "")), startedAt: start, at: start)
+        breaker.record(.failure(LoadError(.unavailable, "")), startedAt: start, at: start)
         let probed = start + .seconds(1)
         #expect(breaker.admits(at: probed))
         breaker.record(.failure(LoadError(code, "")), startedAt: start, at: probed)
         #expect(breaker.state == .probing)
         #expect(!breaker.admits(at: probed + .seconds(5)))
-        breaker.record(.failure(LoadError(.timedOut, "")), startedAt: probed, at: probed + .seconds(2))
+        breaker.record(.failure(LoadError(.unavailable, "")), startedAt: probed, at: probed + .seconds(2))
         #expect(breaker.state == .open)
         #expect(!breaker.admits(at: probed + .seconds(3)))
         #expect(breaker.admits(at: probed + .seconds(4)))
+    }
+
+    // MARK: The circuit of a getter that reports
+
+    @Test func `where the driver reports, no failed load counts, however many a lost connection fails`() {
+        let breaker = CircuitBreaker(evidence: .reports, threshold: 2)
+        let start = Instant(nanoseconds: 0)
+        for code in LoadError.Code.allCases {
+            for _ in 0..<100 { breaker.record(.failure(LoadError(code, "")), startedAt: start, at: start) }
+        }
+        #expect(breaker.state == .closed)
+        breaker.sourceWasSilent(since: start, at: start + .seconds(1))
+        #expect(breaker.state == .closed)
+        breaker.sourceWasSilent(since: start, at: start + .seconds(1))
+        #expect(breaker.state == .open)
+    }
+
+    @Test func `silence of one connection is no evidence when another one was answered meanwhile`() {
+        let breaker = CircuitBreaker(evidence: .reports, threshold: 1)
+        let start = Instant(nanoseconds: 0)
+        breaker.sourceAnswered(at: start + .seconds(1))
+        breaker.sourceWasSilent(since: start, at: start + .seconds(2))
+        #expect(breaker.state == .closed)
+        breaker.sourceWasSilent(since: start + .seconds(2), at: start + .seconds(4))
+        #expect(breaker.state == .open)
+    }
+
+    @Test func `a new connection that answers closes the circuit at once`() {
+        let breaker = CircuitBreaker(evidence: .reports, threshold: 1, firstPause: .seconds(5))
+        let start = Instant(nanoseconds: 0)
+        breaker.sourceWasSilent(since: start, at: start + .seconds(2))
+        #expect(!breaker.admits(at: start + .seconds(3)))
+        breaker.sourceAnswered(at: start + .seconds(3))
+        #expect(breaker.state == .closed)
+        #expect(breaker.admits(at: start + .seconds(3)))
+    }
+
+    @Test func `one failure and one answer by turns never open it`() {
+        let breaker = CircuitBreaker(evidence: .reports, threshold: 2)
+        for second in 0..<100 {
+            let now = Instant(nanoseconds: 0) + .seconds(second)
+            breaker.sourceWasSilent(since: now, at: now)
+            breaker.sourceAnswered(at: now + .milliseconds(500))
+        }
+        #expect(breaker.state == .closed)
     }
 }
 

@@ -1,8 +1,12 @@
-import Groundwork
+public import Groundwork
 import Synchronization
 
 /// Stops asking a source that does not answer: after some failures in a row it opens, from time to time lets one load
-/// through as a probe, and closes when a load succeeds. The groups of one source share one.
+/// through as a probe, and closes as soon as the source answers anything. The groups of one source share one.
+///
+/// A source that is slow, refuses, or cancels a query *does* answer. What counts against it is silence: a connection that
+/// can't be made, one that was given up because nothing came back, a load that a getter ends as
+/// ``LoadError/Code/unavailable``. A load that passed its deadline says nothing, as it may have waited for another one.
 ///
 /// (M. Nygard, "Release It!", 2007.) Any thread.
 public final class CircuitBreaker: Sendable {
@@ -10,10 +14,19 @@ public final class CircuitBreaker: Sendable {
     public enum State: Sendable, Equatable {
         /// Loads pass. Becomes `open`.
         case closed
-        /// Loads fail at once. Becomes `probing`.
+        /// Loads fail at once. Becomes `probing`, or `closed`.
         case open
         /// One load is on its way, the others fail at once. Becomes `closed` or `open`.
         case probing
+    }
+
+    /// Who knows whether the source answers.
+    public enum Evidence: Sendable {
+        /// How loads end: for getters that know nothing of connections.
+        case outcomes
+        /// What ``sourceAnswered(at:)`` and ``sourceWasSilent(since:at:)`` are told: for a getter that holds connections, of
+        /// which one that is lost can fail many loads. That a load brought a value counts as well.
+        case reports
     }
 
     private enum Circuit {
@@ -31,15 +44,26 @@ public final class CircuitBreaker: Sendable {
     }
 
     private let circuit = Groundwork.Mutex<Circuit>(.closed(failures: 0))
-    /// Whether it is closed and the last load succeeded: then there is nothing to decide or to note, and no lock to take.
+    /// Whether it is closed and nothing failed since the last answer: then there is nothing to decide, and no lock to take.
     private let isCalm = Atomic<Bool>(true)
+    /// When the source answered last, in nanoseconds; to ``answerStep``.
+    private let lastAnswer = Atomic<Int64>(.min)
+    private let evidence: Evidence
     private let threshold: Int
     private let firstPause: Duration
     private let longestPause: Duration
 
+    /// Answers that follow one another in less time are noted once: so loops that get thousands a second seldom write to
+    /// what all of them read.
+    private static let answerStep: Int64 = 10_000_000
+
     /// Opens after `threshold` failures in a row, for `firstPause`, and each time a probe fails for twice as long as
     /// before, up to `longestPause`.
-    public init(threshold: Int = 10, firstPause: Duration = .milliseconds(250), longestPause: Duration = .seconds(5)) {
+    public init(
+        evidence: Evidence = .outcomes, threshold: Int = 10, firstPause: Duration = .milliseconds(250),
+        longestPause: Duration = .seconds(5)
+    ) {
+        self.evidence = evidence
         self.threshold = max(1, threshold)
         self.firstPause = firstPause
         self.longestPause = longestPause
@@ -55,6 +79,29 @@ public final class CircuitBreaker: Sendable {
             }
         }
     }
+
+    // MARK: What the source's driver reports
+
+    /// The source answered at `now`: with a value, a refusal, a cancellation, or by taking a new connection. Closes the
+    /// circuit. Cheap enough for each answer.
+    public func sourceAnswered(at now: Instant) {
+        let last = lastAnswer.load(ordering: .relaxed)
+        if last == .min || now.nanoseconds - last >= Self.answerStep {
+            lastAnswer.store(now.nanoseconds, ordering: .relaxed)
+        }
+        if isCalm.load(ordering: .relaxed) { return }
+        change { $0 = .closed(failures: 0) }
+    }
+
+    /// The source was asked at `asked` and gave no sign until `now`, when the driver gave up: it could not connect, or
+    /// closed a connection that answered nothing, not even a cancellation. To be called once for each connection, however
+    /// many loads were on it. An answer on any other connection since `asked` refutes it.
+    public func sourceWasSilent(since asked: Instant, at now: Instant) {
+        guard lastAnswer.load(ordering: .relaxed) <= asked.nanoseconds else { return }
+        fail(askedAt: asked, at: now)
+    }
+
+    // MARK: What groups ask and tell
 
     /// Whether a load may start at `now`. Each load that was admitted is to be reported to
     /// ``record(_:startedAt:at:)``.
@@ -78,43 +125,66 @@ public final class CircuitBreaker: Sendable {
 
     /// Notes how a load ended that was admitted at `started`.
     func record(_ outcome: Outcome, startedAt started: Instant, at now: Instant) {
-        let verdict = Verdict(outcome)
-        if verdict == .works, isCalm.load(ordering: .relaxed) { return }
-        circuit.withLock { circuit in
-            defer { isCalm.store(circuit.isCalm, ordering: .relaxed) }
-            switch (circuit, verdict) {
-            case (_, .works): circuit = .closed(failures: 0)
-            case (.closed(let failures), .fails):
+        switch Verdict(outcome, evidence) {
+        case .answered: sourceAnswered(at: now)
+        case .silent: fail(askedAt: started, at: now)
+        case .unknown: endProbe(startedAt: started, at: now)
+        }
+    }
+
+    private func fail(askedAt asked: Instant, at now: Instant) {
+        change { circuit in
+            switch circuit {
+            case .closed(let failures):
                 circuit =
                     failures + 1 < threshold
                     ? .closed(failures: failures + 1) : .open(until: now + firstPause, pause: firstPause)
-            // Loads from before the probe say nothing new, and must not make room for a second probe beside it.
-            case (.probing(let since, _), _) where started < since: break
-            case (.probing(_, let pause), .fails):
+            // What began before the probe says nothing new, and must not make room for a second probe beside it.
+            case .probing(let since, _) where asked < since: break
+            case .probing(_, let pause):
                 let longer = min(pause * 2, longestPause)
                 circuit = .open(until: now + longer, pause: longer)
-            // The probe was dropped before it was sent: the next load is one.
-            case (.probing(_, let pause), .unknown): circuit = .open(until: now, pause: pause)
-            case (.open, .fails), (.open, .unknown), (.closed, .unknown): break
+            case .open: break
             }
+        }
+    }
+
+    /// A load ended that tells nothing of the source. If it was the probe, it was dropped before it was sent, or waited for
+    /// another: the next load is one.
+    private func endProbe(startedAt started: Instant, at now: Instant) {
+        if isCalm.load(ordering: .relaxed) { return }
+        change { circuit in
+            switch circuit {
+            case .probing(let since, let pause) where started >= since: circuit = .open(until: now, pause: pause)
+            case .probing, .open, .closed: break
+            }
+        }
+    }
+
+    private func change(_ body: (inout Circuit) -> Void) {
+        circuit.withLock { circuit in
+            body(&circuit)
+            isCalm.store(circuit.isCalm, ordering: .relaxed)
         }
     }
 
     /// What an outcome says about the source.
     private enum Verdict {
-        case works
-        case fails
+        case answered
+        case silent
         case unknown
 
-        init(_ outcome: Outcome) {
-            switch outcome {
-            case .success: self = .works
-            case .failure(let error):
+        init(_ outcome: Outcome, _ evidence: Evidence) {
+            switch (outcome, evidence) {
+            case (.success, _): self = .answered
+            case (.failure, .reports): self = .unknown
+            case (.failure(let error), .outcomes):
                 switch error.code {
-                case .timedOut, .unavailable: self = .fails
+                case .unavailable: self = .silent
                 // The source answered, if only to refuse.
-                case .badKey, .query: self = .works
-                case .busy, .abandoned: self = .unknown
+                case .query: self = .answered
+                // A key can be refused without asking the source; a load can run late for want of its turn.
+                case .badKey, .timedOut, .busy, .abandoned: self = .unknown
                 }
             }
         }

@@ -255,6 +255,7 @@ final class DatabaseConnection: EventSource {
         hangTimer = nil
         hangTimerDue = Instant(nanoseconds: .max)
         if let deadline = pipeline.deadline, deadline + Self.grace <= loop.now {
+            context.circuit.sourceWasSilent(since: pipeline.waitsSince ?? loop.now, at: loop.now)
             cancelOnServer()
             lose(.hung)
         } else {

@@ -225,6 +225,9 @@ struct Pipeline: ~Copyable {
 
     // MARK: Time and loss
 
+    /// Since when the oldest load has waited without any answer; nil when none is due.
+    var waitsSince: Instant? { sent.isEmpty ? nil : max(sent[0].at, progressAt) }
+
     /// When the database is to be taken as hung: the oldest one has had its time since it became the oldest.
     var deadline: Instant? {
         guard !sent.isEmpty else { return nil }

@@ -264,24 +264,27 @@ final class ConnectionPool: DatabaseConnectionOwner {
 
     private func connect() {
         let seat = seat
+        let began = loop.now
         let isStarted = connectDetached(context) { result in
-            seat.loop.submit { seat.pool?.attemptEnded(result) }
+            seat.loop.submit { seat.pool?.attemptEnded(result, began: began) }
         }
         if !isStarted {
             loop.enqueue { [weak self] in self?.attemptFailed("no thread to connect on") }
         }
     }
 
-    private func attemptEnded(_ result: Result<Parcel<PQConnection>, ConnectError>) {
+    private func attemptEnded(_ result: Result<Parcel<PQConnection>, ConnectError>, began: Instant) {
         do {
             guard let link = try result.get().take() else { return }
             let version = link.serverVersion
             connections.append(try DatabaseConnection(link, on: loop, context: context, owner: self))
             context.gauges.noteConnected()
+            context.circuit.sourceAnswered(at: loop.now)
             context.logger.info("database connection ready", metadata: ["server": "\(version)"])
             act(on: state.connected())
             reconsiderQueue()
         } catch {
+            context.circuit.sourceWasSilent(since: began, at: loop.now)
             attemptFailed("\(error)")
         }
     }

@@ -1,3 +1,4 @@
+import CacheCore
 import Groundwork
 import Logging
 import Synchronization
@@ -9,16 +10,19 @@ final class DatabaseContext: Sendable {
     let logger: Logger
     let gauges = DatabaseGauges()
     let catalog = Catalog()
+    /// Told when the database answers, and when it does not.
+    let circuit: CircuitBreaker
     /// Called on a loop's thread with the group's name.
     let onSchemaChange: @Sendable (String) -> Void
 
     init(
-        settings: DatabaseSettings, getters: [QueryGetter], logger: Logger,
+        settings: DatabaseSettings, getters: [QueryGetter], logger: Logger, circuit: CircuitBreaker,
         onSchemaChange: @escaping @Sendable (String) -> Void
     ) {
         self.settings = settings
         self.getters = getters
         self.logger = logger
+        self.circuit = circuit
         self.onSchemaChange = onSchemaChange
     }
 }
