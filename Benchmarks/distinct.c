@@ -8,19 +8,14 @@
  * Prints one line of JSON. Exits 1 when a reply was not a bulk string of the expected length, 2 when it could not run.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, INPUT_BYTES = 65536, MAX_PREFIX = 200, MAX_DIGITS = 20, MAX_KEYS_IN_BATCH = 65536 };
+#include "client.h"
+
+enum { EVENTS = 256, INPUT_BYTES = 65536, MAX_KEYS_IN_BATCH = 65536 };
 
 static const char *usage =
     "usage: distinct -s SOCKET -p PREFIX -n KEYS [options]\n"
@@ -59,21 +54,6 @@ static char first_error[512];
 static size_t output_capacity;
 static size_t open_connections;
 
-static void die(const char *what) {
-    perror(what);
-    exit(2);
-}
-
-static void fail(const char *what) {
-    fprintf(stderr, "distinct: %s\n", what);
-    exit(2);
-}
-
-static void fail_with_line(const char *what, const char *line, size_t bytes) {
-    fprintf(stderr, "distinct: %s: %.*s\n", what, (int)(bytes > 200 ? 200 : bytes), line);
-    exit(2);
-}
-
 static double seconds_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -88,14 +68,6 @@ static double processor_seconds(void) {
 }
 
 /* MARK: keys */
-
-/* splitmix64, Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
-static uint64_t random_next(uint64_t *state) {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 /* Fisher and Yates. The modulo's bias is under 2^-32 here and of no matter. */
 static void shuffle_sequence(void) {
@@ -114,18 +86,6 @@ static void shuffle_sequence(void) {
 static char *put_text(char *at, const char *text, size_t bytes) {
     memcpy(at, text, bytes);
     return at + bytes;
-}
-
-static char *put_number(char *at, uint64_t number, size_t width) {
-    char digits[MAX_DIGITS];
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    while (count < width && count < MAX_DIGITS) digits[count++] = '0';
-    while (count > 0) *at++ = digits[--count];
-    return at;
 }
 
 /* A bulk string of the key's text. */
@@ -279,16 +239,6 @@ static void receive(int epoll, struct connection *c) {
 }
 
 /* MARK: the run */
-
-static int connect_to(const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) fail("socket path too long");
-    strcpy(address.sun_path, path);
-    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) die("socket");
-    if (connect(descriptor, (struct sockaddr *)&address, sizeof address) < 0) die("connect");
-    return descriptor;
-}
 
 static struct connection *open_all(int epoll) {
     struct connection *all = calloc(options.connections, sizeof *all);

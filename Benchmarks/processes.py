@@ -1,6 +1,7 @@
 """Starting programs, ending them, and reading what the kernel says about them."""
 
 import atexit
+import contextlib
 import glob
 import os
 import pwd
@@ -77,6 +78,11 @@ class Process:
             fields = text.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
+    def prefer(self):
+        """Lets the process run before all ordinary work of the machine. Needs root."""
+        for thread in os.listdir(f"/proc/{self.pid}/task"):
+            os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(10))
+
     def resident_bytes(self):
         """VmRSS: the bytes of the process that are in memory now."""
         with open(f"/proc/{self.pid}/status") as text:
@@ -94,6 +100,29 @@ def run(arguments, accept=(0,), **options):
             f"`{' '.join(arguments)}` ended with status {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
         )
     return done.stdout
+
+
+@contextlib.contextmanager
+def conversation(arguments, prefer=False):
+    """A program that is talked to in lines: gives a function that sends a line, unless it is None, and returns the next."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(arguments, text=True, **pipes) as program:
+        if prefer:
+            os.sched_setscheduler(program.pid, os.SCHED_FIFO, os.sched_param(10))
+
+        def say(line):
+            if line is not None:
+                program.stdin.write(line + "\n")
+                program.stdin.flush()
+            answer = program.stdout.readline()
+            if not answer:
+                raise Failure(f"`{' '.join(arguments)}` said nothing more:\n{program.stderr.read()[-2000:]}")
+            return answer.rstrip("\n")
+
+        try:
+            yield say
+        finally:
+            program.kill()
 
 
 def wait_until(what, condition, process=None, seconds=30, pause=0.05):

@@ -8,15 +8,19 @@ import time
 from dataclasses import dataclass
 
 import database
+import openload
 import processes
 import sections
 from measurements import (
     ENTRY,
+    ERRORS,
     FIRST_HIT,
     IDLE_CORE,
     IDLE_RESIDENT,
+    OFF_SCHEDULE,
     P50,
     P99,
+    P999,
     PROCESSOR,
     QUERIES,
     THROUGHPUT,
@@ -73,17 +77,57 @@ def targets(measured):
     return [
         Target("hits: processor time an operation / redis-server's", against_redis(one, PROCESSOR), 0.85, True),
         Target("the same, pipelined by 16", against_redis(pipelined, PROCESSOR), 0.55, True),
-        Target("hits: throughput / redis-server's", against_redis(one, THROUGHPUT), 1, False),
+        Target("hits: throughput / redis-server's", against_redis(one, THROUGHPUT), 0.9, False),
         Target("the same, pipelined by 16", against_redis(pipelined, THROUGHPUT), 1, False),
         Target("hits: processor time at 1,000 connections / at 50", growth, 1.3, True),
+        *_open_targets(measured),
         Target("misses: loads a second / pgbench's selects", loads, 1.3, False),
         Target("misses of a group with a batch query / pgbench's selects", batched, 4, False),
+        *_neighbour_targets(measured),
         Target("memory: growth an entry", entry, 165, True, " bytes", "{:.0f}"),
         Target("memory: INFO used_memory is off the kernel's RSS by", off, 10, True, " %", "{:.1f}"),
         Target("cold start to the first hit", first_hit, 100, True, " ms", "{:.1f}"),
         Target("idle: resident", measured.get(sections.IDLE, SIDECAR, IDLE_RESIDENT), 20, True, " MiB", "{:.1f}"),
         Target("idle: of a core", measured.get(sections.IDLE, SIDECAR, IDLE_CORE), 1, True, " %", "{:.2f}"),
     ]
+
+
+#: What an open load is judged by at each point: pgsidecar's median over redis-server's, at most.
+OPEN_BOUNDS = {P50: 1, P99: 1, PROCESSOR: 0.85}
+OPEN_NAMES = {P50: "p50", P99: "p99", PROCESSOR: "processor time"}
+
+
+def _open_points(measured):
+    """The points that were measured: rate, connections, and by quantity the ratios to redis-server's."""
+    for rate in openload.RATES:
+        for connections in openload.CONNECTIONS:
+            case = openload.point(rate, connections)
+            ratios = {of: measured.ratio((case, SIDECAR, of), (case, REDIS, of)) for of in OPEN_BOUNDS}
+            if measured.get(case, REDIS, P50):
+                yield rate, connections, ratios
+
+
+def _open_targets(measured):
+    """One line for each quantity: its worst point decides."""
+    points = [point for point in _open_points(measured) if point[2][P50]]
+    for quantity, bound in OPEN_BOUNDS.items():
+        what = f"open load: {OPEN_NAMES[quantity]} / redis-server's"
+        if points:
+            rate, connections, ratios = max(points, key=lambda point: statistics.median(point[2][quantity]))
+            what += f", at the worst point: {openload.point(rate, connections)}"
+            yield Target(what, ratios[quantity], bound, True)
+        else:
+            yield Target(what, [], bound, True)
+
+
+def _neighbour_targets(measured):
+    for threads in openload.NEIGHBOURS_THREADS:
+        alone, beside = (openload.neighbours_case(threads, is_beside) for is_beside in (False, True))
+        ratio = measured.ratio((beside, SIDECAR, P99), (alone, SIDECAR, P99))
+        plural = "threads" if threads > 1 else "thread"
+        yield Target(f"neighbours: p99 beside slow clients / alone, {threads} {plural}", ratio, 2, True)
+        errors = measured.get(beside, SIDECAR, ERRORS)
+        yield Target("the same: error replies a run", errors, 0, True, form="{:,.0f}")
 
 
 @dataclass
@@ -107,7 +151,8 @@ class Table:
 
 
 def tables(measured):
-    made = [_hits(measured), _latency(measured), _misses(measured), _memory(measured), _start(measured)]
+    made = [_hits(measured), _latency(measured), _open_latency(measured), _open_ratios(measured)]
+    made += [_misses(measured), _neighbours(measured), _memory(measured), _start(measured)]
     summary = Table("Targets", ["target", "wanted", "measured", ""], [target.row() for target in targets(measured)])
     return [table for table in made if table.rows] + [summary]
 
@@ -137,6 +182,54 @@ def _latency(measured):
             if p50:
                 rows.append([case, subject, spread(p50, "{:.3f}"), spread(p99, "{:.3f}")])
     return Table("Latency of hits (as redis-benchmark saw it)", ["hits", "server", "p50 ms", "p99 ms"], rows)
+
+
+def _microseconds(measured, case, subject, form="{:,.0f}"):
+    """p50, p99 and p99.9 in one cell, each the median of the rounds."""
+    values = [measured.get(case, subject, quantity) for quantity in (P50, P99, P999)]
+    return " / ".join(form.format(statistics.median(value) * 1000) for value in values) if values[0] else ""
+
+
+def _open_latency(measured):
+    rows = []
+    for rate, connections, _ in _open_points(measured):
+        case = openload.point(rate, connections)
+        subjects = (FLOOR, REDIS, SIDECAR)
+        times = [_microseconds(measured, case, subject) for subject in subjects]
+        costs = [measured.get(case, subject, PROCESSOR) for subject in subjects]
+        cost = " / ".join(f"{statistics.median(values) / 1000:.2f}" for values in costs if values)
+        runs = [run for subject in subjects for run in measured.get(case, subject, OFF_SCHEDULE)]
+        rows.append([f"{rate:,}", str(connections), *times, cost, f"{int(sum(runs))} of {len(runs)}"])
+    head = ["arrivals a second", "connections"]
+    head += [f"{subject}: p50 / p99 / p99.9 µs" for subject in (FLOOR, REDIS, SIDECAR)]
+    head += ["processor µs an operation, in this order", "runs off their schedule"]
+    return Table("Open load: latency of hits from the scheduled time", head, rows)
+
+
+def _open_ratios(measured):
+    rows = []
+    for rate, connections, ratios in _open_points(measured):
+        if ratios[P50]:
+            judged = [Target("", ratios[quantity], bound, True) for quantity, bound in OPEN_BOUNDS.items()]
+            missed = [OPEN_NAMES[of] for of, line in zip(OPEN_BOUNDS, judged) if line.verdict() == "MISS"]
+            cells = [spread(line.values) for line in judged]
+            rows.append([f"{rate:,}", str(connections), *cells, "MISS: " + ", ".join(missed) if missed else "pass"])
+    head = ["arrivals a second", "connections"]
+    head += [f"{OPEN_NAMES[quantity]} (≤ {bound:g})" for quantity, bound in OPEN_BOUNDS.items()] + [""]
+    return Table("Open load: pgsidecar's / redis-server's", head, rows)
+
+
+def _neighbours(measured):
+    rows = []
+    for threads in openload.NEIGHBOURS_THREADS:
+        for beside in (False, True):
+            case = openload.neighbours_case(threads, beside)
+            if measured.get(case, SIDECAR, P99):
+                spreads = [spread([v * 1000 for v in measured.get(case, SIDECAR, of)], "{:,.0f}") for of in (P50, P99)]
+                errors, runs = measured.get(case, SIDECAR, ERRORS), measured.get(case, SIDECAR, OFF_SCHEDULE)
+                rows.append([case, *spreads, f"{int(sum(errors)):,}", f"{int(sum(runs))} of {len(runs)}"])
+    title = f"Neighbours: loads of a fast group, {openload.NEIGHBOURS_RATE:,} arrivals a second"
+    return Table(title, ["loads", "p50 µs", "p99 µs", "error replies", "runs off their schedule"], rows)
 
 
 def _misses(measured):
@@ -205,6 +298,8 @@ def machine(bench):
         pairs.append(("pgsidecar", processes.run([bench.sidecar, "--version"]).strip()))
         pairs.append(("pgsidecar's threads", str(bench.threads) if bench.threads else "0 (half the cores, 1 to 4)"))
     amount = f"{sizes.rounds} rounds, {sizes.hits_one:,} and {sizes.hits_pipelined:,} (pipelined) hits, "
+    if bench.realtime:
+        pairs.append(("open load", "under SCHED_FIFO, beside other work"))
     pairs.append(("run", amount + f"{sizes.misses:,} misses a round, {sizes.entries:,} entries"))
     return pairs
 

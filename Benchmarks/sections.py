@@ -57,23 +57,27 @@ class Sizes:
     entries: int
     starts: int
     idle_seconds: int
+    open_seconds: float
+    open_least_arrivals: int  # a slow schedule lasts longer, so that its p99 is of some arrivals
+    neighbours_seconds: float
 
 
-FULL = Sizes(5, 500_000, 3_000_000, 400_000, 8, 1_000_000, 10, 10)
-QUICK = Sizes(2, 100_000, 500_000, 60_000, 2, 100_000, 3, 2)
+FULL = Sizes(5, 500_000, 3_000_000, 400_000, 8, 1_000_000, 10, 10, 0.8, 1_600, 3)
+QUICK = Sizes(2, 100_000, 500_000, 60_000, 2, 100_000, 3, 2, 0.2, 200, 1.5)
 
 
 @dataclass
 class Bench:
     """What every section needs."""
 
-    tools: object  # the compiled `echo` and `distinct`
+    tools: object  # the compiled `echo`, `distinct` and `open`
     folder: str  # sockets, settings and logs
     database: object  # None when pgsidecar is left out and no section needs it
     sidecar: str  # the pgsidecar program, or None
     threads: int
     sizes: Sizes
     measured: object
+    realtime: bool = False  # what an open load measures runs before all ordinary work of the machine
 
     def start_sidecar(self, threads=None, **options):
         return Sidecar(self.sidecar, self.folder, self.database, threads or self.threads, **options)
@@ -92,18 +96,22 @@ class Bench:
         print(time.strftime("%H:%M:%S"), *words, flush=True)
 
 
-def hits(bench):
-    """GET of keys that are in memory, by redis-benchmark, the servers in turn."""
+def start_with_hits(bench):
+    """The servers that are compared, each with all the keys of `hits` in memory."""
     request_bytes = len(command("GET", "m:" + "0" * 12))
     floor = Floor(bench.tools, bench.folder, request_bytes, HIT_VALUE_BYTES)
     redis = Redis(bench.folder)
     redis.fill((f"m:{number:012d}" for number in range(HIT_KEYS)), b"v" * HIT_VALUE_BYTES)
-    running = [floor, redis]
-    if bench.sidecar:
-        sidecar = bench.start_sidecar()
-        running.append(sidecar)
-        warm_up = ["-o", 0, "-w", 12, "-l", HIT_VALUE_BYTES, "-P", 16]
-        bench.ask_distinct(sidecar, "m:", HIT_KEYS, *warm_up)
+    if not bench.sidecar:
+        return [floor, redis]
+    sidecar = bench.start_sidecar()
+    bench.ask_distinct(sidecar, "m:", HIT_KEYS, "-o", 0, "-w", 12, "-l", HIT_VALUE_BYTES, "-P", 16)
+    return [floor, redis, sidecar]
+
+
+def hits(bench):
+    """GET of keys that are in memory, by redis-benchmark, the servers in turn."""
+    running = start_with_hits(bench)
     sizes = bench.sizes
     cases = [
         (HITS_ONE, 50, 1, sizes.hits_one),

@@ -115,23 +115,29 @@ class Sidecar(Server):
     }
     #: A value of 100 bytes for any argument, from no table.
     VALUES_OF_100_BYTES = {"m": ("select lpad($1, 100, 'x')", "value")}
+    #: A fast group, and one whose every query takes 1.5 seconds.
+    NEIGHBOURS = {
+        "m": ("select v from bench_kv where k = $1", "value"),
+        "slow": ("select $1::text from pg_sleep(1.5)", "value"),
+    }
 
-    def __init__(self, program, folder, database, threads, groups=VALUES, wait=True):
+    def __init__(self, program, folder, database, threads, groups=VALUES, wait=True, connections=4):
         path = os.path.join(folder, "pgsidecar.sock")
         config = os.path.join(folder, "pgsidecar.yaml")
         with open(config, "w") as file:
-            file.write(settings(database.url, path, threads, groups))
+            file.write(settings(database.url, path, threads, groups, connections))
         process = processes.Process([program, "serve", "--config", config], os.path.join(folder, "pgsidecar.log"))
         super().__init__(SIDECAR, process, path)
         if wait:
             self.wait_until_listening()
 
 
-def settings(database_url, socket_path, threads, groups):
+def settings(database_url, socket_path, threads, groups, connections):
+    """`connections` is None for the default."""
     lines = [
         "database:",
         f'  url: "{database_url}"',
-        "  connections: 4",
+        *([] if connections is None else [f"  connections: {connections}"]),
         "listen:",
         f"  socket: {socket_path}",
         f"threads: {threads}",
