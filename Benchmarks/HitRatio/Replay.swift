@@ -35,6 +35,7 @@ struct Replay {
             switch group.lookup(key, .none, at: now, waiter: waiter, into: &nothing) {
             case .hit: break
             case .follows: break
+            case .refused: break
             case .leads(let flight, _): group.load(flight)
             case .refreshes(_, let flight): group.load(flight)
             }

@@ -4,7 +4,7 @@ import Singleflight
 @main
 enum SingleflightExample {
     static func main() async {
-        let flights = Singleflight<String, Double>()
+        let flights = FlightGroup<String, Double>()
         let source = RateSource()
         let currencies = ["CHF", "EUR", "JPY"]
 

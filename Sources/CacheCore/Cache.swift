@@ -2,35 +2,45 @@ public import Groundwork
 import Synchronization
 
 /// The groups that share one bound of memory.
+///
+/// A group keeps its cache alive, and not the other way round: a group that nobody holds any more is gone, and so are its
+/// entries.
 public final class Cache: Sendable {
-    let budget: MemoryBudget
+    let budget: Budget
+    /// Of those who wait for loads.
+    let waiting: Budget
     let clock: @Sendable () -> Instant
-    private let registry = Groundwork.Mutex<[Group]>([])
+    private let registry = Groundwork.Mutex<[Member]>([])
     /// When the next sweep is due, in nanoseconds; `.max`: never.
     private let nextSweep = Atomic<Int64>(.max)
     private let sweepRequest = Groundwork.Mutex<(@Sendable (Instant) -> Void)?>(nil)
     private let turn = Atomic<Int>(0)
     private let seed: Atomic<UInt64>
 
-    /// A cache whose entries take at most `memory` bytes, keys, values and overhead together. `clock` tells the time;
-    /// tests move it. From `seed` come the numbers that spread expiry.
+    /// A cache whose entries take at most `memory` bytes, keys, values and overhead together, and in which at most
+    /// `waiters` callers wait for loads at once. `clock` tells the time; tests move it. From `seed` come the numbers that
+    /// spread expiry.
     public init(
-        memory: Int = .max, seed: UInt64 = .random(in: .min ... .max),
+        memory: Int = .max, waiters: Int = 1 << 20, seed: UInt64 = .random(in: .min ... .max),
         clock: @escaping @Sendable () -> Instant = { Instant.now() }
     ) {
         self.seed = Atomic(seed)
-        budget = MemoryBudget(limit: memory)
+        budget = Budget(limit: memory)
+        waiting = Budget(limit: waiters)
         self.clock = clock
     }
 
     /// The groups, in the order of their making.
-    public var groups: [Group] { registry.withLock { $0 } }
+    public var groups: [Group] { registry.withLock { $0.compactMap(\.group) } }
 
     /// The bound on bytes.
     public var memory: Int { budget.limit }
 
     /// The bytes that entries take, overhead included. Never above ``memory``.
     public var usedBytes: Int { budget.used }
+
+    /// How many callers wait for loads.
+    public var waiterCount: Int { waiting.used }
 
     /// Drops every entry of every group and fences every flight.
     public func invalidateAll() {
@@ -45,11 +55,22 @@ public final class Cache: Sendable {
 
     func add(_ group: Group) throws(DuplicateGroupError) {
         let isNew = registry.withLock { groups in
+            groups.removeAll { $0.group == nil }
             guard !groups.contains(where: { $0.name == group.name }) else { return false }
-            groups.append(group)
+            groups.append(Member(group))
             return true
         }
         guard isNew else { throw DuplicateGroupError(name: group.name) }
+    }
+
+    private struct Member {
+        weak let group: Group?
+        let name: String
+
+        init(_ group: Group) {
+            self.group = group
+            name = group.name
+        }
     }
 
     // MARK: Eviction over groups
@@ -57,13 +78,14 @@ public final class Cache: Sendable {
     /// Evicts from that group whose next victim was not asked for the longest, among up to eight that take turns at being
     /// looked at. Returns what was freed.
     func evictColdest(_ bytes: Int, near place: Int) -> Int {
-        let groups = groups
-        let first = turn.wrappingAdd(1, ordering: .relaxed).oldValue
-        let candidates = (0..<min(groups.count, 8)).map { groups[abs((first &+ $0) % groups.count)] }
+        let first = turn.wrappingAdd(1, ordering: .relaxed).oldValue & .max
+        let candidates = registry.withLock { groups in
+            (0..<min(groups.count, 8)).compactMap { groups[((first &+ $0) & .max) % groups.count].group }
+        }
         let now = clock()
         let byAge = candidates.map { group in
             let coldest = group.shards.withLock(place & (group.shards.count - 1)) { $0.coldest() }
-            return (group, coldest.map { -$0.nanoseconds(after: group.tick(now)) } ?? .min)
+            return (group, coldest.map { -group.nanoseconds(from: now, to: $0) } ?? .min)
         }
         for (group, _) in byAge.sorted(by: { $0.1 > $1.1 }) {
             let freed = group.evict(bytes, near: place)
@@ -97,8 +119,8 @@ public final class Cache: Sendable {
         return due == .max ? nil : Instant(nanoseconds: due)
     }
 
-    /// Notes that an entry expires at `time`.
-    func expectExpiry(at time: Instant) {
+    /// Notes that an entry expires, or is to be looked at, at `time`.
+    func expectSweep(at time: Instant) {
         guard lower(to: time) else { return }
         sweepRequest.withLock { $0 }?(time)
     }

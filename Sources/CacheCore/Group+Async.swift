@@ -6,7 +6,7 @@ extension Group {
     /// However many callers ask at once, the getter runs once. A caller that is cancelled returns at once with
     /// `CancellationError`; the load goes on for the others.
     ///
-    /// - Throws: ``LoadError``, with code `.timedOut` when no answer came within the group's `loadTimeout`.
+    /// - Throws: ``LoadError``, with code `.timedOut` when no answer came within the group's `loadTimeout`, `.busy` when too many wait.
     public func get(_ key: Key) async throws -> Value? {
         let now = cache.clock()
         let caller = Caller()
@@ -42,6 +42,7 @@ extension Group {
     private enum Begun {
         case answered(Value)
         case waits(Ticket)
+        case refused(LoadError)
     }
 
     private func begin(_ lookup: consuming Lookup) -> Begun {
@@ -54,6 +55,7 @@ extension Group {
         case .leads(let flight, let ticket):
             load(flight)
             return .waits(ticket)
+        case .refused(let error): return .refused(error)
         }
     }
 
@@ -63,6 +65,7 @@ extension Group {
         case .waits(let ticket):
             let value = try await wait(caller, ticket, key)
             return value.isMissing ? nil : value
+        case .refused(let error): throw error
         }
     }
 
@@ -76,11 +79,11 @@ extension Group {
         case .success(let value)?: return value
         case .failure(let error)?:
             guard error.code == .timedOut else { throw error }
-            leave(ticket, sink: caller, token: 0)
+            leave(ticket)
             if let value = standIn(for: key.bytes.span.bytes, at: cache.clock()) { return value }
             throw error
         case nil:
-            leave(ticket, sink: caller, token: 0)
+            leave(ticket)
             throw CancellationError()
         }
     }

@@ -24,15 +24,14 @@ extension Group {
         _ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State
     ) -> SlotIndex? {
         guard let place = live(key, hash: hash, at: now, in: &state) else { return nil }
-        let marks = Record(state.store.slots[Int(place)].pointee)?.marks
-        return marks?.stale.isReached(at: now) ?? false ? nil : place
+        return freshness.isStale(state.store.slots[Int(place)].pointee, at: now) ? nil : place
     }
 
     enum Standing {
         /// It is served.
         case fresh
         /// It is served and reloaded.
-        case due
+        case needsRefresh
         /// It is served in place of a failed load only.
         case stale
     }
@@ -40,9 +39,9 @@ extension Group {
     func standing(of place: SlotIndex, at now: Tick, in state: inout Shard.State) -> Standing {
         let slot = state.store.slots[Int(place)].pointee
         guard slot.flags.contains(.marks), let marks = Record(slot)?.marks else { return .fresh }
-        if marks.stale.isReached(at: now) { return .stale }
+        if !slot.flags.contains(.unlimited), marks.stale.isReached(at: now) { return .stale }
         if slot.flags.contains(.refreshing) { return .fresh }
-        return freshness.isDue(marks, at: now, chance: { state.random.chance() }) ? .due : .fresh
+        return freshness.needsRefresh(marks, at: now, chance: { state.random.chance() }) ? .needsRefresh : .fresh
     }
 
     /// A flight that replaces the entry at `place`; nil when one is under way.
@@ -50,20 +49,31 @@ extension Group {
         state.store.slots[Int(place)].pointee.flags.insert(.refreshing)
         switch state.flights.join(key, nil) {
         case .follows: return nil
-        case .leads(let call):
+        case .leads(let seat):
             state.counters.loads += 1
             state.counters.refreshes += 1
-            return Flight(key, of: self, call: call, isRefresh: true)
+            return Flight(key, of: self, call: seat.call, isRefresh: true)
         }
     }
 
     func join(_ key: Key, in shard: Int, _ waiter: Waiter, _ state: inout Shard.State) -> Lookup {
+        guard cache.waiting.reserve(1) else { return .refused(tooManyWait) }
         switch state.flights.join(key, waiter) {
-        case .follows(let call): return .follows(Ticket(call: call, shard: shard))
-        case .leads(let call):
+        case .follows(let seat):
+            guard state.flights.waiterCount(of: seat.call) <= Self.waiterLimit else {
+                state.flights.leave(seat)
+                cache.waiting.release(1)
+                return .refused(tooManyWait)
+            }
+            return .follows(Ticket(seat: seat, shard: shard))
+        case .leads(let seat):
             state.counters.loads += 1
-            return .leads(Flight(key, of: self, call: call), Ticket(call: call, shard: shard))
+            return .leads(Flight(key, of: self, call: seat.call), Ticket(seat: seat, shard: shard))
         }
+    }
+
+    private var tooManyWait: LoadError {
+        LoadError(.busy, "\(name): too many callers wait for loads; try again later")
     }
 
     func hit(

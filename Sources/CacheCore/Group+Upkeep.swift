@@ -43,6 +43,7 @@ extension Group {
             sum += shards.withLock(shard) { state in
                 var counters = state.counters
                 counters.entries = state.store.count
+                counters.expiring = state.store.count - (freshness.endsWhenIdle ? 0 : state.store.unlimitedCount)
                 counters.bytes = state.store.bytes
                 return counters
             }

@@ -14,7 +14,7 @@ public final class Group: Sendable {
     public let settings: GroupSettings
 
     let cache: Cache
-    let budget: MemoryBudget
+    let budget: Budget
     let freshness: Freshness
     let gate: Groundwork.Mutex<LoadGate>
     let breaker: CircuitBreaker?
@@ -41,16 +41,25 @@ public final class Group: Sendable {
         freshness = Freshness(settings)
         gate = Groundwork.Mutex(LoadGate(limit: settings.maxLoads, queueLimit: settings.maxQueuedLoads))
         start = cache.clock()
-        budget = MemoryBudget(limit: settings.memory)
+        budget = Budget(limit: settings.memory)
         var count = 1
         while count < settings.shards { count *= 2 }
-        shards = Shards(count: count) { Shard(Self.makeStore(settings), seed: cache.nextSeed()) }
+        let freshness = freshness
+        shards = Shards(count: count) { Shard(Self.makeStore(settings, freshness), seed: cache.nextSeed()) }
         try cache.add(self)
     }
 
-    private static func makeStore(_ settings: GroupSettings) -> EntryStore {
-        EntryStore(policy: settings.eviction.makePolicy(), exactly: settings.idleTimeToLive != nil)
+    deinit {
+        cache.budget.release(budget.used)
     }
+
+    private static func makeStore(_ settings: GroupSettings, _ freshness: Freshness) -> EntryStore {
+        EntryStore(
+            policy: settings.eviction.makePolicy(), exactly: settings.idleTimeToLive != nil, scale: freshness.scale)
+    }
+
+    /// So many callers wait for one load at most. How many may wait in all is the cache's to say.
+    public static let waiterLimit = 1 << 17
 
     /// How long a caller waits for a load.
     public var loadTimeout: Duration { settings.loadTimeout }
@@ -81,7 +90,7 @@ public final class Group: Sendable {
             if let place = live(bytes, hash: hash, at: now, in: &state) {
                 switch standing(of: place, at: now, in: &state) {
                 case .fresh: return .hit(hit(place, form, at: now, in: &state, into: &output))
-                case .due:
+                case .needsRefresh:
                     let hit = hit(place, form, at: now, in: &state, into: &output)
                     guard let flight = refresh(Key(Array(bytes), hash: hash), place, in: &state) else {
                         return .hit(hit)
@@ -110,11 +119,10 @@ public final class Group: Sendable {
         }
     }
 
-    /// Takes a waiter out of its flight: nobody listens any more. The flight goes on.
-    public func leave(_ ticket: Ticket, sink: any OutcomeSink, token: UInt64) {
-        shards.withLock(ticket.shard) { state in
-            state.flights.leave(ticket.call) { $0.token == token && $0.sink === sink }
-        }
+    /// Takes a waiter out of its flight: nobody listens any more. The flight goes on. Nothing happens when it has landed.
+    /// O(1).
+    public func leave(_ ticket: Ticket) {
+        if shards.withLock(ticket.shard, { $0.flights.leave(ticket.seat) }) { cache.waiting.release(1) }
     }
 
     /// The value that stands in for a failed load of `key`: one that is in memory and past its time to live, by no more
@@ -132,14 +140,13 @@ public final class Group: Sendable {
         }
     }
 
-    /// How long an entry has left: at most what its rules say, and up to 17 ms less, since it goes by ticks.
+    /// How long an entry is served yet if nobody asks for it: to its time to live or its idle time, whichever is sooner. Up
+    /// to 17 ms less than the rules say, since it goes by ticks.
     public func lifetime(of key: RawSpan, at now: Instant) -> Lifetime {
         withShard(of: key) { bytes, hash, _, state in
             guard let place = servable(bytes, hash: hash, at: tick(now), in: &state) else { return .absent }
-            let slot = state.store.slots[Int(place)].pointee
-            if slot.flags.contains(.unlimited) { return .unlimited }
-            let end = Record(slot)?.marks?.stale ?? slot.expires
-            return .left(.nanoseconds(end.nanoseconds(after: tick(now)) - Tick.part(of: age(at: now))))
+            guard let end = freshness.servedUntil(state.store.slots[Int(place)].pointee) else { return .unlimited }
+            return .left(.nanoseconds(nanoseconds(from: now, to: end)))
         }
     }
 
@@ -161,7 +168,7 @@ public final class Group: Sendable {
             let old = shards.withLock(number) { state in
                 state.flights.forgetAll()
                 state.counters.invalidations += state.store.count
-                var store = Self.makeStore(settings)
+                var store = Self.makeStore(settings, freshness)
                 swap(&store, &state.store)
                 return store
             }
@@ -196,12 +203,17 @@ public final class Group: Sendable {
     @inline(__always)
     func shardNumber(of hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 56) & (shards.count - 1) }
 
-    func tick(_ now: Instant) -> Tick { Tick(nanoseconds: age(at: now)) }
+    @inline(__always)
+    func tick(_ now: Instant) -> Tick { freshness.scale.tick(age(at: now)) }
 
     /// Nanoseconds since the group's start.
     func age(at now: Instant) -> Int64 { now.nanoseconds - start.nanoseconds }
 
     func instant(_ tick: Tick, from now: Instant) -> Instant {
-        now.advanced(byNanoseconds: tick.nanoseconds(after: self.tick(now)))
+        now.advanced(byNanoseconds: nanoseconds(from: now, to: tick))
+    }
+
+    func nanoseconds(from now: Instant, to tick: Tick) -> Int64 {
+        freshness.scale.nanoseconds(from: age(at: now), to: tick)
     }
 }

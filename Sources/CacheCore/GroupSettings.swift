@@ -1,6 +1,9 @@
 /// How long a group's entries live, what they may take, and how much loading may cost the source.
 public struct GroupSettings: Sendable {
-    /// Never served after this time, unless `staleIfError` says so; nil: no limit. At most 200 days.
+    /// Never served after this time, unless `staleIfError` says so; nil: no limit.
+    ///
+    /// Times are kept to 17 ms, in a group with a time of more than 208 days to a part in 2^30 of that (half a second for ten
+    /// years). 36 years is the longest that can be told.
     public var timeToLive: Duration? = .seconds(60)
     /// From this age on an entry is served at once and reloaded in the background; nil: never.
     public var refreshAfter: Duration?

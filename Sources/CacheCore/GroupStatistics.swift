@@ -35,6 +35,8 @@ public struct GroupStatistics: Sendable, Equatable {
     public var tooLarge = 0
     /// Entries in memory now.
     public var entries = 0
+    /// Of them, those that leave at some time, be it for want of interest.
+    public var expiring = 0
     /// Bytes that they take now, overhead included.
     public var bytes = 0
 
@@ -53,6 +55,6 @@ public struct GroupStatistics: Sendable, Equatable {
         ("shared_loads", \.sharedLoads), ("local_loads", \.localLoads), ("load_errors", \.loadErrors),
         ("expirations", \.expirations),
         ("evictions", \.evictions), ("invalidations", \.invalidations), ("fenced", \.fenced), ("too_large", \.tooLarge),
-        ("entries", \.entries), ("bytes", \.bytes),
+        ("entries", \.entries), ("expiring", \.expiring), ("bytes", \.bytes),
     ]
 }

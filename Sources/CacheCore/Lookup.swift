@@ -1,3 +1,5 @@
+import Singleflight
+
 /// Which form of a value is wanted.
 public enum Form: Sendable {
     /// The text.
@@ -30,11 +32,13 @@ public enum Lookup: ~Copyable, Sendable {
     case follows(Ticket)
     /// The waiter waits for a load that the caller has to start: hand the flight to ``Group/load(_:)``.
     case leads(Flight, Ticket)
+    /// As many callers wait already as may: the waiter does not.
+    case refused(LoadError)
 }
 
-/// One's place among those who wait for a flight.
+/// What a waiter leaves its flight with.
 public struct Ticket: Sendable {
-    let call: FlightCall
+    let seat: Seat<Waiter>
     let shard: Int
 }
 

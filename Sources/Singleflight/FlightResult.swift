@@ -12,8 +12,8 @@ public final class FlightResult<Value: Sendable>: Sendable {
     private struct State {
         /// Set once, when the flight lands; from then on nobody awaits.
         var outcome: Outcome?
-        /// In the order of their coming.
-        var awaiting: [(number: UInt64, continuation: Continuation)] = []
+        /// By number, which rises with each that comes.
+        var awaiting: [UInt64: Continuation] = [:]
         var nextNumber: UInt64 = 0
 
         mutating func takeNumber() -> UInt64 {
@@ -50,17 +50,14 @@ public final class FlightResult<Value: Sendable>: Sendable {
             // A task is marked cancelled before its cancellation handler runs. So if the handler had the lock before us the
             // mark is seen here, and if it comes after us it finds the continuation.
             if Task.isCancelled { return .failure(CancellationError()) }
-            state.awaiting.append((number, continuation))
+            state.awaiting[number] = continuation
             return nil
         }
         if let outcome { continuation.resume(with: outcome) }
     }
 
     private func cancel(_ number: UInt64) {
-        let continuation: Continuation? = state.withLock { state in
-            guard let place = state.awaiting.firstIndex(where: { $0.number == number }) else { return nil }
-            return state.awaiting.remove(at: place).continuation
-        }
+        let continuation = state.withLock { $0.awaiting.removeValue(forKey: number) }
         continuation?.resume(throwing: CancellationError())
     }
 
@@ -68,9 +65,10 @@ public final class FlightResult<Value: Sendable>: Sendable {
     func land(_ outcome: Outcome) {
         let awaiting = state.withLock { state in
             state.outcome = outcome
-            defer { state.awaiting = [] }
+            defer { state.awaiting = [:] }
             return state.awaiting
         }
-        for (_, continuation) in awaiting { continuation.resume(with: outcome) }
+        // In the order of their coming.
+        for (_, continuation) in awaiting.sorted(by: { $0.key < $1.key }) { continuation.resume(with: outcome) }
     }
 }

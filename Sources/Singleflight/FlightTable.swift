@@ -3,16 +3,28 @@
 /// Its fields belong to the ``FlightTable`` that made it and are touched under the lock of that table's owner only.
 public final class Call<Waiter>: @unchecked Sendable {
     // Unchecked: see above. The object itself is only an identity to everyone else.
-    @usableFromInline var waiters: Waiters<Waiter>
+    @usableFromInline var waiters = Waiters<Waiter>()
     @usableFromInline var isForgotten = false
 
     @inlinable
-    init(_ waiter: Waiter?) {
-        waiters = Waiters(waiter)
-    }
+    init() {}
 
     @inlinable
     deinit {}
+}
+
+/// One's place among those who wait for a flight: by it one leaves.
+public struct Seat<Waiter>: Sendable {
+    /// The flight.
+    public let call: Call<Waiter>
+    /// Nil: nobody waits here.
+    @usableFromInline let slot: WaiterSlot?
+
+    @inlinable
+    init(_ call: Call<Waiter>, _ slot: WaiterSlot?) {
+        self.call = call
+        self.slot = slot
+    }
 }
 
 /// The flights of many keys as a pure state machine: no lock, no I/O, no clock. Whoever owns it guards it, and so can make
@@ -21,17 +33,19 @@ public final class Call<Waiter>: @unchecked Sendable {
 /// After x/sync's singleflight: a key has at most one flight that newcomers join; ``forget(_:)`` detaches it.
 ///
 /// This is the form for event loops: `Waiter` is whatever its owner needs to find the one who waits, a connection's number
-/// say, and waiting costs its place in a list, no task and no allocation of its own. The owner calls back those whom
-/// ``land(_:of:)`` hands over, or sends them a message. Async code is better off with ``Singleflight``.
+/// say, and waiting costs a slot in a list, no task and no allocation of its own. The owner calls back those whom
+/// ``land(_:of:)`` hands over, or sends them a message. Async code is better off with ``FlightGroup``.
+///
+/// Every operation is O(1), but for those that say so.
 ///
 /// Inlinable, as code that is generic at run time costs more than the rest of a load.
 public struct FlightTable<Key: Hashable, Waiter> {
     /// How a caller came to a flight.
     public enum Joined {
         /// The caller started it and has to see that it lands.
-        case leads(Call<Waiter>)
+        case leads(Seat<Waiter>)
         /// Somebody else started it.
-        case follows(Call<Waiter>)
+        case follows(Seat<Waiter>)
     }
 
     /// What is left of a flight when it has landed.
@@ -62,32 +76,36 @@ public struct FlightTable<Key: Hashable, Waiter> {
     @inlinable
     public func isFlying(_ key: Key) -> Bool { calls[key] != nil }
 
-    /// How many wait for the flight of `key` that newcomers join; 0 when there is none. O(1).
+    /// How many wait for the flight of `key` that newcomers join; 0 when there is none.
     @inlinable
     public func waiterCount(of key: Key) -> Int { calls[key]?.waiters.count ?? 0 }
 
-    /// Joins the flight of `key`, or starts one. A nil `waiter` starts a flight that nobody waits for. O(1).
+    /// How many wait for a flight.
+    @inlinable
+    public func waiterCount(of call: Call<Waiter>) -> Int { call.waiters.count }
+
+    /// Joins the flight of `key`, or starts one. A nil `waiter` starts a flight that nobody waits for.
     @inlinable
     public mutating func join(_ key: Key, _ waiter: Waiter?) -> Joined {
         var isNew = false
         func start() -> Call<Waiter> {
             isNew = true
-            return Call(waiter)
+            return Call()
         }
         // Found or put in by one search: hashing the key is most of what this costs.
         let call = { (call: inout Call<Waiter>) in call }(&calls[key, default: start()])
-        if isNew { return .leads(call) }
-        if let waiter { call.waiters.append(waiter) }
-        return .follows(call)
+        let seat = Seat(call, waiter.map { call.waiters.append($0) })
+        return isNew ? .leads(seat) : .follows(seat)
     }
 
-    /// Takes those waiters of a flight out that `leaves` names.
-    @inlinable
-    public func leave(_ call: Call<Waiter>, where leaves: (Waiter) -> Bool) {
-        call.waiters.removeAll(where: leaves)
+    /// Takes one who waits out of its flight; nothing happens when that has landed. Returns whether it was still waiting.
+    @inlinable @discardableResult
+    public func leave(_ seat: Seat<Waiter>) -> Bool {
+        guard let slot = seat.slot else { return false }
+        return seat.call.waiters.remove(slot)
     }
 
-    /// Whether anyone of those who wait for `call` satisfies `predicate`.
+    /// Whether anyone of those who wait for `call` satisfies `predicate`; the newest is asked first. O(waiters).
     @inlinable
     public func hasWaiter(_ call: Call<Waiter>, where predicate: (Waiter) -> Bool) -> Bool {
         call.waiters.contains(where: predicate)
@@ -114,7 +132,7 @@ public struct FlightTable<Key: Hashable, Waiter> {
     public mutating func land(_ call: Call<Waiter>, of key: Key) -> Landing {
         // A forgotten flight left the table already, and its key may have a successor by now: that one stays.
         if !call.isForgotten { calls.removeValue(forKey: key) }
-        defer { call.waiters = Waiters(nil) }
+        defer { call.waiters = Waiters() }
         return Landing(waiters: call.waiters, isForgotten: call.isForgotten)
     }
 }

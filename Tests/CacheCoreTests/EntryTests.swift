@@ -93,8 +93,8 @@ struct EntryTests {
 
     @Test func `two groups of one name are an error`() throws {
         let cache = Cache()
-        _ = try Group("g", in: cache, getter: PromptGetter())
-        #expect(throws: DuplicateGroupError.self) { try Group("g", in: cache, getter: PromptGetter()) }
+        let first = try Group("g", in: cache, getter: PromptGetter())
+        #expect(throws: DuplicateGroupError.self) { try Group(first.name, in: cache, getter: PromptGetter()) }
     }
 
     @Test func `a scan meets every key once`() throws {

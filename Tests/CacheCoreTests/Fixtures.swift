@@ -103,9 +103,11 @@ struct Bench {
     let group: Group
     let outcomes = Outcomes()
 
-    init(memory: Int = .max, settings: GroupSettings = GroupSettings(), getter: any Getter) throws {
+    init(memory: Int = .max, waiters: Int = 1 << 20, settings: GroupSettings = GroupSettings(), getter: any Getter)
+        throws
+    {
         let clock = clock
-        cache = Cache(memory: memory) { clock.now }
+        cache = Cache(memory: memory, waiters: waiters) { clock.now }
         group = try Group("g", settings: settings, in: cache, getter: getter)
     }
 
@@ -135,6 +137,7 @@ struct Bench {
             case .leads(let flight, let ticket):
                 group.load(flight)
                 return ("leads", ticket)
+            case .refused(let error): return ("refused: \(error.message)", nil)
             }
         }
     }
@@ -149,6 +152,7 @@ struct Bench {
         case .leads(let flight, _):
             group.load(flight)
             return "leads"
+        case .refused(let error): return "refused: \(error.message)"
         }
     }
 
@@ -172,6 +176,16 @@ struct Bench {
             case nil: return nil
             }
         }
+    }
+
+    @discardableResult
+    func insertIfAbsent(_ key: String, _ text: String?) -> Bool {
+        group.insertIfAbsent(Key(key), text.map { Value(text: Array($0.utf8)) } ?? .missing)
+    }
+
+    func lifetime(_ key: String) -> Lifetime {
+        let key = Array(key.utf8)
+        return group.lifetime(of: key.span.bytes, at: clock.now)
     }
 
     @discardableResult

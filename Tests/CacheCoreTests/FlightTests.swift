@@ -61,7 +61,7 @@ struct FlightTests {
     @Test func `the leader leaves and the followers still get the answer, which is kept`() throws {
         let ticket = try #require(bench.lookup("k", token: 1).1)
         bench.get("k", token: 2)
-        bench.group.leave(ticket, sink: bench.outcomes, token: 1)
+        bench.group.leave(ticket)
         let flight = try #require(getter.next())
         #expect(flight.isWanted(at: bench.clock.now))
         flight.succeed("v")
@@ -72,7 +72,7 @@ struct FlightTests {
 
     @Test func `a flight whose every waiter left is not wanted, but fills the cache when it completes`() throws {
         let ticket = try #require(bench.lookup("k", token: 1).1)
-        bench.group.leave(ticket, sink: bench.outcomes, token: 1)
+        bench.group.leave(ticket)
         let flight = try #require(getter.next())
         #expect(!flight.isWanted(at: bench.clock.now))
         flight.succeed("v")
@@ -136,6 +136,102 @@ struct FlightTests {
         #expect(bench.get("k", token: 3) == "follows")
         getter.next()?.succeed("new")
         #expect(bench.outcomes[3] == ["new"])
+    }
+
+    @Test func `a value that is put in while a load is under way is not replaced by what that brings`() throws {
+        bench.get("k", token: 1)
+        let old = try #require(getter.next())
+        #expect(bench.insertIfAbsent("k", "put in"))
+        #expect(bench.get("k") == "put in")
+        old.succeed("old")
+        #expect(bench.outcomes[1] == ["old"])
+        #expect(bench.get("k") == "put in")
+        #expect(bench.group.statistics.fenced == 1)
+    }
+
+    @Test func `a value that is not put in, as there is one, fences nothing`() throws {
+        bench.get("k")
+        getter.next()?.succeed("old")
+        #expect(bench.refresh("k", token: 1) == "leads")
+        #expect(!bench.insertIfAbsent("k", "put in"))
+        getter.next()?.succeed("new")
+        #expect(bench.get("k") == "new")
+    }
+
+    // MARK: Many who wait
+
+    @Test func `65,535 waiters of one key leave in milliseconds, in any order`() throws {
+        let tickets = try (0..<65_535).map { try #require(bench.lookup("k", token: UInt64($0)).1) }
+        let began = ContinuousClock.now
+        for ticket in tickets.shuffled() { bench.group.leave(ticket) }
+        // Some milliseconds; with a search for each it was seconds in a release build.
+        #expect(ContinuousClock.now - began < .seconds(2))
+        #expect(bench.cache.waiterCount == 0)
+        getter.next()?.succeed("v")
+        #expect(bench.outcomes.count == 0)
+    }
+
+    @Test func `two thousand clients with 64 waits each for one key all leave, or all get the answer`() throws {
+        var tickets: [Ticket] = []
+        for token in 0..<128_000 { tickets.append(try #require(bench.lookup("k", token: UInt64(token)).1)) }
+        #expect(bench.cache.waiterCount == 128_000)
+        let began = ContinuousClock.now
+        for ticket in tickets[..<64_000] { bench.group.leave(ticket) }
+        getter.next()?.succeed("v")
+        #expect(ContinuousClock.now - began < .seconds(5))
+        #expect(bench.outcomes.count == 64_000)
+        #expect(bench.cache.waiterCount == 0)
+        // After the landing nobody is there to leave.
+        for ticket in tickets { bench.group.leave(ticket) }
+        #expect(bench.cache.waiterCount == 0)
+    }
+
+    @Test func `whoever leaves twice takes nobody else out`() throws {
+        let ticket = try #require(bench.lookup("k", token: 1).1)
+        bench.group.leave(ticket)
+        bench.get("k", token: 2)
+        bench.group.leave(ticket)
+        getter.next()?.succeed("v")
+        #expect(bench.outcomes[1].isEmpty)
+        #expect(bench.outcomes[2] == ["v"])
+    }
+
+    @Test func `beyond the bound on waiters a caller is refused, until one leaves or is answered`() throws {
+        let bench = try Bench(waiters: 3, getter: getter)
+        let full = "refused: g: too many callers wait for loads; try again later"
+        #expect(bench.get("a", token: 1) == "leads")
+        #expect(bench.get("b", token: 2) == "leads")
+        let ticket = try #require(bench.lookup("b", token: 3).1)
+        #expect(bench.get("b", token: 4) == full)
+        #expect(bench.get("c", token: 4) == full)
+        #expect(bench.refresh("d", token: 4) == full)
+        #expect(getter.held == ["a", "b"])
+        bench.group.leave(ticket)
+        #expect(bench.get("c", token: 5) == "leads")
+        getter.next()?.succeed("v")
+        #expect(bench.get("c", token: 6) == "follows")
+        #expect(bench.get("a") == "v", "who is answered from memory waits for nothing")
+        while let flight = getter.next() { flight.drop() }
+        #expect(bench.cache.waiterCount == 0)
+    }
+
+    @Test func `more than the bound on waiters of one load are refused, those of others are not`() {
+        for token in 0..<Group.waiterLimit { bench.get("k", token: UInt64(token)) }
+        #expect(bench.get("k", token: 0).hasPrefix("refused"))
+        #expect(bench.get("other", token: 0) == "leads")
+        #expect(bench.cache.waiterCount == Group.waiterLimit + 1)
+        getter.next()?.succeed("v")
+        #expect(bench.cache.waiterCount == 1)
+    }
+
+    @Test func `waiters of fenced and of dropped flights are counted out, too`() {
+        bench.get("a", token: 1)
+        bench.invalidate("a")
+        bench.get("a", token: 2)
+        bench.cache.invalidateAll()
+        #expect(bench.cache.waiterCount == 2)
+        while let flight = getter.next() { flight.drop() }
+        #expect(bench.cache.waiterCount == 0)
     }
 
     @Test(arguments: [true, false])

@@ -267,6 +267,140 @@ struct FreshnessTests {
         #expect(bench.group.statistics.entries == 0)
     }
 
+    @Test func `the lifetime is the sooner of the time to live and the idle time`() throws {
+        func left(_ lifetime: Lifetime) -> Duration? {
+            guard case .left(let duration) = lifetime else { return nil }
+            return duration
+        }
+        let idle = try bench {
+            $0.timeToLive = nil
+            $0.idleTimeToLive = .seconds(3)
+        }
+        fill(idle)
+        #expect(try #require(left(idle.lifetime("k"))) <= .seconds(3))
+        #expect(try #require(left(idle.lifetime("k"))) > .milliseconds(2950))
+        idle.clock.advance(.seconds(2))
+        #expect(try #require(left(idle.lifetime("k"))) <= .seconds(1))
+        idle.get("k")
+        #expect(try #require(left(idle.lifetime("k"))) > .milliseconds(2950))
+        let both = try bench {
+            $0.timeToLive = .seconds(4)
+            $0.idleTimeToLive = .seconds(3)
+            $0.staleIfError = .seconds(60)
+        }
+        fill(both)
+        both.clock.advance(.seconds(2))
+        both.get("k")
+        #expect(try #require(left(both.lifetime("k"))) <= .seconds(2))
+        #expect(try #require(left(both.lifetime("k"))) > .milliseconds(1950))
+    }
+
+    @Test func `the entries that expire are counted: those with a time to live, or all when idle ones leave`() throws {
+        let endless = try bench { $0.timeToLive = nil }
+        for key in ["a", "b", "c"] { fill(endless, key) }
+        endless.get("none")
+        getter.next()?.succeed(.missing)
+        #expect(endless.group.statistics.expiring == 1)
+        endless.clock.advance(.seconds(6))
+        endless.cache.sweep(at: endless.clock.now)
+        #expect(endless.group.statistics.expiring == 0)
+        #expect(endless.group.statistics.entries == 3)
+        let idle = try bench {
+            $0.timeToLive = nil
+            $0.idleTimeToLive = .seconds(10)
+        }
+        fill(idle)
+        #expect(idle.group.statistics.expiring == 1)
+        let limited = try bench { _ in }
+        fill(limited, "a")
+        fill(limited, "b")
+        limited.invalidate("a")
+        #expect(limited.group.statistics.expiring == 1)
+    }
+
+    // MARK: Long times
+
+    private static let day = Duration.seconds(86_400)
+
+    @Test(arguments: [200, 209, 365, 3650, 13_000])
+    func `an entry lives as many days as its time to live says, and no longer`(days: Int) throws {
+        let bench = try bench {
+            $0.timeToLive = Self.day * days
+            $0.refreshAfter = Self.day * (days - 2)
+        }
+        fill(bench)
+        guard case .left(let left) = bench.lifetime("k") else {
+            Issue.record("it has no limit")
+            return
+        }
+        #expect(left <= Self.day * days && left > Self.day * days - .seconds(5))
+        bench.clock.advance(Self.day * (days - 3))
+        bench.cache.sweep(at: bench.clock.now)
+        #expect(bench.get("k") == "v1")
+        bench.clock.advance(Self.day * 2)
+        #expect(bench.get("k") == "v1 (refreshes)")
+        bench.clock.advance(Self.day)
+        bench.cache.sweep(at: bench.clock.now)
+        #expect(bench.peek("k") == nil)
+    }
+
+    @Test func `after years of uptime, in which ticks wrapped round, times are what the rules say`() throws {
+        let bench = try bench {
+            $0.refreshAfter = .seconds(45)
+            $0.idleTimeToLive = .seconds(50)
+            $0.staleIfError = .seconds(600)
+        }
+        for _ in 0..<40 {
+            // A little more than the eighth part of a round each time.
+            bench.clock.advance(Self.day * 105)
+            bench.cache.sweep(at: bench.clock.now)
+            #expect(bench.group.statistics.entries == 0)
+            fill(bench)
+            bench.clock.advance(.seconds(44))
+            #expect(bench.get("k") == "v1")
+            bench.clock.advance(.seconds(2))
+            #expect(bench.get("k") == "v1 (refreshes)")
+            getter.next()?.succeed("v2")
+            bench.clock.advance(.seconds(51))
+            #expect(bench.peek("k") == nil)
+        }
+    }
+
+    @Test func `an entry without limit that nobody asks for in years is still served, and still due to be refreshed`()
+        throws
+    {
+        let bench = try bench {
+            $0.timeToLive = nil
+            $0.refreshAfter = .seconds(45)
+        }
+        fill(bench)
+        for _ in 0..<50 {
+            bench.clock.advance(Self.day * 100)
+            // The sweep is called when it asked to be.
+            bench.cache.sweep(at: bench.clock.now)
+            #expect(bench.lifetime("k") == .unlimited)
+        }
+        #expect(bench.get("k") == "v1 (refreshes)")
+        getter.next()?.succeed("v2")
+        #expect(bench.get("k") == "v2")
+    }
+
+    @Test func `an entry of a group without a time to live does not go stale, whatever else the group's rules are`()
+        throws
+    {
+        let bench = try bench {
+            $0.timeToLive = nil
+            $0.earlyRefresh = true
+            $0.staleIfError = .seconds(60)
+        }
+        fill(bench)
+        for _ in 0..<50 {
+            bench.clock.advance(Self.day * 100)
+            bench.cache.sweep(at: bench.clock.now)
+            #expect(bench.get("k") == "v1")
+        }
+    }
+
     @Test func `with jitter keys that were loaded together don't expire together, and none lives longer`() throws {
         let bench = try bench { $0.jitter = 0.5 }
         for number in 0..<200 { fill(bench, "k\(number)") }

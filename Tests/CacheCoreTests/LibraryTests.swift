@@ -1,6 +1,7 @@
-import CacheCore
 import Groundwork
 import Testing
+
+@testable import CacheCore
 
 @Suite(.timeLimit(.minutes(1)))
 struct LibraryTests {
@@ -97,6 +98,30 @@ struct LibraryTests {
         #expect(!group.insertIfAbsent(Key("k"), Value(text: Array("b".utf8))))
         #expect(try await group.get(Key("k")).map { string($0.text) } == "a")
         #expect(group.checkInvariants() == [])
+    }
+
+    @Test func `a cache and its groups that nobody holds any more are gone, and a group's entries with it`() throws {
+        let cache = Cache()
+        var group: Group? = try Group("g", in: cache, getter: PromptGetter())
+        #expect(group?.insertIfAbsent(Key("k"), Value(text: Array("a".utf8))) == true)
+        #expect(cache.groups.count == 1)
+        #expect(cache.usedBytes > 0)
+        weak let gone = group
+        group = nil
+        #expect(gone == nil)
+        #expect(cache.groups.isEmpty)
+        #expect(cache.usedBytes == 0)
+        // Its name is free again.
+        let successor = try Group("g", in: cache, getter: PromptGetter())
+        #expect(cache.groups.map(\.name) == [successor.name])
+    }
+
+    @Test func `a group keeps its cache, and both go together`() throws {
+        var group: Group? = try Group("g", getter: PromptGetter())
+        weak let cache = group?.cache
+        #expect(cache != nil)
+        group = nil
+        #expect(cache == nil)
     }
 
     @Test func `forEach meets each entry and count counts them`() throws {

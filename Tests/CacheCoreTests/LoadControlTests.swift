@@ -86,6 +86,7 @@ struct LoadControlTests {
             case .hit: break
             case .refreshes: break
             case .follows: break
+            case .refused: break
             case .leads(let flight, _): group.load(flight)
             }
         }

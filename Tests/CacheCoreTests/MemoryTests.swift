@@ -123,6 +123,7 @@ struct MemoryTests {
                 switch group.lookup(Array(key.utf8).span.bytes, .text, at: clock.now, waiter: waiter, into: &output) {
                 case .hit: break
                 case .follows: break
+                case .refused: break
                 case .refreshes: break
                 case .leads(let flight, _): group.load(flight)
                 }

@@ -5,7 +5,7 @@ import Testing
 
 /// Where records live, and move to.
 struct RecordPagesTests {
-    private let times = Times(expires: nil, leaves: nil, marks: nil)
+    private let times = Times(expires: nil, swept: nil, marks: nil)
     private let now = Tick(count: 0)
 
     private func text(_ key: Int, _ version: Int, length: Int) -> [UInt8] {

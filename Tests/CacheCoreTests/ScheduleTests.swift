@@ -126,16 +126,19 @@ private struct Model {
     private mutating func succeed(_ number: Int, _ text: String?) {
         guard let flight = end(number) else { return }
         for waiter in flight.waiters { told[waiter] = text ?? "missing" }
-        guard !flight.isForgotten else { return }
-        entries[flight.key] = nil
+        if !flight.isForgotten { store(flight.key, text) }
+    }
+
+    private mutating func store(_ key: String, _ text: String?) {
+        entries[key] = nil
         if let text {
             let staleAt = now + rules.life
-            entries[flight.key] = Entry(
+            entries[key] = Entry(
                 text: text, staleAt: staleAt, refreshAt: rules.refreshAge.map { now + $0 } ?? staleAt,
                 leavesAt: staleAt + rules.stale)
         } else if rules.negativeLife > 0 {
             let end = now + rules.negativeLife
-            entries[flight.key] = Entry(text: nil, staleAt: end, refreshAt: end, leavesAt: end)
+            entries[key] = Entry(text: nil, staleAt: end, refreshAt: end, leavesAt: end)
         }
     }
 
@@ -153,11 +156,22 @@ private struct Model {
         for waiter in flight.waiters { told[waiter] = answer }
     }
 
-    // MARK: Invalidating
+    // MARK: Inserting and invalidating
+
+    mutating func insert(_ key: String, _ text: String?) -> Bool {
+        guard peek(key) == nil, text != nil || rules.negativeLife > 0 else { return false }
+        store(key, text)
+        fence(key)
+        return true
+    }
+
+    private mutating func fence(_ key: String) {
+        if let number = open.removeValue(forKey: key) { flights[number]?.isForgotten = true }
+    }
 
     mutating func invalidate(_ key: String) {
         entries[key] = nil
-        if let number = open.removeValue(forKey: key) { flights[number]?.isForgotten = true }
+        fence(key)
     }
 
     mutating func invalidateAll() {
@@ -175,7 +189,7 @@ struct ScheduleTests {
     private static let keys = ["a", "b", "c", "d", "e"]
 
     @Test(arguments: rules.indices, UInt64(1)...4)
-    func `lookups, landings, failures, invalidations and time in random order agree with a model`(
+    func `lookups, landings, failures, inserts, invalidations and time in random order agree with a model`(
         rules place: Int, seed: UInt64
     ) throws {
         let rules = Self.rules[place]
@@ -186,7 +200,7 @@ struct ScheduleTests {
         var tickets: [UInt64: Ticket] = [:]
         for token in 1...4000 as ClosedRange<UInt64> {
             let key = Self.keys[Int.random(in: 0..<Self.keys.count, using: &random)]
-            switch Int.random(in: 0..<20, using: &random) {
+            switch Int.random(in: 0..<22, using: &random) {
             case 0..<8:
                 let (answer, ticket) = bench.lookup(key, token: token, deadline: .seconds(1_000_000))
                 tickets[token] = ticket
@@ -211,12 +225,15 @@ struct ScheduleTests {
             case 18:
                 bench.invalidate(key)
                 model.invalidate(key)
+            case 20, 21:
+                let text = token.isMultiple(of: 4) ? nil : "put in at \(token)"
+                try #require(bench.insertIfAbsent(key, text) == model.insert(key, text), "step \(token)")
             default:
                 if Int.random(in: 0..<10, using: &random) == 0 {
                     bench.group.invalidateAll()
                     model.invalidateAll()
                 } else if let leaving = model.waiting.randomElement(using: &random), let ticket = tickets[leaving] {
-                    bench.group.leave(ticket, sink: bench.outcomes, token: leaving)
+                    bench.group.leave(ticket)
                     model.leave(leaving)
                 }
             }

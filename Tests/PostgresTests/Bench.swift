@@ -148,6 +148,7 @@ final class Bench: Sendable {
             case .leads(let flight, _): group.load(flight)
             case .refreshes(_, let flight): group.load(flight)
             case .follows: break
+            case .refused: break
             case .hit: break
             }
         }

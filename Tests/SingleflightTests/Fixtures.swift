@@ -35,9 +35,9 @@ final class HeldWork<Value: Sendable>: Sendable {
 
 /// Holds the duty to end a flight, as a connection with a query under way would.
 final class Duty: Sendable {
-    private let flight = Mutex<Singleflight<String, Int>.Flight?>(nil)
+    private let flight = Mutex<FlightGroup<String, Int>.Flight?>(nil)
 
-    func keep(_ kept: consuming Singleflight<String, Int>.Flight) {
+    func keep(_ kept: consuming FlightGroup<String, Int>.Flight) {
         var kept = Optional(kept)
         flight.withLock { $0 = kept.take() }
     }

@@ -1,10 +1,11 @@
+import Groundwork
 import Singleflight
 import Testing
 
 struct FlightTableTests {
     private func lead(_ table: inout FlightTable<String, Int>, _ key: String, _ waiter: Int?) -> Call<Int>? {
         switch table.join(key, waiter) {
-        case .leads(let call): call
+        case .leads(let seat): seat.call
         case .follows: nil
         }
     }
@@ -12,7 +13,15 @@ struct FlightTableTests {
     private func follow(_ table: inout FlightTable<String, Int>, _ key: String, _ waiter: Int?) -> Call<Int>? {
         switch table.join(key, waiter) {
         case .leads: nil
-        case .follows(let call): call
+        case .follows(let seat): seat.call
+        }
+    }
+
+    /// The seat of a waiter, whether it leads or follows.
+    private func seat(_ table: inout FlightTable<String, Int>, _ key: String, _ waiter: Int?) -> Seat<Int> {
+        switch table.join(key, waiter) {
+        case .leads(let seat): seat
+        case .follows(let seat): seat
         }
     }
 
@@ -69,9 +78,11 @@ struct FlightTableTests {
 
     @Test func `a waiter that left is not told, and the flight goes on`() throws {
         var table = FlightTable<String, Int>()
-        let call = try #require(lead(&table, "k", 1))
+        let leader = seat(&table, "k", 1)
+        let call = leader.call
         _ = follow(&table, "k", 2)
-        table.leave(call) { $0 == 1 }
+        let wasThere = table.leave(leader)
+        #expect(wasThere)
         #expect(table.hasWaiter(call) { $0 == 2 })
         #expect(!table.hasWaiter(call) { $0 == 1 })
         let landing = table.land(call, of: "k")
@@ -84,5 +95,53 @@ struct FlightTableTests {
         #expect(table.isFlying("k"))
         let landing = table.land(call, of: "k")
         #expect(landing.waiters.count == 0)
+    }
+
+    @Test func `whoever left is not there again, nor does one take the seat of another out, nor any after the landing`()
+        throws
+    {
+        var table = FlightTable<String, Int>()
+        let seats = (0..<3).map { seat(&table, "k", $0) }
+        #expect(seats.map { table.leave($0) } == [true, true, true])
+        // These get the slots of those that left.
+        let newcomers = (10..<13).map { seat(&table, "k", $0) }
+        #expect(seats.map { table.leave($0) } == [false, false, false])
+        #expect(table.waiterCount(of: "k") == 3)
+        let landing = table.land(newcomers[0].call, of: "k")
+        #expect(landing.waiters.all == [10, 11, 12])
+        #expect(newcomers.map { table.leave($0) } == [false, false, false])
+    }
+
+    @Test(arguments: 1...10)
+    func `waiters that come and leave in random order agree with a list`(seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        var table = FlightTable<String, Int>()
+        let leader = seat(&table, "k", nil)
+        var waiting: [(number: Int, seat: Seat<Int>)] = []
+        for number in 0..<3000 {
+            // A tide, so that all leave now and then.
+            let leaves = Int.random(in: 0..<10, using: &random) < ((number / 300) % 2 == 0 ? 3 : 7)
+            if leaves, let index = waiting.indices.randomElement(using: &random) {
+                #expect(table.leave(waiting.remove(at: index).seat))
+            } else {
+                waiting.append((number, seat(&table, "k", number)))
+            }
+            try #require(table.waiterCount(of: "k") == waiting.count)
+            #expect(table.hasWaiter(leader.call) { $0 == waiting.last?.number } == !waiting.isEmpty)
+        }
+        #expect(table.land(leader.call, of: "k").waiters.all == waiting.map(\.number))
+    }
+
+    @Test func `a million waiters leave one by one, from either end, in well under a second`() throws {
+        var table = FlightTable<String, Int>()
+        let seats = (0..<1_000_000).map { seat(&table, "k", $0) }
+        let began = ContinuousClock.now
+        for index in 0..<500_000 {
+            table.leave(seats[index])
+            table.leave(seats[999_999 - index])
+        }
+        // With a search for each it is a matter of hours.
+        #expect(ContinuousClock.now - began < .seconds(20))
+        #expect(table.waiterCount(of: "k") == 0)
     }
 }

@@ -45,7 +45,7 @@ struct RandomScheduleTests {
     func `callers, cancellations, forgetting and landings in random order agree with a model`(seed: UInt64) async throws
     {
         var random = SplitMix64(seed: seed)
-        let flights = Singleflight<Int, Int>()
+        let flights = FlightGroup<Int, Int>()
         let work = NumberedWork()
         var model = Model()
         var callers: [Int: Task<String, Never>] = [:]
@@ -86,7 +86,7 @@ struct RandomScheduleTests {
     }
 
     @Test func `tasks that ask and cancel at once all return, and a key never runs twice at a time`() async throws {
-        let flights = Singleflight<Int, Int>()
+        let flights = FlightGroup<Int, Int>()
         let running = (0..<3).map { _ in Counter() }
         await withTaskGroup(of: Void.self) { tasks in
             for seed in 1...8 {

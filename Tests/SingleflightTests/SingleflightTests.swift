@@ -3,7 +3,7 @@ import Singleflight
 import Testing
 
 struct SingleflightTests {
-    private let flights = Singleflight<String, Int>()
+    private let flights = FlightGroup<String, Int>()
     private let work = HeldWork<Int>()
 
     /// A task that asks for `key`, which has joined its flight when this returns.

@@ -6,9 +6,9 @@ protocol EvictionPolicy: Sendable {
     /// never takes more than was reserved for it.
     var bytes: Int { get }
 
-    /// Asks of one entry that follow one another in less time change nothing. It keeps hot entries from being moved about
-    /// in memory at each hit.
-    var resolution: Tick { get }
+    /// Asks of one entry that follow one another in less time, in nanoseconds, change nothing. It keeps hot entries from
+    /// being moved about in memory at each hit.
+    var resolution: Int64 { get }
 
     /// An entry came in; `hash` is that of its key. Its slot has no mark yet.
     mutating func inserted(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>)
@@ -28,5 +28,5 @@ extension EvictionPolicy {
     var bytes: Int { 0 }
 
     /// Each ask counts.
-    var resolution: Tick { Tick(count: 0) }
+    var resolution: Int64 { 0 }
 }

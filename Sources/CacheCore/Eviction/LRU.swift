@@ -3,7 +3,7 @@
 struct LRU: EvictionPolicy {
     private var order = SlotList()
 
-    var resolution: Tick { Tick(nanoseconds: 1 << 30) }
+    var resolution: Int64 { 1 << 30 }
 
     mutating func inserted(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>) {
         order.push(slot, in: slots)

@@ -10,10 +10,13 @@ struct Freshness: Sendable {
     private let isRefreshedEarly: Bool
     private let stale: Int64
     private let idle: Int64?
+    private let idleSteps: UInt32
     private let jitter: Double
+    /// How long the group's ticks are.
+    let scale: TickScale
 
     init(_ settings: GroupSettings) {
-        func nanoseconds(_ duration: Duration) -> Int64 { min(max(0, duration.wholeNanoseconds), Tick.horizon / 2) }
+        func nanoseconds(_ duration: Duration) -> Int64 { min(max(0, duration.wholeNanoseconds), TickScale.horizon) }
         life = settings.timeToLive.map(nanoseconds)
         negativeLife = nanoseconds(settings.negativeTimeToLive)
         refreshAge = settings.refreshAfter.map(nanoseconds)
@@ -21,10 +24,15 @@ struct Freshness: Sendable {
         stale = nanoseconds(settings.staleIfError)
         idle = settings.idleTimeToLive.map(nanoseconds)
         jitter = min(max(0, settings.jitter), 1)
+        scale = TickScale(longest: [(life ?? 0) + stale, negativeLife, refreshAge ?? 0, idle ?? 0].max() ?? 0)
+        idleSteps = scale.steps(idle ?? 0)
     }
 
     /// Whether entries have marks.
-    var hasMarks: Bool { refreshAge != nil || isRefreshedEarly || (stale > 0 && life != nil) }
+    var hasMarks: Bool { refreshAge != nil || (life != nil && (isRefreshedEarly || stale > 0)) }
+
+    /// Whether every entry leaves when nobody asks for it.
+    var endsWhenIdle: Bool { idle != nil }
 
     /// Whether a value is worth storing at all.
     func keeps(_ value: Value) -> Bool { value.isMissing ? negativeLife > 0 : life != 0 }
@@ -39,13 +47,15 @@ struct Freshness: Sendable {
         let expires = staleAt.map { value.isMissing ? $0 : $0 + stale }
         let leaves = [expires, idle.map { now + $0 }].compactMap { $0 }.min()
         var times = Times(
-            expires: expires.map { Tick(nanoseconds: $0) }, leaves: leaves.map { Tick(nanoseconds: $0) }, marks: nil)
+            expires: expires.map { scale.tick($0) }, swept: leaves.map { scale.tick($0) }, marks: nil)
         if hasMarks {
             let refresh = value.isMissing ? nil : refreshAge.map { now + spreading($0) }
+            // There is one of them, or there would be no marks.
+            let refreshAt = scale.tick(refresh ?? staleAt ?? now)
             times.marks = Marks(
-                stale: Tick(nanoseconds: staleAt ?? now + Tick.horizon),
-                refresh: Tick(nanoseconds: refresh ?? staleAt ?? now + Tick.horizon),
-                cost: value.isMissing ? 0 : Float(cost) / Float(1 << 24))
+                stale: staleAt.map { scale.tick($0) } ?? refreshAt, refresh: refreshAt,
+                cost: value.isMissing || staleAt == nil ? 0 : scale.exactSteps(cost))
+            if leaves == nil { times.swept = scale.tick(now).advanced(by: Tick.farthest) }
         }
         return times
     }
@@ -53,12 +63,25 @@ struct Freshness: Sendable {
     /// When an entry leaves memory; nil: never.
     func leaving(_ slot: Slot) -> Tick? {
         let expires = slot.flags.contains(.unlimited) ? nil : slot.expires
-        guard let idle else { return expires }
-        return Tick.earliest(expires, Tick(count: slot.asked.count &+ UInt32(truncatingIfNeeded: idle >> 24)))
+        guard endsWhenIdle else { return expires }
+        return Tick.earliest(expires, slot.asked.advanced(by: idleSteps))
+    }
+
+    /// Until when an entry is served if nobody asks for it; nil: without limit.
+    func servedUntil(_ slot: Slot) -> Tick? {
+        let stale = slot.flags.contains(.unlimited) ? nil : Record(slot)?.marks?.stale
+        return Tick.earliest(stale, leaving(slot))
+    }
+
+    /// Whether an entry's time to live is over.
+    func isStale(_ slot: Slot, at now: Tick) -> Bool {
+        // Other entries leave when it is over.
+        guard slot.flags.contains(.marks), !slot.flags.contains(.unlimited) else { return false }
+        return Record(slot)?.marks?.stale.isReached(at: now) ?? false
     }
 
     /// Whether a hit at `now` is to reload the entry. `chance`, in 0..<1, decides about early refresh.
-    func isDue(_ marks: Marks, at now: Tick, chance: () -> Double) -> Bool {
+    func needsRefresh(_ marks: Marks, at now: Tick, chance: () -> Double) -> Bool {
         if marks.refresh.isReached(at: now) { return true }
         guard isRefreshedEarly, marks.cost > 0 else { return false }
         // now - cost * beta * ln(chance) >= expiry, with a beta of 1. Below 2^-53 there is no chance, so from 37 times the
@@ -72,7 +95,7 @@ struct Freshness: Sendable {
     func postponed(_ marks: Marks, at now: Tick) -> Marks {
         var marks = marks
         marks.cost = 0
-        marks.refresh = Tick(count: now.count &+ UInt32(1_000_000_000 >> 24))
+        marks.refresh = now.advanced(by: max(1, scale.steps(1_000_000_000)))
         return marks
     }
 }

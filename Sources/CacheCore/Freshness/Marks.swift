@@ -1,6 +1,7 @@
 /// What an entry of a group with soft expiry knows beyond the time when it leaves memory.
 struct Marks: BitwiseCopyable {
-    /// The end of its time to live: from then on it is served only in place of a failed load.
+    /// The end of its time to live: from then on it is served only in place of a failed load. Means nothing in an
+    /// unlimited entry.
     var stale: Tick
     /// From then on it is served and reloaded.
     var refresh: Tick
@@ -12,8 +13,9 @@ struct Marks: BitwiseCopyable {
 struct Times {
     /// When its last use is over; nil: never.
     var expires: Tick?
-    /// When it leaves memory unless it is asked for: `expires`, or earlier for want of interest. Nil: never.
-    var leaves: Tick?
+    /// When the sweep is to look at it: when it leaves memory unless it is asked for, or before its marks wrap round.
+    /// Nil: never.
+    var swept: Tick?
     /// For groups with soft expiry.
     var marks: Marks?
 

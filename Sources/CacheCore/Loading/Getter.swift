@@ -28,7 +28,7 @@ public struct Waiter: Sendable {
     let deadline: Instant
 
     /// `token` is the sink's own name for what waits; `deadline` is when the waiter gives up (it has to
-    /// ``Group/leave(_:sink:token:)`` itself then).
+    /// ``Group/leave(_:)`` itself then).
     public init(_ sink: any OutcomeSink, token: UInt64, deadline: Instant) {
         self.sink = sink
         self.token = token

@@ -26,6 +26,7 @@ extension Group {
             (waiters, standIn) = landFailed(call, of: key, hash, at: now)
             if let standIn { answer = .success(standIn) }
         }
+        cache.waiting.release(waiters.count)
         tellObservers(of: shardNumber(of: hash))
         waiters.forEach { $0.sink.deliver(answer, token: $0.token) }
         if let started { endLoad(outcome, startedAt: started, at: now) }
@@ -35,7 +36,7 @@ extension Group {
         _ call: FlightCall, of key: Key, _ hash: UInt64, _ value: Value, cost: Int64, at now: Instant
     ) -> Waiters<Waiter> {
         let reserved = reserve(for: value, of: key, near: hash)
-        let (landing, grown, leaves) = withState(of: hash) { state in
+        let (landing, grown, swept) = withState(of: hash) { state in
             let landing = state.flights.land(call, of: key)
             state.counters.localLoads += 1
             if landing.waiters.count > 1 { state.counters.sharedLoads += 1 }
@@ -50,10 +51,10 @@ extension Group {
                 key.bytes.withUnsafeBytes { _ = drop($0, hash: hash, in: &state) }
                 return (landing, 0, nil)
             }
-            return (landing, grown, times.leaves)
+            return (landing, grown, times.swept)
         }
         release(reserved - grown)
-        if let leaves { cache.expectExpiry(at: instant(leaves, from: now)) }
+        if let swept { cache.expectSweep(at: instant(swept, from: now)) }
         return landing.waiters
     }
 
@@ -98,22 +99,24 @@ extension Group {
         return grown
     }
 
-    /// Puts a value in as if it had been loaded, unless there is one that may be served (cache2go's NotFoundAdd). Returns
-    /// whether it was put in.
+    /// Puts a value in as if it had been loaded, unless there is one that may be served (cache2go's NotFoundAdd). A load of
+    /// the key that is under way is fenced: what it brings may be older. Returns whether the value was put in.
     @discardableResult
     public func insertIfAbsent(_ key: Key, _ value: Value) -> Bool {
         let now = cache.clock()
         let reserved = reserve(for: value, of: key, near: key.hash)
         guard reserved > 0 else { return false }
-        let (grown, leaves) = withShard(of: key.bytes.span.bytes, KeyHash(key)) { bytes, hash, _, state in
+        let (grown, swept) = withShard(of: key.bytes.span.bytes, KeyHash(key)) { bytes, hash, _, state in
             guard servable(bytes, hash: hash, at: tick(now), in: &state) == nil else {
                 return (nil as Int?, nil as Tick?)
             }
             let times = freshness.times(of: value, at: age(at: now), cost: 0, chance: state.random.chance())
-            return (store(value, of: key, hash, times, at: tick(now), in: &state), times.leaves)
+            let grown = store(value, of: key, hash, times, at: tick(now), in: &state)
+            if grown != nil { state.flights.forget(key) }
+            return (grown, times.swept)
         }
         release(reserved - (grown ?? 0))
-        if let leaves { cache.expectExpiry(at: instant(leaves, from: now)) }
+        if let swept { cache.expectSweep(at: instant(swept, from: now)) }
         return grown != nil
     }
 

@@ -13,6 +13,8 @@ struct EntryStore: ~Copyable {
     /// The page that was swept last.
     private var swept = 0
     private(set) var count = 0
+    /// Of them, those that never expire.
+    private(set) var unlimitedCount = 0
     /// What the records in it take.
     private(set) var recordBytes = 0
 
@@ -24,9 +26,9 @@ struct EntryStore: ~Copyable {
 
     /// A store without entries. If it is to tell `exactly` when an entry was asked for, each ask is noted, else those that
     /// the policy wants.
-    init(policy: any EvictionPolicy, exactly: Bool) {
+    init(policy: any EvictionPolicy, exactly: Bool, scale: TickScale = TickScale()) {
         self.policy = policy
-        resolution = exactly ? 0 : policy.resolution.count
+        resolution = exactly ? 0 : scale.steps(policy.resolution)
     }
 
     deinit {
@@ -98,10 +100,11 @@ struct EntryStore: ~Copyable {
             record: record, expires: times.expires ?? now, asked: now, hash: hash,
             flags: Record.flags(for: value).union(times.flags))
         count += 1
+        if times.expires == nil { unlimitedCount += 1 }
         recordBytes += Record(slot.pointee)?.cost ?? 0
         index.insert(place, hash: hash, in: slots)
         policy.inserted(place, hash: hash, in: slots)
-        note(times.leaves, of: place)
+        note(times.swept, of: place)
         return bytes - before
     }
 
@@ -114,6 +117,8 @@ struct EntryStore: ~Copyable {
         let before = recordBytes
         let slot = slots[Int(place)]
         let old = Record(slot.pointee)
+        if slot.pointee.flags.contains(.unlimited) { unlimitedCount -= 1 }
+        if times.expires == nil { unlimitedCount += 1 }
         slot.pointee.record = record
         slot.pointee.expires = times.expires ?? now
         slot.pointee.flags = Record.flags(for: value).union(times.flags).union(
@@ -121,7 +126,7 @@ struct EntryStore: ~Copyable {
         recordBytes += (Record(slot.pointee)?.cost ?? 0) - (old?.cost ?? 0)
         old?.destroy(in: &records, slots: slots)
         ask(place, at: now)
-        note(times.leaves, of: place)
+        note(times.swept, of: place)
         return recordBytes - before
     }
 
@@ -134,6 +139,7 @@ struct EntryStore: ~Copyable {
         let before = bytes
         let hash = Self.hash(record.key)
         recordBytes -= record.cost
+        if slot.pointee.flags.contains(.unlimited) { unlimitedCount -= 1 }
         policy.removed(place, hash: hash, evicted: evicted, in: slots)
         index.remove(place, hash: hash, in: slots)
         leaveVacant(place)
@@ -187,7 +193,8 @@ struct EntryStore: ~Copyable {
     }
 
     /// Looks through one page whose time has come. `leaving` tells when a slot's entry leaves; those whose time has come
-    /// are handed to `expired` and removed. Returns nil when no page is due. O(128), so that a lock is held for microseconds.
+    /// are handed to `expired` and removed. Marks of the others that would soon be taken for times to come are brought up
+    /// to date. Returns nil when no page is due. O(128), so that a lock is held for microseconds.
     mutating func sweepPage(
         at now: Tick, leaving: (Slot) -> Tick?, expired: (Record) -> Void
     ) -> (removed: Int, freed: Int)? {
@@ -204,7 +211,11 @@ struct EntryStore: ~Copyable {
         let first = page << Self.pageShift
         for place in first..<min(first + Self.pageSize, slots.count) {
             let slot = slots[place].pointee
-            guard let record = Record(slot), let time = leaving(slot) else { continue }
+            guard let record = Record(slot) else { continue }
+            guard let time = leaving(slot) else {
+                if record.renewMarks(at: now) { earliest = Tick.earliest(earliest, now.advanced(by: Tick.farthest)) }
+                continue
+            }
             if time.isReached(at: now) {
                 expired(record)
                 removed += 1
@@ -244,11 +255,13 @@ struct EntryStore: ~Copyable {
     func invariantViolations() -> [String] {
         var violations: [String] = []
         var live = 0
+        var unlimited = 0
         var cost = 0
         for place in 0..<slots.count {
             let slot = slots[place].pointee
             guard let record = Record(slot) else { continue }
             live += 1
+            if slot.flags.contains(.unlimited) { unlimited += 1 }
             cost += record.cost
             if locate(record.key, hash: Self.hash(record.key)) != SlotIndex(place) {
                 violations.append("slot \(place) is not found by its key")
@@ -266,6 +279,9 @@ struct EntryStore: ~Copyable {
             place = slots[Int(place)].pointee.next
         }
         if live != count { violations.append("\(live) records, count says \(count)") }
+        if unlimited != unlimitedCount {
+            violations.append("\(unlimited) records that never expire, unlimitedCount says \(unlimitedCount)")
+        }
         if live + vacancies != slots.count {
             violations.append("\(live) records and \(vacancies) vacancies in \(slots.count) slots")
         }

@@ -108,6 +108,17 @@ struct Record {
         if flags.contains(.marks) { (base + Self.header).storeBytes(of: marks, as: Marks.self) }
     }
 
+    /// Makes sure that a time to refresh that has passed is still told as passed after up to ``Tick/farthest`` more steps.
+    /// Returns whether there are marks.
+    func renewMarks(at now: Tick) -> Bool {
+        guard var marks else { return false }
+        if marks.refresh.isReached(at: now) {
+            marks.refresh = now
+            setMarks(marks)
+        }
+        return true
+    }
+
     @inline(__always)
     func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
         guard other.count == keyLength else { return false }

@@ -146,6 +146,7 @@ extension ClientConnection {
         case .leads(let flight, let ticket):
             leaveHole(ticket, key, place, &reply, write)
             load(flight)
+        case .refused(let error): write(.failure(error), &reply, version)
         }
         return nil
     }
@@ -191,6 +192,7 @@ extension Lookup {
         case .refreshes: false
         case .follows: false
         case .leads: false
+        case .refused: false
         }
     }
 
@@ -203,6 +205,7 @@ extension Lookup {
         case .refreshes: false
         case .follows: false
         case .leads: false
+        case .refused: false
         }
     }
 }

@@ -135,7 +135,7 @@ final class Clients: OutcomeSink, @unchecked Sendable {
     /// Takes a hole out of its flight: nobody waits for it any more.
     func abandon(_ hole: Hole) {
         guard takeOut(hole.token) != nil else { return }
-        hole.group.leave(hole.ticket, sink: self, token: hole.token)
+        hole.group.leave(hole.ticket)
     }
 
     func deliver(_ outcome: Outcome, token: UInt64) {

@@ -2,12 +2,12 @@ import Groundwork
 
 /// Suppresses duplicate work: however many callers ask for a key at once, its work runs once, and all get its answer.
 ///
-/// After x/sync's singleflight, for async code. It remembers nothing: when the answer is there the flight is over, and the
+/// After the `Group` of x/sync's singleflight, for async code. It remembers nothing: when the answer is there the flight is over, and the
 /// next caller starts a new one. Work runs in a task of its own that belongs to no caller, so whoever goes away takes
 /// nothing from the others, and a flight that all callers left completes nevertheless.
 ///
 /// It may be used from any thread or task. Work may ask for other keys; work that asks for its own key waits for itself.
-public final class Singleflight<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+public final class FlightGroup<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// What a flight brought, and whether it went to more than one caller.
     public typealias Answer = FlightResult<Value>.Answer
 
@@ -27,12 +27,12 @@ public final class Singleflight<Key: Hashable & Sendable, Value: Sendable>: Send
     public func run(_ key: Key, _ work: @escaping @Sendable () async throws -> Value) async throws -> Answer {
         // One who is cancelled already shall not start work for nobody.
         try Task.checkCancellation()
-        let seat = seat(key, work)
+        let part = take(key, work)
         do {
-            return try await seat.result.answer
+            return try await part.result.answer
         } catch {
             // After a landing nobody is left to be taken out, so this matters to a cancelled caller only.
-            table.withLock { $0.leave(seat.call) { $0 === seat.result } }
+            table.withLock { _ = $0.leave(part.seat) }
             throw error
         }
     }
@@ -40,7 +40,7 @@ public final class Singleflight<Key: Hashable & Sendable, Value: Sendable>: Send
     /// Joins the flight of `key`, or starts it with `work`, and returns at once. Who holds the result may await it, any
     /// number of times and from any number of tasks, or drop it. It counts as one caller.
     public func begin(_ key: Key, _ work: @escaping @Sendable () async throws -> Value) -> FlightResult<Value> {
-        seat(key, work).result
+        take(key, work).result
     }
 
     /// Joins the flight of `key`, or starts it by handing `start` the duty to end it: for work in terms of callbacks.
@@ -48,9 +48,9 @@ public final class Singleflight<Key: Hashable & Sendable, Value: Sendable>: Send
     /// `start` is called before this returns, by the caller that leads, and without a lock. It may end the flight at once
     /// or keep it for later; dropping it ends it with a ``FlightAbandonedError``.
     public func join(_ key: Key, orStart start: (consuming Flight) -> Void) -> FlightResult<Value> {
-        let seat = join(key)
-        if seat.leads { start(Flight(key, call: seat.call, of: self)) }
-        return seat.result
+        let part = join(key)
+        if part.leads { start(Flight(key, call: part.seat.call, of: self)) }
+        return part.result
     }
 
     /// Detaches the flight of `key`: it still brings its answer to those who wait, and whoever comes from now on starts a
@@ -72,28 +72,28 @@ public final class Singleflight<Key: Hashable & Sendable, Value: Sendable>: Send
 
     // MARK: Flights
 
-    /// A caller's place in a flight.
-    private struct Seat {
+    /// A caller's part in a flight.
+    private struct Part {
         let result: FlightResult<Value>
-        let call: Call<FlightResult<Value>>
+        let seat: Seat<FlightResult<Value>>
         let leads: Bool
     }
 
-    private func join(_ key: Key) -> Seat {
+    private func join(_ key: Key) -> Part {
         let result = FlightResult<Value>()
         return table.withLock { table in
             switch table.join(key, result) {
-            case .leads(let call): Seat(result: result, call: call, leads: true)
-            case .follows(let call): Seat(result: result, call: call, leads: false)
+            case .leads(let seat): Part(result: result, seat: seat, leads: true)
+            case .follows(let seat): Part(result: result, seat: seat, leads: false)
             }
         }
     }
 
-    private func seat(_ key: Key, _ work: @escaping @Sendable () async throws -> Value) -> Seat {
-        let seat = join(key)
-        if seat.leads {
+    private func take(_ key: Key, _ work: @escaping @Sendable () async throws -> Value) -> Part {
+        let part = join(key)
+        if part.leads {
             // Detached: the work inherits no cancellation, and belongs to none of its callers.
-            Task.detached { [call = seat.call] in
+            Task.detached { [call = part.seat.call] in
                 do {
                     let value = try await work()
                     self.land(call, of: key, .success(value))
@@ -105,7 +105,7 @@ public final class Singleflight<Key: Hashable & Sendable, Value: Sendable>: Send
                 }
             }
         }
-        return seat
+        return part
     }
 
     /// Ends a flight: what it brought goes to all who wait, outside the lock.
@@ -117,7 +117,7 @@ public final class Singleflight<Key: Hashable & Sendable, Value: Sendable>: Send
     }
 }
 
-extension Singleflight {
+extension FlightGroup {
     /// The duty to end one flight, exactly once.
     ///
     /// It can't be copied, ending it consumes it, and one that is dropped on the way ends itself with a
@@ -125,10 +125,10 @@ extension Singleflight {
     public struct Flight: ~Copyable, Sendable {
         /// What was asked for.
         public let key: Key
-        private let flights: Singleflight
+        private let flights: FlightGroup
         private var call: Call<FlightResult<Value>>?
 
-        fileprivate init(_ key: Key, call: Call<FlightResult<Value>>, of flights: Singleflight) {
+        fileprivate init(_ key: Key, call: Call<FlightResult<Value>>, of flights: FlightGroup) {
             self.key = key
             self.call = call
             self.flights = flights
