@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -24,11 +23,6 @@ static inline struct epoll_event pgs_epoll_event(uint32_t events, uint64_t data)
     return event;
 }
 static inline uint64_t pgs_epoll_data(const struct epoll_event *event) { return event->data.u64; }
-
-// prctl(2) has a variable argument list. By how many nanoseconds the kernel may prolong sleeps of the calling thread.
-static inline void pgs_set_timer_slack(unsigned long nanoseconds) {
-    prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0);
-}
 
 // A GNU extension, declared here by its manual page.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);

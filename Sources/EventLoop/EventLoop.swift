@@ -9,7 +9,6 @@ import Synchronization
 /// ``start()``, ``stop()`` and ``join()`` may be called from any thread; everything else is for the loop's thread alone.
 ///
 /// A round is: wait, descriptors that are ready, timers that are due, jobs, then what was asked to run after each round.
-/// Under load a short rest follows: ``Moderation``.
 public final class EventLoop: @unchecked Sendable {
     // Unchecked: the fields under "loop's thread" are touched on that thread only (debug builds check), the others are
     // immutable or synchronised.
@@ -32,14 +31,11 @@ public final class EventLoop: @unchecked Sendable {
     private var vacant: [UInt32] = []
     private var timers = TimerQueue()
     private var localJobs: [() -> Void] = []
-    private var roundEnds: [() -> Void] = []
-    private var moderation = Moderation()
+    private var roundEnds: [() -> Bool] = []
+    /// Whether the end of the last round left something to do: then the next one does not wait.
+    private var hasMore = false
     private var endsEarly = false
     private var stopping = false
-
-    /// Whether the loop may rest when that saves rounds. Not while clients wait for others that go on without it, such as a
-    /// database that could have its next query. One user of the loop decides: who serves clients. Loop's thread only.
-    public var mayRest = true
 
     /// The time when this round's events arrived. Loop's thread only.
     public private(set) var now = Instant.now()
@@ -52,8 +48,6 @@ public final class EventLoop: @unchecked Sendable {
     private struct Source {
         var owner: (any EventSource)?
         var generation: UInt32
-        /// When it was ready last.
-        var round: UInt32 = 0
     }
 
     /// Opens the loop's epoll and its wake-up descriptor.
@@ -213,8 +207,9 @@ public final class EventLoop: @unchecked Sendable {
         endsEarly = true
     }
 
-    /// Runs `job` at the end of each round from now on, before the loop waits: the place to send what a round gathered.
-    public func afterEachRound(_ job: @escaping () -> Void) {
+    /// Runs `job` at the end of each round from now on, before the loop waits: the place to send what a round gathered. It
+    /// returns whether it has more to do; then the next round begins without waiting, and descriptors get their turn.
+    public func afterEachRound(_ job: @escaping () -> Bool) {
         assert(isCurrent)
         roundEnds.append(job)
     }
@@ -223,7 +218,6 @@ public final class EventLoop: @unchecked Sendable {
     private func run() {
         CurrentLoop.set(self)
         defer { CurrentLoop.set(nil) }
-        Moderation.prepareThread()
         withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 256) { events in
             while !stopping {
                 let count = wait(events)
@@ -234,7 +228,6 @@ public final class EventLoop: @unchecked Sendable {
                 }
                 while let job = timers.popDue(at: now) { job() }
                 endRound()
-                if moderation.endRound(), mayRest { Moderation.rest() }
             }
         }
         sources.removeAll()
@@ -254,13 +247,14 @@ public final class EventLoop: @unchecked Sendable {
     private func endRound() {
         endsEarly = false
         runJobs()
-        for job in roundEnds { job() }
+        hasMore = false
+        for job in roundEnds where job() { hasMore = true }
     }
 
     private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {
         asleep.store(true, ordering: .sequentiallyConsistent)
         // After `asleep` is set: a job that came before it was seen as set did not write to `wakeup`.
-        let busy = !localJobs.isEmpty || hasMail.load(ordering: .sequentiallyConsistent)
+        let busy = hasMore || !localJobs.isEmpty || hasMail.load(ordering: .sequentiallyConsistent)
         let timeout = busy ? 0 : millisecondsToNextTimer()
         let count = epoll_wait(epoll, events.baseAddress, Int32(events.count), timeout)
         asleep.store(false, ordering: .sequentiallyConsistent)
@@ -278,7 +272,6 @@ public final class EventLoop: @unchecked Sendable {
         let (data, events) = withUnsafePointer(to: event) { (pgs_epoll_data($0), $0.pointee.events) }
         let index = Int(truncatingIfNeeded: data & 0xffff_ffff)
         guard index < sources.count, sources[index].generation == UInt32(data >> 32) else { return }
-        moderation.note(&sources[index].round)
         sources[index].owner?.ready(Readiness(rawValue: events))
     }
 

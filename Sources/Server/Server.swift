@@ -23,7 +23,7 @@ public final class Server: Sendable {
             settings: settings, keyspace: keyspace, information: information, logger: logger, loopCount: loops.count)
         self.context = context
         self.loops = loops
-        clients = loops.enumerated().map { Clients(of: $1, index: $0, context: context) }
+        clients = loops.enumerated().map { Clients(of: $1, index: $0, server: context) }
         doorman = Doorman(on: first, clients: clients, context: context)
     }
 

@@ -9,6 +9,11 @@ final class ServerContext: Sendable {
     let information: ServerInformation
     let logger: Logger
     let directory = ClientDirectory()
+    /// What all clients together may have: bytes of requests, and of replies.
+    let input: Bound
+    let output: Bound
+    /// What clients bring about is logged at most so often.
+    let warnings: Warnings
     let started = Instant.now()
     /// The figures of each loop, by its index among the server's loops.
     let counters: [LoopCounters]
@@ -35,6 +40,9 @@ final class ServerContext: Sendable {
         self.keyspace = keyspace
         self.information = information
         self.logger = logger
+        warnings = Warnings(logger)
+        input = Bound(settings.maxBuffers / 2)
+        output = Bound(max(settings.maxBuffers / 2, settings.maxOutput))
         counters = (0..<loopCount).map { _ in LoopCounters() }
     }
 

@@ -14,9 +14,15 @@ public struct ServerSettings: Sendable {
     public var maxClients = 10_000
     /// The most bytes of one request.
     public var maxRequest = 1 << 20
-    /// The most bytes of replies that may wait for one client to read; beyond them its requests are not read.
-    public var maxOutput = 32 << 20
-    /// The most requests of one client that may wait for a load; beyond them its requests are not read.
+    /// The most bytes of replies that may wait for one client, to be loaded or to be read; a single reply that is larger is an
+    /// error.
+    public var maxOutput = 64 << 20
+    /// The most bytes of requests of one client that may wait; beyond them no more are read.
+    public var maxPipeline = 16 << 20
+    /// The most bytes of requests and replies that may wait, of all clients together: half of it for each. At least twice
+    /// `maxOutput`.
+    public var maxBuffers = 256 << 20
+    /// The most requests of one client that may wait for loads; beyond them its requests are not executed.
     public var maxPendingReplies = 1024
     /// A client that takes none of its replies for so long is closed.
     public var writeTimeout: Duration = .seconds(30)

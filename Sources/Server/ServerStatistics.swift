@@ -38,7 +38,7 @@ final class LoopCounter: Sendable {
 }
 
 /// The figures of one loop.
-struct LoopCounters: Sendable {
+final class LoopCounters: Sendable {
     let commands = LoopCounter()
     let protocolErrors = LoopCounter()
     let timeouts = LoopCounter()

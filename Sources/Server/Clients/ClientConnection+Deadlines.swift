@@ -9,26 +9,29 @@ extension ClientConnection {
     func expectAlarm(by deadline: Instant) {
         if let alarm {
             if alarm.deadline <= deadline { return }
-            clients.loop.cancel(alarm.timer)
+            loop.cancel(alarm.timer)
         }
         // The cycle through the job ends when it runs or the connection closes.
-        alarm = (clients.loop.schedule(at: deadline) { [self] in ring() }, deadline)
+        alarm = (loop.schedule(at: deadline) { [self] in ring() }, deadline)
     }
 
     private func ring() {
         alarm = nil
-        let now = clients.loop.now
+        let now = loop.now
         var next = failOverdue(at: now)
-        if isBlocked {
-            let deadline = lastProgress + clients.context.settings.writeTimeout
-            guard deadline > now else {
-                clients.counters.slowReaders.add(1)
-                clients.context.logger.debug("client \(id) does not read its replies: closed")
-                return close()
-            }
+        if isBlocked || phase == .lingering {
+            let deadline = lastProgress + server.settings.writeTimeout
+            guard deadline > now else { return phase == .lingering ? close() : closeAsSlowReader() }
             next = min(next ?? deadline, deadline)
         }
         if let next { expectAlarm(by: next) }
+    }
+
+    /// Closes because the client doesn't take what it is sent.
+    func closeAsSlowReader() {
+        counters.slowReaders.add(1)
+        server.warnings.warn("client \(id) does not read its replies: closed with \(replies.byteCount) bytes unsent")
+        close()
     }
 
     /// Ends the waiting of those past their deadline, with the last value where the group's rules allow, else with an error;
@@ -48,11 +51,11 @@ extension ClientConnection {
     }
 
     private func failOverdue(_ hole: Hole, at now: Instant) {
-        clients.abandon(hole)
+        waits.abandon(hole)
         if let value = hole.standIn(at: now) {
             hole.fill(.success(value))
         } else {
-            clients.counters.timeouts.add(1)
+            counters.timeouts.add(1)
             hole.fill(.failure(LoadError(.timedOut, Self.overdue(hole.group))))
         }
     }

@@ -36,6 +36,7 @@ struct PreparedKey: BitwiseCopyable {
 
 /// A plain GET on its way to its answer.
 struct PreparedGet: BitwiseCopyable {
+    let start: Int
     let request: PlainGet
     let key: PreparedKey
 
@@ -47,9 +48,8 @@ struct PreparedGet: BitwiseCopyable {
     }
 }
 
-/// The short way for what clients ask most: plain GETs, as one client pipelines them, or many ask one by one, and the keys of
-/// an MGET. Each waits for memory two or three times, so those that are there together are prepared together and wait
-/// together.
+/// The short way for what clients ask most: plain GETs, alone or as a client pipelines them, and the keys of an MGET. Each
+/// waits for memory two or three times, so those that are there together are prepared together and wait together.
 extension ClientConnection {
     /// So many are prepared together: enough to wait for memory once, and few enough to stay in the nearest cache.
     private static let runLength = 16
@@ -70,7 +70,7 @@ extension ClientConnection {
             PreparedKey.prefetch(prepared) { gets[$0].key }
             var count = 0
             end = start
-            for get in gets[..<prepared] where isReading {
+            for get in gets[..<prepared] where isExecuting {
                 answer(get, in: bytes, &reply)
                 count += 1
                 end = get.request.end
@@ -79,28 +79,11 @@ extension ClientConnection {
         }
     }
 
-    /// Puts the only request of an event off until the end of the round, when it is a plain GET. Returns whether it was.
-    func putOff(_ bytes: RawSpan, at offset: Int) -> Bool {
-        guard isAuthenticated, let get = prepare(bytes, at: 0), get.request.end == bytes.byteCount,
-            bytes.byteCount <= clients.context.settings.maxRequest
-        else { return false }
-        clients.putOff(get, at: offset, of: self)
-        return true
-    }
-
-    /// Answers a GET that was put off.
-    func answerPutOff(_ get: PreparedGet, in bytes: RawSpan, _ reply: inout ReplyBuffer) {
-        guard phase == .open || phase == .finishing else { return }
-        answer(get, in: bytes, &reply)
-        clients.counters.commands.add(1)
-        transmitLater(&reply)
-    }
-
     @inline(__always)
     private func answer(_ get: PreparedGet, in bytes: RawSpan, _ reply: inout ReplyBuffer) {
         let mark = reply.mark
         appendText(of: get.key(in: bytes), get.key.hash, at: get.key.place, to: &reply)
-        if !reply.isPlain { queue(&reply, from: mark) }
+        if !reply.isPlain { queue(&reply, from: mark, to: bytes.extracting(get.start..<get.request.end)) }
     }
 
     /// The plain GET at `start`; nil when there is none, or its key names nothing.
@@ -109,12 +92,38 @@ extension ClientConnection {
         guard let request = PlainGet(bytes, at: start) else { return nil }
         let name = bytes.extracting(request.keyStart..<request.keyStart + request.keyLength)
         guard let key = PreparedKey(name, in: keyspace) else { return nil }
-        return PreparedGet(request: request, key: key)
+        return PreparedGet(start: start, request: request, key: key)
     }
 
-    /// Appends the texts of some of a request's arguments, which are keys: of the first of `indices`, in order, as many as
-    /// are prepared together. Returns how many.
-    func appendTexts(of request: Request, _ indices: Range<Int>, to reply: inout ReplyBuffer) -> Int {
+    /// Appends the texts of the keys that are a request's arguments from `first` on, as one array; or the error, which names its
+    /// key, and nothing else. A key that stands there several times is asked for once if it has to be loaded.
+    func appendTexts(of request: Request, from first: Int, to reply: inout ReplyBuffer) {
+        let mark = reply.mark
+        let limit = server.settings.maxOutput
+        var holes: [Key: Hole] = [:]
+        reply.bytes.appendArrayHeader(request.count - first)
+        var index = first
+        while index < request.count {
+            let count = appendRun(of: request, index..<request.count, &holes, to: &reply)
+            if count == 0 {
+                drop(&reply, from: mark)
+                if let error = errorText(of: request[index]) {
+                    reply.bytes.appendError(ErrorText.naming(request[index], error))
+                }
+                return
+            }
+            index += count
+            if reply.byteCount(from: mark) > limit {
+                drop(&reply, from: mark)
+                return reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
+            }
+        }
+    }
+
+    /// Appends as many of them as are prepared together. Returns how many; none when the first names nothing.
+    private func appendRun(
+        of request: Request, _ indices: Range<Int>, _ holes: inout [Key: Hole], to reply: inout ReplyBuffer
+    ) -> Int {
         withUnsafeTemporaryAllocation(of: PreparedKey.self, capacity: Self.runLength) { keys in
             var prepared = 0
             while prepared < min(Self.runLength, indices.count),
@@ -125,13 +134,19 @@ extension ClientConnection {
             }
             PreparedKey.prefetch(prepared) { keys[$0] }
             for (offset, key) in keys[..<prepared].enumerated() {
-                let name = request[indices.lowerBound + offset].extracting(droppingFirst: key.place.keyOffset)
-                appendText(of: name, key.hash, at: key.place, to: &reply)
+                let name = request[indices.lowerBound + offset]
+                if !holes.isEmpty, let hole = holes[Key(copying: name)] {
+                    reply.append(hole)
+                    continue
+                }
+                let count = reply.insertionCount
+                appendText(of: name.extracting(droppingFirst: key.place.keyOffset), key.hash, at: key.place, to: &reply)
+                guard reply.insertionCount > count, let hole = reply.lastHole else { continue }
+                let wanted = Key(copying: name)
+                hole.name = wanted.bytes
+                holes[wanted] = hole
             }
-            if prepared > 0 || indices.isEmpty { return prepared }
-            // The first one names nothing: its place holds the error.
-            appendText(of: request[indices.lowerBound], to: &reply)
-            return 1
+            return prepared
         }
     }
 }

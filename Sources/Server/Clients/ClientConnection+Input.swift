@@ -2,93 +2,122 @@ import Glibc
 import Logging
 import RESP
 
-/// From bytes to commands.
+/// From bytes to requests.
 extension ClientConnection {
     /// Once so much is to be sent it is sent, before the next request is executed: the output stays within the cache.
     private static let sendThreshold = 16 << 10
-    /// The least room for one recv(2) behind a partial request.
+    /// The least room for one recv(2) behind what is stored.
     private static let receiveSize = 16 << 10
+    /// So much of what is stored is executed in one turn, as much as one recv(2) brings at once.
+    private static let turn = 64 << 10
+    /// What a client may have stored, and have waiting for it, before it gave the password.
+    static let limitBeforePassword = 16 << 10
 
     /// One recv(2), and all requests that it completed. What does not fit waits in the kernel until the next round.
-    func receive() {
-        if partial != nil { return receiveBehindPartial() }
-        let offset = clients.inputOffset
-        let room = UnsafeMutableRawBufferPointer(rebasing: clients.input[offset...])
-        let count = recv(descriptor, room.baseAddress, room.count, 0)
-        guard count > 0 else { return inputEnded(count) }
-        let bytes = UnsafeRawBufferPointer(rebasing: room[..<count]).bytes
-        if putOff(bytes, at: offset) { return }
-        let used = execute(bytes, &clients.parser, &clients.reply)
-        if used < count { keep(bytes.extracting(droppingFirst: used)) }
+    func receive(_ reply: inout ReplyBuffer) {
+        if phase != .open { return discard() }
+        if stored != nil { return receiveBehindStored(&reply) }
+        switch socket.receive(buffers.input) {
+        case .bytes(let count):
+            let bytes = UnsafeRawBufferPointer(rebasing: buffers.input[..<count]).bytes
+            let (used, isIncomplete) = execute(bytes, &buffers.parser, &reply)
+            if used < count { store(bytes.extracting(droppingFirst: used), isIncomplete: isIncomplete, &reply) }
+        case .nothing: break
+        case .end: phase = .ending
+        case .gone: phase = .broken
+        }
     }
 
-    private func receiveBehindPartial() {
-        guard var partial = partial.take() else { return }
-        let socket = descriptor
-        let count = partial.bytes.appendRaw(capacity: Self.receiveSize) { output in
-            output.withUnsafeMutableBytes { room, filled in
-                let count = recv(socket, room.baseAddress.map { $0 + filled }, room.count - filled, 0)
-                filled += max(0, count)
-                return count
+    private func receiveBehindStored(_ reply: inout ReplyBuffer) {
+        let room = Self.receiveSize
+        let received = stored?.bytes.appendRaw(capacity: room) { output in
+            output.withUnsafeMutableBytes { memory, filled in
+                let free = memory[filled..<min(memory.count, filled + 4 * room)]
+                let received = socket.receive(UnsafeMutableRawBufferPointer(rebasing: free))
+                if case .bytes(let count) = received { filled += count }
+                return received
             }
         }
-        guard count > 0 else {
-            self.partial = consume partial
-            return inputEnded(count)
+        switch received {
+        case .bytes?:
+            stored?.isIncomplete = false
+            if isExecuting { executeStored(&reply) }
+        case .nothing?, nil: break
+        case .end?: phase = .ending
+        case .gone?: phase = .broken
         }
-        execute(consume partial)
     }
 
-    /// Executes what waits; keeps the rest.
-    private func execute(_ partial: consuming PartialRequest) {
-        var partial = partial
+    /// Executes a turn's worth of what is stored; keeps the rest.
+    func executeStored(_ reply: inout ReplyBuffer) {
+        guard var stored = stored.take() else { return }
         var parser = RequestParser()
-        swap(&parser, &partial.parser)
-        let used = execute(partial.bytes.bytes, &parser, &clients.reply)
-        swap(&parser, &partial.parser)
-        partial.bytes.consume(used)
-        if phase == .open, !partial.bytes.isEmpty { self.partial = consume partial }
+        swap(&parser, &stored.parser)
+        let (used, isIncomplete) = execute(stored.bytes.bytes, &parser, &reply)
+        swap(&parser, &stored.parser)
+        stored.bytes.consume(used)
+        stored.isIncomplete = isIncomplete
+        guard !stored.bytes.isEmpty else { return }
+        self.stored = consume stored
+        if isIncomplete { boundIncomplete(&reply) }
     }
 
-    /// Reads on when a bound was reached before and there is room again.
-    func resumeIfRoom() {
-        let settings = clients.context.settings
-        guard isPaused, replies.pendingCount <= settings.maxPendingReplies / 2,
-            replies.byteCount <= settings.maxOutput / 2
-        else { return }
-        isPaused = false
-        guard phase == .open, let partial = partial.take() else { return }
-        execute(partial)
-    }
-
-    /// Keeps the beginning of a request, with the parser that has seen it; the loop gets a new one.
-    private func keep(_ rest: RawSpan) {
+    /// Keeps what was not executed, with the parser that has seen its beginning.
+    private func store(_ rest: RawSpan, isIncomplete: Bool, _ reply: inout ReplyBuffer) {
         guard phase == .open else { return }
-        var parser = RequestParser(limits: RequestLimits(requestBytes: clients.context.settings.maxRequest))
-        swap(&parser, &clients.parser)
-        var partial = PartialRequest(parser: parser)
-        partial.bytes.append(rest)
-        self.partial = consume partial
+        var stored = StoredInput(parser: buffers.takeParser())
+        stored.bytes.append(rest)
+        stored.isIncomplete = isIncomplete
+        self.stored = consume stored
+        if isIncomplete { boundIncomplete(&reply) }
     }
 
-    private func inputEnded(_ result: Int) {
-        if result < 0 {
-            let code = errno
-            if code == EAGAIN || code == EINTR { return }
-            phase = .broken
-        } else {
-            phase = .finishing
+    /// Whether more may be stored. The rest of a request always may: else it would never be executed.
+    var hasRoomForInput: Bool {
+        guard let count = stored?.bytes.byteCount, stored?.isIncomplete == false else { return true }
+        let limit = isAuthenticated ? server.settings.maxPipeline : Self.limitBeforePassword
+        return count < limit && (count < StoredInput.free || !server.input.isFull)
+    }
+
+    /// A request that does not fit into what all clients together may have stored is refused: it can't wait for others that
+    /// wait for the rest of theirs.
+    private func boundIncomplete(_ reply: inout ReplyBuffer) {
+        guard phase == .open, let charged = stored?.chargedBytes, charged > chargedInput, server.input.isFull else {
+            return
         }
-        partial = nil
+        refuse("BUSY too many bytes of requests are on their way (max_buffers)", &reply)
     }
 
-    /// Executes the requests at the beginning of `bytes`, in order, until one is not whole or a bound is reached. Returns
-    /// how many bytes they took.
-    private func execute(_ bytes: RawSpan, _ parser: inout RequestParser, _ reply: inout ReplyBuffer) -> Int {
+    /// Brings up to date what is held against all clients' input.
+    func chargeInput() {
+        let charged = stored?.chargedBytes ?? 0
+        guard charged != chargedInput else { return }
+        if charged > chargedInput {
+            server.input.add(charged - chargedInput)
+        } else {
+            server.input.remove(chargedInput - charged)
+        }
+        chargedInput = charged
+    }
+
+    private func discard() {
+        switch socket.receive(buffers.input) {
+        case .bytes, .nothing: break
+        case .end: phase = phase == .lingering ? .broken : .finishing
+        case .gone: phase = .broken
+        }
+    }
+
+    /// Executes the requests at the beginning of `bytes`, in order, until one is not whole, a bound is reached or it's another
+    /// client's turn, and sends their replies. Returns how many bytes they took, and whether what is left is no whole request.
+    private func execute(
+        _ bytes: RawSpan, _ parser: inout RequestParser, _ reply: inout ReplyBuffer
+    ) -> (used: Int, isIncomplete: Bool) {
         var used = 0
         var count = 0
+        var isIncomplete = false
         do throws(ProtocolError) {
-            requests: while isReading {
+            requests: while isExecuting, used < min(bytes.byteCount, Self.turn) {
                 if mayAskAnything, parser.isAtBeginning {
                     let run = executeGets(bytes, from: used, limit: parser.requestLimit, &reply)
                     used = run.end
@@ -98,10 +127,13 @@ extension ClientConnection {
                 }
                 let rest = bytes.extracting(droppingFirst: used)
                 switch try parser.parse(rest) {
-                case .incomplete: break requests
+                case .incomplete(let needed):
+                    if !isAuthenticated, needed > Self.limitBeforePassword { throw .requestTooBig }
+                    isIncomplete = true
+                    break requests
                 case .empty(let length): used += length
                 case .request(let length):
-                    execute(parser.request(in: rest), &reply)
+                    execute(parser.request(in: rest), rest.extracting(first: length), &reply)
                     used += length
                     count += 1
                     if reply.byteCount >= Self.sendThreshold { transmit(&reply) }
@@ -110,42 +142,26 @@ extension ClientConnection {
         } catch {
             refuse(error, &reply)
         }
-        clients.counters.commands.add(count)
-        transmitLater(&reply)
-        return used
+        counters.commands.add(count)
+        transmit(&reply)
+        return (used, isIncomplete)
     }
 
     /// Nobody knows where the next request would begin. Another protocol's client gets no answer, as from Redis.
     private func refuse(_ error: ProtocolError, _ reply: inout ReplyBuffer) {
-        clients.counters.protocolErrors.add(1)
-        clients.context.logger.debug("client \(id): \(error.message)")
-        if error != .crossProtocol { reply.bytes.appendError(error) }
-        phase = .finishing
+        counters.protocolErrors.add(1)
+        server.logger.debug("client \(id): \(error.message)")
+        guard error != .crossProtocol else {
+            phase = .finishing
+            return
+        }
+        reply.bytes.appendError(error)
+        phase = .refusing
     }
 
-    private func execute(_ request: Request, _ reply: inout ReplyBuffer) {
-        let mark = reply.mark
-        if let command = CommandTable.standard.command(named: request[0]) {
-            if !command.accepts(request.count) {
-                reply.bytes.appendError(ErrorText.wrongNumberOfArguments(command.type.name))
-            } else if !mayAskAnything, let refusal = refusal(of: command) {
-                reply.bytes.appendError(refusal)
-            } else {
-                command.type.run(request, for: self, reply: &reply)
-            }
-        } else {
-            let text = isAuthenticated ? Unsupported.text(request) ?? Self.unknown(request) : ErrorText.noAuthentication
-            reply.bytes.appendError(text)
-        }
-        if !reply.isPlain { queue(&reply, from: mark) }
-    }
-
-    /// Redis' words, which Jedis and Lettuce look for.
-    private static func unknown(_ request: Request) -> String {
-        var text = "ERR unknown command '\(ErrorText.quoted(request.string(at: 0)))', with args beginning with: "
-        for index in 1..<max(1, min(request.count, 9)) where text.utf8.count < 300 {
-            text += "'\(ErrorText.quoted(request.string(at: index), limit: 64))' "
-        }
-        return text
+    private func refuse(_ text: String, _ reply: inout ReplyBuffer) {
+        reply.bytes.appendError(text)
+        phase = .refusing
+        transmit(&reply)
     }
 }

@@ -6,7 +6,17 @@ import RESP
 /// From keys to replies: what the commands that ask groups share.
 extension ClientConnection {
     /// The time of this round.
-    var now: Instant { clients.loop.now }
+    var now: Instant { loop.now }
+
+    /// Why a key names nothing; nil: it names something.
+    func errorText(of key: RawSpan) -> String? {
+        do throws(KeyError) {
+            _ = try keyspace.locate(key)
+            return nil
+        } catch {
+            return keyspace.text(error, key: key)
+        }
+    }
 
     /// Finds the group of a key, or appends the error that says why there is none.
     func locate(_ key: RawSpan, _ reply: inout ReplyBuffer) -> KeyPlace? {
@@ -38,7 +48,7 @@ extension ClientConnection {
         }
         // Done in most cases; a copied hit may have brought a refresh.
         guard let decision else { return }
-        if let hit = settle(decision, of: key, place, &reply, write: Self.writeText) {
+        if let hit = settle(decision, of: key, place, &reply, use: .text) {
             Self.write(hit, to: &reply, version)
         }
     }
@@ -48,16 +58,8 @@ extension ClientConnection {
         guard let place = locate(key, &reply) else { return }
         let key = key.extracting(droppingFirst: place.keyOffset)
         let lookup = keyspace.groups[place.group].group.refresh(key, waiter: waiter(at: place))
-        if let hit = settle(lookup, of: key, place, &reply, write: Self.writeText) {
+        if let hit = settle(lookup, of: key, place, &reply, use: .text) {
             Self.write(hit, to: &reply, version)
-        }
-    }
-
-    /// A text's outcome as `GET` answers it.
-    static func writeText(_ outcome: Outcome, _ reply: inout ReplyBuffer, _ version: ProtocolVersion) {
-        switch outcome {
-        case .success(let value): write(value.isMissing ? .negative : .large(value), to: &reply, version)
-        case .failure(let error): reply.bytes.appendError(error.reply)
         }
     }
 
@@ -69,9 +71,10 @@ extension ClientConnection {
         }
     }
 
-    /// Appends what `write` makes of a key's fields, or the error, or a hole for them.
+    /// Appends what `write` makes of a key's fields, or the error, or a hole for them. Whether that is all of them decides what
+    /// is kept of a row that is loaded.
     func appendFields(
-        of key: RawSpan, to reply: inout ReplyBuffer,
+        of key: RawSpan, all: Bool = false, to reply: inout ReplyBuffer,
         write: @escaping (Fields, inout ReplyBuffer, ProtocolVersion) -> Void
     ) {
         guard let place = locate(key, &reply) else { return }
@@ -81,16 +84,13 @@ extension ClientConnection {
         }
         var count = 0
         let inGroup = key.extracting(droppingFirst: place.keyOffset)
-        let hit = settle(lookup(key, at: place, .fields, count: &count), of: inGroup, place, &reply) {
-            outcome, reply, version in
-            switch outcome {
-            case .success(let value): write(Fields(value.fields), &reply, version)
-            case .failure(let error): reply.bytes.appendError(error.reply)
-            }
-        }
+        let writer: Hole.Writer = { value, reply, version in write(Fields(value.fields), &reply, version) }
+        let hit = settle(
+            lookup(key, at: place, .fields, count: &count), of: inGroup, place, &reply,
+            use: all ? .fields(writer) : .part(writer))
         switch hit {
         case nil: break
-        case .copied?: write(Fields(UnsafeRawBufferPointer(rebasing: clients.scratch[..<count]).bytes), &reply, version)
+        case .copied?: write(Fields(UnsafeRawBufferPointer(rebasing: buffers.scratch[..<count]).bytes), &reply, version)
         case .negative?: write(Fields(RawSpan()), &reply, version)
         case .large(let value)?: write(Fields(value.fields), &reply, version)
         }
@@ -101,9 +101,9 @@ extension ClientConnection {
     /// Not to be inlined: the optimizer of Swift 6.3.1 fails on the end of the output's life in a larger function.
     @inline(never)
     func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, count: inout Int) -> Lookup {
-        var output = OutputRawSpan(buffer: clients.scratch, initializedCount: 0)
+        var output = OutputRawSpan(buffer: buffers.scratch, initializedCount: 0)
         let lookup = lookup(key, at: place, form, into: &output)
-        count = output.finalize(for: clients.scratch)
+        count = output.finalize(for: buffers.scratch)
         return lookup
     }
 
@@ -124,17 +124,17 @@ extension ClientConnection {
 
     /// This client, waiting for a load as long as the group allows.
     private func waiter(at place: KeyPlace) -> Waiter {
-        Waiter(clients, token: clients.nextToken, deadline: deadline(at: place))
+        Waiter(waits, token: waits.nextToken, deadline: deadline(at: place))
     }
 
     /// When a client that asks now has waited as long as the group allows.
     private func deadline(at place: KeyPlace) -> Instant { now.advanced(byNanoseconds: place.loadNanoseconds) }
 
-    /// Gives back a hit on `key` of the group; for a miss leaves a hole that `write` fills, and starts the load when that
-    /// falls to this client.
+    /// Gives back a hit on `key` of the group; for a miss leaves a hole for the `use` that the reply makes of it, and starts the
+    /// load when that falls to this client.
     func settle(
         _ lookup: consuming Lookup, of key: RawSpan, _ place: KeyPlace, _ reply: inout ReplyBuffer,
-        write: @escaping Hole.Writer
+        use: Hole.Use
     ) -> Hit? {
         switch consume lookup {
         case .hit(let hit): return hit
@@ -142,24 +142,24 @@ extension ClientConnection {
             load(flight)
             return hit
         case .follows(let ticket):
-            leaveHole(ticket, key, place, &reply, write)
+            leaveHole(ticket, key, place, &reply, use)
         case .leads(let flight, let ticket):
-            leaveHole(ticket, key, place, &reply, write)
+            leaveHole(ticket, key, place, &reply, use)
             load(flight)
-        case .refused(let error): write(.failure(error), &reply, version)
+        case .refused(let error): reply.append(error)
         }
         return nil
     }
 
     private func leaveHole(
-        _ ticket: Ticket, _ key: RawSpan, _ place: KeyPlace, _ reply: inout ReplyBuffer, _ write: @escaping Hole.Writer
+        _ ticket: Ticket, _ key: RawSpan, _ place: KeyPlace, _ reply: inout ReplyBuffer, _ use: Hole.Use
     ) {
         let group = keyspace.groups[place.group].group
         let hole = Hole(
-            token: clients.nextToken, group: group, ticket: ticket,
+            token: waits.nextToken, group: group, ticket: ticket,
             standInKey: group.settings.staleIfError > .zero ? Key(copying: key) : nil,
-            deadline: deadline(at: place), write: write)
-        clients.add(hole)
+            deadline: deadline(at: place), use: use)
+        waits.add(hole)
         reply.append(hole)
     }
 

@@ -1,111 +1,141 @@
 import EventLoop
 import Glibc
+import Logging
 import RESP
 
 /// From replies to bytes.
 extension ClientConnection {
     /// Short replies are sent together up to this.
     private static let gatherSize = 64 << 10
+    /// So much may wait for the client before its next request is executed: nobody is served sooner if more does.
+    private static let stallSize = 1 << 20
+    /// For so many keys one client may wait before its next request is executed.
+    private static let keyLimit = 1 << 16
 
-    /// Takes the reply that a command wrote behind `mark` when it is more than bytes.
+    // MARK: Replies that wait
+
+    /// Takes the reply that a command wrote behind `mark` for `request` when it has to wait: for a load, or for room.
     ///
-    /// A reply with holes waits in the queue, and what was written before it goes there first. Everything later follows it,
-    /// since ``transmit(_:)`` sends past the queue only when that is empty.
-    func queue(_ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark) {
-        let settings = clients.context.settings
-        if reply.byteCount(from: mark) > settings.maxOutput {
-            drop(&reply, from: mark)
-            reply.bytes.appendError(ErrorText.replyTooLarge(limit: settings.maxOutput))
-        }
-        guard reply.hasHoles(from: mark) else { return }
-        if hasPosted { clients.sendPosted() }
-        let piece = reply.take(from: mark)
+    /// What was written before it goes into the queue first, and everything later follows it, since ``transmit(_:)`` sends past
+    /// the queue only when that is empty.
+    func queue(_ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark, to request: RawSpan) {
+        // A transaction's replies were taken one by one.
+        guard reply.isCurrent(mark), let pending = takeWaiting(&reply, from: mark, to: request) else { return }
         if !reply.isEmpty { replies.append(reply.takeAll()) }
-        let pending = PendingReply(piece, to: self, limit: settings.maxOutput)
         replies.append(pending)
-        expectAlarm(by: pending.firstDeadline)
-        pauseAtBound()
+        expectAlarm(of: pending)
+        updateStall()
+    }
+
+    /// Puts what a command wrote for `request`, all that is in `reply`, in front of everything.
+    func prepend(_ reply: inout ReplyBuffer, to request: RawSpan) {
+        if let pending = takeWaiting(&reply, from: reply.start, to: request) {
+            replies.prepend(pending)
+            expectAlarm(of: pending)
+        } else {
+            replies.prepend(reply.takeAll())
+        }
+    }
+
+    private func takeWaiting(
+        _ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark, to request: RawSpan
+    ) -> PendingReply? {
+        let limit = server.settings.maxOutput
+        let size = reply.byteCount(from: mark)
+        if size > limit {
+            drop(&reply, from: mark)
+            reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
+            return nil
+        }
+        if reply.hasHoles(from: mark) { return PendingReply(reply.take(from: mark), to: self, request: request) }
+        guard !server.output.hasRoom(for: size) else { return nil }
+        drop(&reply, from: mark)
+        return PendingReply(deferring: request, of: self, need: size)
+    }
+
+    private func expectAlarm(of pending: PendingReply) {
+        if case .waiting = pending.state { expectAlarm(by: pending.firstDeadline) }
     }
 
     /// Takes back what was written behind `mark`.
     func drop(_ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark) {
-        reply.take(from: mark).forEachHole { clients.abandon($0) }
+        reply.take(from: mark).forEachHole { waits.abandon($0) }
     }
 
-    /// Called when a load filled a hole of a reply in the queue.
-    func pendingReply(_ reply: PendingReply, grewBy count: Int) {
-        replies.pendingGrew(by: count)
-        if reply.isComplete { clients.touch(self) }
+    /// Called when a reply in the queue is complete, or was let go.
+    func isDone(_ reply: PendingReply) {
+        if replies.isNext(reply) { round.add(self) }
     }
 
-    /// Sends what an event brought at the end of the round, if nothing stands in the way, else now. `reply` is empty
-    /// afterwards.
-    func transmitLater(_ reply: inout ReplyBuffer) {
-        guard replies.isEmpty, reply.isPlain, phase == .open, !isTouched else { return transmit(&reply) }
-        if !reply.isEmpty { clients.post(&reply.bytes, to: self) }
-    }
-
-    /// Sends what was put off until the end of the round; what the kernel does not take goes to the queue.
-    func sendPosted(_ bytes: RawSpan) {
-        guard phase == .open || phase == .finishing else { return }
-        let sent = replies.isEmpty ? bytes.withUnsafeBytes { send($0) } : 0
-        guard sent < bytes.byteCount else { return }
-        replies.append(ReplyPiece(of: bytes.extracting(droppingFirst: sent)))
-        pauseAtBound()
-        settle()
-    }
+    // MARK: Sending
 
     /// Sends replies, or queues them behind those that wait. `reply` is empty afterwards.
     func transmit(_ reply: inout ReplyBuffer) {
-        if reply.isEmpty { return }
-        if hasPosted { clients.sendPosted() }
         if replies.isEmpty, reply.isPlain {
+            if reply.isEmpty { return }
             let sent = reply.bytes.withUnsafeBytes { send($0) }
             reply.bytes.consume(sent)
             if reply.isEmpty { return }
         }
-        replies.append(reply.takeAll())
-        if !isBlocked { sendQueue(&reply) }
-        pauseAtBound()
+        if !reply.isEmpty { replies.append(reply.takeAll()) }
+        sendQueue(&reply)
     }
 
-    /// Sends from the queue until it is empty, a reply in it waits for a load, or the kernel takes no more. `reply` is empty
-    /// before and afterwards.
+    /// Sends from the queue until it is empty, a reply in it waits, or the kernel takes no more. `reply` is empty before and
+    /// afterwards.
     func sendQueue(_ reply: inout ReplyBuffer) {
-        while replies.canSend {
-            replies.gather(into: &reply, upTo: Self.gatherSize)
-            if reply.isEmpty {
-                if replies.sendFirst({ send($0) }) != true { return }
-                continue
+        defer { updateStall() }
+        while !isBlocked, phase != .broken {
+            switch replies.front {
+            case .nothing, .waiting: return
+            case .deferred(let pending, let need):
+                guard server.output.hasRoom(for: need) else { return waitForRoom(need) }
+                replies.takeDeferred()
+                replay(pending, &reply)
+            case .sendable:
+                replies.gather(into: &reply, upTo: Self.gatherSize)
+                if reply.isEmpty {
+                    _ = replies.sendFirst { send($0) }
+                    continue
+                }
+                if reply.isPlain {
+                    let sent = reply.bytes.withUnsafeBytes { send($0) }
+                    reply.bytes.consume(sent)
+                }
+                if !reply.isEmpty { replies.prepend(reply.takeAll()) }
             }
-            if reply.isPlain {
-                let sent = reply.bytes.withUnsafeBytes { send($0) }
-                reply.bytes.consume(sent)
-            }
-            if !reply.isEmpty { replies.prepend(reply.takeAll()) }
-            if isBlocked { return }
         }
     }
 
-    private func pauseAtBound() {
-        let settings = clients.context.settings
-        if replies.pendingCount >= settings.maxPendingReplies || replies.byteCount > settings.maxOutput {
-            isPaused = true
-        }
+    /// Has a turn when there is room for so many bytes. What those behind it hold is let go: else those who wait for room might
+    /// hold it.
+    private func waitForRoom(_ need: Int) {
+        for reply in replies.completeBehindFirst { reply.letGo() }
+        round.add(self, whenRoomFor: need, in: server.output)
+    }
+
+    private func updateStall() {
+        let settings = server.settings
+        let limit = isAuthenticated ? min(Self.stallSize, settings.maxOutput) : Self.limitBeforePassword
+        isStalled =
+            !replies.isEmpty
+            && (replies.pendingCount >= settings.maxPendingReplies || replies.waitingKeys >= Self.keyLimit
+                || replies.byteCount >= limit
+                || replies.deferredCount > 0 || server.output.isFull)
     }
 
     /// One send(2). Returns how many bytes the kernel took; fewer than all when it takes no more, or the client is gone.
     private func send(_ bytes: UnsafeRawBufferPointer) -> Int {
-        var count: Int
-        repeat {
-            count = Glibc.send(
-                descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-        } while count < 0 && errno == EINTR
-        if count == bytes.count { return count }
-        if count < 0, errno != EAGAIN, errno != ENOBUFS { phase = .broken }
-        // The time of not reading begins here, however long the connection was idle before.
-        if count > 0 || !isBlocked { lastProgress = clients.loop.now }
-        isBlocked = true
-        return max(0, count)
+        switch socket.send(bytes) {
+        case .all: return bytes.count
+        case .some(let count):
+            // The time of not reading begins here, however long the connection was idle before.
+            if count > 0 || !isBlocked { lastProgress = loop.now }
+            isBlocked = true
+            return count
+        case .gone:
+            phase = .broken
+            return 0
+        }
     }
 }

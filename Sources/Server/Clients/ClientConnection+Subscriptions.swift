@@ -37,7 +37,7 @@ extension ClientConnection {
             subscriptions.insert(request[index].withUnsafeBytes { Array($0) }, kind)
             confirm(word, request[index], to: &reply)
         }
-        clients.subscribers.update(self)
+        subscribers.update(self)
     }
 
     /// Ends the subscriptions that the request names, or all of the kind when it names none; appends one reply for each.
@@ -55,7 +55,7 @@ extension ClientConnection {
                 confirm(word, name.span.bytes, to: &reply)
             }
         }
-        clients.subscribers.update(self)
+        subscribers.update(self)
     }
 
     private func confirm(_ word: String, _ name: RawSpan?, to reply: inout ReplyBuffer) {
@@ -67,45 +67,42 @@ extension ClientConnection {
 
     /// Sends those messages that the client subscribed to. To be called between events.
     func tell(_ messages: [KeyspaceEvent.Message]) {
-        for message in messages {
-            guard phase == .open else { return }
-            append(message)
-            if clients.reply.byteCount >= Self.sendThreshold { sendMessages() }
-        }
-        sendMessages()
+        tell(messages, &buffers.reply)
+        round.add(self)
     }
 
-    private func append(_ message: KeyspaceEvent.Message) {
+    private func tell(_ messages: [KeyspaceEvent.Message], _ reply: inout ReplyBuffer) {
+        for message in messages where phase == .open {
+            append(message, &reply)
+            if reply.byteCount >= Self.sendThreshold { send(&reply) }
+        }
+        send(&reply)
+    }
+
+    private func append(_ message: KeyspaceEvent.Message, _ reply: inout ReplyBuffer) {
         if subscriptions.channels.contains(message.channel) {
-            clients.reply.bytes.appendPushHeader(3, version)
-            clients.reply.bytes.appendBulk("message")
-            append(message.channel, message.text)
+            reply.bytes.appendPushHeader(3, version)
+            reply.bytes.appendBulk("message")
+            append(message.channel, message.text, &reply)
         }
         for pattern in subscriptions.patterns where Glob.matches(message.channel, pattern) {
-            clients.reply.bytes.appendPushHeader(4, version)
-            clients.reply.bytes.appendBulk("pmessage")
-            clients.reply.bytes.appendBulk(pattern.span.bytes)
-            append(message.channel, message.text)
+            reply.bytes.appendPushHeader(4, version)
+            reply.bytes.appendBulk("pmessage")
+            reply.bytes.appendBulk(pattern.span.bytes)
+            append(message.channel, message.text, &reply)
         }
     }
 
-    private func append(_ channel: [UInt8], _ text: [UInt8]) {
-        clients.reply.bytes.appendBulk(channel.span.bytes)
-        clients.reply.bytes.appendBulk(text.span.bytes)
+    private func append(_ channel: [UInt8], _ text: [UInt8], _ reply: inout ReplyBuffer) {
+        reply.bytes.appendBulk(channel.span.bytes)
+        reply.bytes.appendBulk(text.span.bytes)
     }
 
-    private func sendMessages() {
-        guard !clients.reply.isEmpty else { return }
-        transmit(&clients.reply)
+    private func send(_ reply: inout ReplyBuffer) {
+        transmit(&reply)
         // It can't be asked to wait: events don't.
-        if replies.byteCount > clients.context.settings.maxOutput { return closeAsSlowReader() }
-        settle()
-    }
-
-    /// Closes because the client doesn't take what it is sent.
-    func closeAsSlowReader() {
-        clients.counters.slowReaders.add(1)
-        clients.context.logger.debug("client \(id) does not read what it subscribed to: closed")
-        close()
+        if replies.byteCount > server.settings.maxOutput || !replies.isEmpty && server.output.isFull {
+            closeAsSlowReader()
+        }
     }
 }

@@ -5,32 +5,47 @@ import RESP
 
 /// One client's connection: bytes to requests, and replies to bytes, in order. Confined to its loop.
 ///
-/// What happens to a request: ``ready(_:)`` receives, `+Input` parses and hands it to its command, `+Lookup` asks the
-/// group, `+Output` sends.
+/// The way of a request: ``ready(_:)`` receives, `+Input` parses, `+Execution` hands it to its command, `+Lookup` asks the
+/// group, `+Output` sends at once. What can't be sent or has to wait for a load is in ``replies``; whatever changes that gives
+/// the client a turn, ``proceed()``, in the same round.
+///
+/// At a bound the client's requests are not executed, but still read, up to a bound of their own: clients that write all
+/// their requests before they read a reply are served. Executing goes on when replies left or loads ended.
 final class ClientConnection: EventSource {
     /// How far the connection's life has come.
     enum Phase {
-        /// Requests are read. Becomes any other.
+        /// Requests are read and executed. Becomes any other.
         case open
-        /// No more requests are read; it closes when the client got its replies. Becomes broken or closed.
+        /// No more comes, but what came is executed and answered. Becomes finishing, broken or closed.
+        case ending
+        /// Nothing more is executed; it closes when the client got its replies. Becomes broken or closed.
         case finishing
+        /// The same, but what the client still sends is thrown away meanwhile: a client that is writing a request which was
+        /// refused has to finish before it reads why. Becomes lingering, broken or closed.
+        case refusing
+        /// The client got everything and was told that nothing more comes; its bytes are thrown away. Becomes closed.
+        case lingering
         /// Nothing can be sent any more. Becomes closed.
         case broken
         case closed
     }
 
     let id: Int
-    let descriptor: Int32
-    let clients: Clients
+    let loop: EventLoop
+    let server: ServerContext
     /// The server's, at hand for every request.
     let keyspace: Keyspace
+    let counters: LoopCounters
+    let round: Round
+    let waits: Waits
+    let buffers: SharedBuffers
+    let held: HeldBytes
+    let subscribers: Subscribers
+    private unowned let clients: Clients
     /// Where it stands among the loop's connections; theirs to change.
-    var place: Int
-    /// Whether it is to be flushed at the end of the round; the loop's clients' to change.
-    var isTouched = false
-
-    /// Whether replies wait for the end of the round; the loop's clients' to change.
-    var hasPosted = false
+    var position: Int
+    /// Whether it has a turn at the end of the round; the round's to change.
+    var isDue = false
 
     /// The protocol's version that the client chose.
     var version = ProtocolVersion.resp2 { didSet { updatePermission() } }
@@ -43,30 +58,44 @@ final class ClientConnection: EventSource {
     private(set) var mayAskAnything: Bool
 
     var phase = Phase.open
-    /// A bound is reached: no request is read until the client took half of what waits for it.
-    var isPaused = false
+    var socket: ClientSocket
+    /// A bound is reached: no request is executed until something that waits has left.
+    var isStalled = false
     /// The kernel takes no more: wait until it says so.
     var isBlocked = false
-    /// When the client last took something, or began to take nothing. Means something while `isBlocked`.
+    /// Whether it is to be told of room for a deferred reply, or for more input.
+    var waitsForRoom = false
+    /// When the client last took something, or began to take nothing. Means something while `isBlocked` or lingering.
     var lastProgress: Instant
-    /// The beginning of a request whose end has not arrived, or, when paused, requests that were not looked at.
-    var partial: PartialRequest?
-    var replies = ReplyQueue()
+    /// What came and was not executed.
+    var stored: StoredInput?
+    /// What of that is held against all clients' input.
+    var chargedInput = 0
+    var replies: ReplyQueue
     /// The one timer, for whatever is due first.
     var alarm: (timer: Timer, deadline: Instant)?
 
     private var registration: Registration?
     private var interest = Readiness.readable
 
-    init(_ descriptor: Int32, id: Int, clients: Clients, place: Int) {
-        self.descriptor = descriptor
+    init(_ descriptor: Int32, id: Int, of clients: Clients, position: Int) {
+        socket = ClientSocket(descriptor)
         self.id = id
         self.clients = clients
-        keyspace = clients.context.keyspace
-        self.place = place
-        isAuthenticated = clients.context.settings.password == nil
+        self.position = position
+        loop = clients.loop
+        server = clients.server
+        keyspace = server.keyspace
+        counters = clients.counters
+        round = clients.round
+        waits = clients.waits
+        buffers = clients.buffers
+        held = clients.held
+        subscribers = clients.subscribers
+        replies = ReplyQueue(clients.held)
+        isAuthenticated = server.settings.password == nil
         mayAskAnything = isAuthenticated
-        lastProgress = clients.loop.now
+        lastProgress = loop.now
     }
 
     private func updatePermission() {
@@ -74,82 +103,96 @@ final class ClientConnection: EventSource {
     }
 
     func start() throws(SystemError) {
-        registration = try clients.loop.register(descriptor, for: interest, source: self)
+        registration = try loop.register(socket.descriptor, for: interest, source: self)
     }
 
+    /// The kernel has something for the client, or from it.
     func ready(_ readiness: Readiness) {
         if isBlocked, readiness.contains(.writable) {
             isBlocked = false
-            lastProgress = clients.loop.now
-            flush()
+            lastProgress = loop.now
         }
-        // Either of the two bits that it stands for.
-        let isGone = !readiness.isDisjoint(with: .broken)
-        if isReading {
-            receive()
-            // Both directions are shut: nobody is there to read what is still to come.
-            if isGone, phase != .open { close() }
-        } else if isGone {
-            close()
-        }
-        if phase == .open, interest == .readable, replies.isEmpty { return }
-        settle()
+        if isReading { receive(&buffers.reply) }
+        // Both directions are shut: nobody is there to read what is still to come. Either of the two bits it stands for.
+        if !readiness.isDisjoint(with: .broken), !isReading { return close() }
+        // Mostly everything is answered and sent by now.
+        if phase == .open, interest == .readable, replies.isEmpty, stored == nil { return }
+        proceed()
     }
 
-    var isReading: Bool { phase == .open && !isPaused }
-
-    /// Sends what can be sent, reads on when that made room, and closes when nothing is left to do.
-    func flush() {
-        guard phase == .open || phase == .finishing else { return }
-        if !isBlocked { sendQueue(&clients.reply) }
-        resumeIfRoom()
+    /// Its turn: sends what can be sent, executes what that made room for, and draws the consequences.
+    func proceed() {
+        guard phase != .closed else { return }
+        sendQueue(&buffers.reply)
+        if isExecuting, stored?.isIncomplete == false {
+            executeStored(&buffers.reply)
+            // The rest has its turn after others had theirs.
+            if isExecuting, stored?.isIncomplete == false { round.add(self) }
+        }
         settle()
     }
 
     /// Reads no more requests after those that have arrived; closes when they are answered.
     func finish() {
-        if isReading { receive() }
-        // What was read is answered before the end is looked for.
-        clients.endReceiving()
-        if phase == .open { phase = .finishing }
-        settle()
+        if phase == .open, isReading { receive(&buffers.reply) }
+        if phase == .open { phase = .ending }
+        proceed()
+    }
+
+    /// Whether requests are executed.
+    var isExecuting: Bool { !isStalled && (phase == .open || phase == .ending) }
+
+    /// Whether what the client sends is wanted.
+    var isReading: Bool {
+        switch phase {
+        case .open: hasRoomForInput
+        case .refusing, .lingering: true
+        case .ending, .finishing, .broken, .closed: false
+        }
     }
 
     /// Draws the consequences of what an event changed.
-    func settle() {
+    private func settle() {
+        // What is left when all was executed is no whole request.
+        if phase == .ending, isExecuting, stored == nil || stored?.isIncomplete == true { phase = .finishing }
         switch phase {
-        case .open: break
+        case .open, .ending: break
         case .finishing: if replies.isEmpty { return close() }
+        case .refusing: if replies.isEmpty { linger() }
+        case .lingering: break
         case .broken: return close()
         case .closed: return
         }
+        if phase != .open, phase != .ending { stored = nil }
+        chargeInput()
         var wanted: Readiness = []
         if isReading { wanted.insert(.readable) }
         if isBlocked { wanted.insert(.writable) }
         if wanted != interest, let registration {
             interest = wanted
-            clients.loop.update(registration, for: wanted)
+            loop.update(registration, for: wanted)
         }
-        if isBlocked { expectAlarm(by: lastProgress + clients.context.settings.writeTimeout) }
+        if isBlocked || phase == .lingering { expectAlarm(by: lastProgress + server.settings.writeTimeout) }
+    }
+
+    private func linger() {
+        phase = .lingering
+        lastProgress = loop.now
+        socket.endSending()
     }
 
     /// Closes at once; those loads that only this client waited for go on without it.
     func close() {
         guard phase != .closed else { return }
         phase = .closed
-        if let registration { clients.loop.deregister(registration) }
+        if let registration { loop.deregister(registration) }
         registration = nil
-        _ = Glibc.close(descriptor)
-        if let alarm { clients.loop.cancel(alarm.timer) }
+        socket.close()
+        if let alarm { loop.cancel(alarm.timer) }
         alarm = nil
-        for reply in replies.pendingReplies {
-            reply.forEachOpenHole { hole in
-                clients.abandon(hole)
-                hole.reply = nil
-            }
-        }
-        replies = ReplyQueue()
-        partial = nil
+        replies.removeAll()
+        stored = nil
+        chargeInput()
         clients.remove(self)
     }
 }

@@ -29,11 +29,11 @@ enum Client: Command {
         "setname": setName,
         "setinfo": setInfo,
         "info": { _, client, reply in
-            let line = client.clients.context.directory.record(of: client.id).map { Client.line($0, client) } ?? ""
+            let line = client.server.directory.record(of: client.id).map { Client.line($0, client) } ?? ""
             reply.bytes.appendVerbatim(line + "\n", client.version)
         },
         "list": { _, client, reply in
-            let lines = client.clients.context.directory.all.map { Client.line($0, client) + "\n" }
+            let lines = client.server.directory.all.map { Client.line($0, client) + "\n" }
             reply.bytes.appendVerbatim(lines.joined(), client.version)
         },
         // Promises of Redis that hold here whatever is asked: nothing evicts or touches by client.
@@ -54,7 +54,7 @@ enum Client: Command {
     private static let acknowledge: Subcommand = { _, _, reply in reply.bytes.appendSimpleString("OK") }
 
     private static let getName: Subcommand = { _, client, reply in
-        let name = client.clients.context.directory.record(of: client.id)?.name ?? ""
+        let name = client.server.directory.record(of: client.id)?.name ?? ""
         if name.isEmpty { reply.bytes.appendNull(client.version) } else { reply.bytes.appendBulk(name) }
     }
 
@@ -68,7 +68,7 @@ enum Client: Command {
             return
         }
         let name = request.string(at: 2)
-        client.clients.context.directory.update(client.id) { $0.name = name }
+        client.server.directory.update(client.id) { $0.name = name }
         reply.bytes.appendSimpleString("OK")
     }
 
@@ -84,9 +84,9 @@ enum Client: Command {
         let text = request.string(at: 3)
         let attribute = request.word(at: 2)
         if attribute == "lib-name" {
-            client.clients.context.directory.update(client.id) { $0.library = text }
+            client.server.directory.update(client.id) { $0.library = text }
         } else if attribute == "lib-ver" {
-            client.clients.context.directory.update(client.id) { $0.libraryVersion = text }
+            client.server.directory.update(client.id) { $0.libraryVersion = text }
         } else {
             reply.bytes.appendError("ERR Unrecognized option '\(ErrorText.quoted(request.string(at: 2)))'")
             return
@@ -95,6 +95,6 @@ enum Client: Command {
     }
 
     private static func line(_ record: ClientRecord, _ client: ClientConnection) -> String {
-        record.line(path: client.clients.context.settings.socket, at: client.now)
+        record.line(path: client.server.settings.socket, at: client.now)
     }
 }

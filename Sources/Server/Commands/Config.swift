@@ -25,7 +25,7 @@ enum Config: Command {
     private static func get(_ request: Request, _ client: ClientConnection, _ reply: inout ReplyBuffer) {
         var patterns: [[UInt8]] = []
         for index in 2..<request.count { patterns.append(Array(request.string(at: index).lowercased().utf8)) }
-        let matching = settings(client.clients.context).filter { setting in
+        let matching = settings(client.server).filter { setting in
             patterns.contains { Glob.matches(Array(setting.name.utf8), $0) }
         }
         reply.bytes.appendMapHeader(matching.count, client.version)

@@ -61,10 +61,10 @@ enum Reset: Command {
     static let summary = "Makes the connection as new."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        let context = client.clients.context
+        let context = client.server
         client.version = .resp2
         client.subscriptions = Subscriptions()
-        client.clients.subscribers.update(client)
+        client.subscribers.update(client)
         client.isAuthenticated = context.settings.password == nil
         context.directory.update(client.id) { record in
             record.name = ""

@@ -10,7 +10,7 @@ enum HGetAll: Command {
     static let summary = "Returns the columns of a row with their texts, loading it when it is not in memory."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        client.appendFields(of: request[1], to: &reply) { fields, reply, version in
+        client.appendFields(of: request[1], all: true, to: &reply) { fields, reply, version in
             reply.bytes.appendMapHeader(fields.count, version)
             reply.bytes.append(fields.pairs)
         }

@@ -32,7 +32,7 @@ enum Hello: Command {
             return
         }
         client.version = options.version
-        client.clients.context.directory.update(client.id) { record in
+        client.server.directory.update(client.id) { record in
             record.version = number(options.version)
             if let name = options.name { record.name = name }
         }
@@ -111,7 +111,7 @@ enum Auth: Command {
             reply.bytes.appendError("ERR syntax error")
             return
         }
-        if request.count == 2, client.clients.context.settings.password == nil {
+        if request.count == 2, client.server.settings.password == nil {
             reply.bytes.appendError(
                 "ERR AUTH <password> called without any password configured for the default user. "
                     + "Are you sure your configuration is correct?")
@@ -127,7 +127,7 @@ enum Auth: Command {
 
     /// Lets a client in when the password is right, or none is asked for; else returns the error.
     static func check(user: String, _ password: String, for client: ClientConnection) -> String? {
-        let expected = client.clients.context.settings.password
+        let expected = client.server.settings.password
         guard user == "default", expected.map({ isEqual($0, password) }) ?? true else {
             return "WRONGPASS invalid username-password pair or user is disabled."
         }

@@ -14,7 +14,7 @@ enum Info: Command {
         var wanted: [String] = []
         for index in 1..<max(1, request.count) { wanted.append(request.string(at: index).lowercased()) }
         let isAll = wanted.isEmpty || wanted.contains { ["all", "default", "everything"].contains($0) }
-        let context = client.clients.context
+        let context = client.server
         let sections = self.sections.filter { isAll || wanted.contains($0.name.lowercased()) }
         let text = sections.map { section in
             let lines = section.lines(context).map { "\($0.name):\(singleLine($0.value))\r\n" }

@@ -14,11 +14,6 @@ enum Exists: Command {
     private final class Tally {
         var found = 0
         var open = 0
-        var error: String?
-
-        func append(to reply: inout ReplyBuffer) {
-            if let error { reply.bytes.appendError(error) } else { reply.bytes.appendInteger(found) }
-        }
     }
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
@@ -34,21 +29,20 @@ enum Exists: Command {
             var count = 0
             let lookup = client.lookup(request[index], at: place, .none, count: &count)
             let key = request[index].extracting(droppingFirst: place.keyOffset)
-            let hit = client.settle(lookup, of: key, place, &reply) { outcome, reply, _ in
-                switch outcome {
-                case .success(let value): tally.found += value.isMissing ? 0 : 1
-                case .failure(let error): tally.error = tally.error ?? error.reply
-                }
+            // The last one that is counted writes the reply.
+            let counts: Hole.Writer = { value, reply, _ in
+                tally.found += value.isMissing ? 0 : 1
                 tally.open -= 1
-                if tally.open == 0 { tally.append(to: &reply) }
+                if tally.open == 0 { reply.bytes.appendInteger(tally.found) }
             }
+            let hit = client.settle(lookup, of: key, place, &reply, use: .part(counts))
             switch hit {
             case nil: tally.open += 1
             case .negative?: break
             case .copied?, .large?: tally.found += 1
             }
         }
-        if tally.open == 0 { tally.append(to: &reply) }
+        if tally.open == 0 { reply.bytes.appendInteger(tally.found) }
     }
 }
 

@@ -13,8 +13,8 @@ enum Get: Command {
     }
 }
 
-/// `MGET key [key ...]`: the values in the keys' order; nil for one without a row, and an error in the place of one whose
-/// load failed. All loads are under way at once.
+/// `MGET key [key ...]`: the values in the keys' order; nil for one without a row. All loads are under way at once, one for each
+/// key. When one fails the reply is its error, which names the key: clients take an error inside the array for a value.
 enum MGet: Command {
     static let name = "mget"
     static let arity = -2
@@ -23,17 +23,6 @@ enum MGet: Command {
     static let summary = "Returns the values of several keys, loading those that are not in memory."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        let mark = reply.mark
-        let limit = client.clients.context.settings.maxOutput
-        reply.bytes.appendArrayHeader(request.count - 1)
-        var index = 1
-        while index < request.count {
-            index += client.appendTexts(of: request, index..<request.count, to: &reply)
-            if reply.byteCount(from: mark) > limit {
-                client.drop(&reply, from: mark)
-                reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
-                return
-            }
-        }
+        client.appendTexts(of: request, from: 1, to: &reply)
     }
 }

@@ -10,8 +10,7 @@ final class Subscribers: @unchecked Sendable {
     // Unchecked: observers use the mailbox and the loop's `submit`, which any thread may; the rest is the loop's thread's.
 
     private let loop: EventLoop
-    private let context: ServerContext
-    private let counters: LoopCounters
+    private let server: ServerContext
     private let mailbox: EventMailbox
     private var connections: [Int: ClientConnection] = [:]
     private var observations: [(group: Group, observation: Observation)] = []
@@ -19,11 +18,10 @@ final class Subscribers: @unchecked Sendable {
     /// So many events are told in one turn, so that requests are answered in between.
     private static let turn = 256
 
-    init(on loop: EventLoop, counters: LoopCounters, context: ServerContext) {
+    init(on loop: EventLoop, server: ServerContext) {
         self.loop = loop
-        self.counters = counters
-        self.context = context
-        mailbox = EventMailbox(limit: context.settings.maxOutput)
+        self.server = server
+        mailbox = EventMailbox(limit: server.settings.maxOutput)
     }
 
     /// Takes note of what a client subscribed to by now. An event that comes after this reaches it.
@@ -43,7 +41,7 @@ final class Subscribers: @unchecked Sendable {
             for (group, observation) in observations { group.removeObserver(observation) }
             observations = []
         } else if observations.isEmpty {
-            observations = context.keyspace.groups.map { served in
+            observations = server.keyspace.groups.map { served in
                 let group = served.group
                 let observation = group.addObserver { [self, unowned group] event, key in
                     publish(KeyspaceEvent(event: event, key: group.wireKey(key)))
@@ -65,7 +63,7 @@ final class Subscribers: @unchecked Sendable {
         // A copy: who can't be sent to closes, and leaves the list.
         let connections = Array(connections.values)
         if hasLost {
-            context.logger.warning("more keyspace events than \(connections.count) subscribers could be told: closed")
+            server.logger.warning("more keyspace events than \(connections.count) subscribers could be told: closed")
             for connection in connections { connection.closeAsSlowReader() }
             return
         }

@@ -10,6 +10,13 @@ enum ErrorText {
         "ERR the reply would take more than max_output (\(limit) bytes)"
     }
 
+    /// An error about one key of several: the code stays in front, then the key is named.
+    static func naming(_ key: RawSpan, _ error: String) -> String {
+        let name = quoted(key.withUnsafeBytes { String(decoding: $0.prefix(512), as: UTF8.self) })
+        guard let space = error.firstIndex(of: " ") else { return error }
+        return "\(error[..<space]) key '\(name)':\(error[space...])"
+    }
+
     static let noAuthentication = "NOAUTH Authentication required."
     static let wrongType =
         "WRONGTYPE only groups with 'returns: row' have fields; ask this one with GET"
@@ -28,6 +35,9 @@ enum ErrorText {
 }
 
 extension LoadError {
+    /// The error as a client gets it that asked for several keys.
+    func reply(naming key: [UInt8]) -> String { ErrorText.naming(key.span.bytes, reply) }
+
     /// The error as a client gets it: Redis' kind of code, then the text.
     var reply: String {
         let prefix =

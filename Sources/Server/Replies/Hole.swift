@@ -4,10 +4,26 @@ import RESP
 
 /// A place in a reply that a load will fill. Confined to its connection's loop.
 final class Hole {
-    /// Writes what an outcome means in the reply. Called once for each hole of a reply, in their order.
-    typealias Writer = (Outcome, inout ReplyBuffer, ProtocolVersion) -> Void
+    /// Writes what a value means in a reply.
+    typealias Writer = (Value, inout ReplyBuffer, ProtocolVersion) -> Void
 
-    /// Its name in the loop's ``HoleTable`` and towards the group.
+    /// What a reply makes of the value, and so what has to be kept of it until the reply's turn comes.
+    enum Use {
+        /// Its text: the value is kept and sent from where it is.
+        case text
+        /// All its fields: the value is kept, and written when it is sent.
+        case fields(Writer)
+        /// What is written of it at once: a field, a count. The value is not kept.
+        case part(Writer)
+    }
+
+    /// What is kept of the value.
+    private enum Content {
+        case value(Value)
+        case part(ReplyPiece)
+    }
+
+    /// Its name in the loop's ``Waits`` and towards the group.
     let token: UInt64
     let group: Group
     let ticket: Ticket
@@ -15,21 +31,23 @@ final class Hole {
     private let standInKey: Key?
     /// When the client gets that, or an error, instead.
     let deadline: Instant
-    let write: Writer
+    private let use: Use
 
-    /// How the load ended; nil until then.
-    private(set) var outcome: Outcome?
-    /// The reply that it is part of, from when the command that made it returned until it is filled or given up: the two
-    /// refer to one another meanwhile.
+    /// The key as it was asked for, when an error has to name it.
+    var name: [UInt8]?
+    /// The reply that it is part of, while it waits: the two refer to one another meanwhile.
     var reply: PendingReply?
+    /// How often it stands in that.
+    var occurrences = 0
+    private var content: Content?
 
-    init(token: UInt64, group: Group, ticket: Ticket, standInKey: Key?, deadline: Instant, write: @escaping Writer) {
+    init(token: UInt64, group: Group, ticket: Ticket, standInKey: Key?, deadline: Instant, use: Use) {
         self.token = token
         self.group = group
         self.ticket = ticket
         self.standInKey = standInKey
         self.deadline = deadline
-        self.write = write
+        self.use = use
     }
 
     /// The older value that the group's rules allow in place of one that comes too late.
@@ -39,54 +57,52 @@ final class Hole {
 
     /// Takes the first outcome: the load's, or the deadline's.
     func fill(_ outcome: Outcome) {
-        guard self.outcome == nil else { return }
-        self.outcome = outcome
-        guard let reply else { return }
-        self.reply = nil
-        reply.holeWasFilled(with: outcome)
-    }
-}
-
-/// The holes of one loop that wait for their outcome, by token.
-///
-/// A token is a place and that place's generation: an outcome that comes after its hole was taken out finds nothing, even
-/// when the place has been given to another hole.
-struct HoleTable {
-    private struct Place {
-        var hole: Hole?
-        var generation: UInt32
-    }
-
-    private var places: ContiguousArray<Place> = []
-    private var vacant: [UInt32] = []
-
-    /// How many holes wait.
-    var count: Int { places.count - vacant.count }
-
-    /// The token that the next hole has to have.
-    var nextToken: UInt64 {
-        guard let index = vacant.last else { return UInt64(places.count) }
-        return UInt64(places[Int(index)].generation) << 32 | UInt64(index)
-    }
-
-    /// Adds a hole that was made with ``nextToken``.
-    mutating func insert(_ hole: Hole) {
-        if let index = vacant.popLast() {
-            places[Int(index)].hole = hole
-        } else {
-            places.append(Place(hole: hole, generation: 0))
+        switch outcome {
+        case .success(let value): fill(value)
+        case .failure(let error): reply?.fail(name.map { error.reply(naming: $0) } ?? error.reply)
         }
     }
 
-    /// Takes a hole out; nil when it was before.
-    mutating func remove(_ token: UInt64) -> Hole? {
-        let index = Int(truncatingIfNeeded: token & 0xffff_ffff)
-        guard index < places.count, places[index].generation == UInt32(truncatingIfNeeded: token >> 32),
-            let hole = places[index].hole
-        else { return nil }
-        places[index].hole = nil
-        places[index].generation &+= 1
-        vacant.append(UInt32(truncatingIfNeeded: index))
-        return hole
+    private func fill(_ value: Value) {
+        guard let reply else { return }
+        let kept: Content
+        switch use {
+        case .text, .fields:
+            let count = max(value.text.byteCount, value.fields.byteCount)
+            guard reply.hasRoom(for: value, byteCount: count * occurrences) else { return }
+            kept = .value(value)
+        case .part(let write):
+            var written = ReplyBuffer()
+            write(value, &written, reply.version)
+            let part = written.takeAll()
+            guard reply.hasRoom(forPart: part.byteCount * occurrences) else { return }
+            kept = .part(part)
+        }
+        content = kept
+        self.reply = nil
+        reply.holeWasFilled()
+    }
+
+    /// Gives up the value that it keeps.
+    func takeValue() -> Value? {
+        switch content {
+        case .value(let value):
+            content = nil
+            return value
+        case .part, nil: return nil
+        }
+    }
+
+    /// Writes what it was filled with.
+    func write(to reply: inout ReplyBuffer, _ version: ProtocolVersion) {
+        switch content {
+        case nil: break
+        case .part(let part): reply.append(part)
+        case .value(let value):
+            switch use {
+            case .text: reply.appendText(value, version)
+            case .fields(let write), .part(let write): write(value, &reply, version)
+            }
+        }
     }
 }

@@ -2,60 +2,178 @@ import CacheCore
 import Groundwork
 import RESP
 
-/// The reply to one request that waits for loads. Confined to its connection's loop.
+/// The reply to one request that waits for loads, or for its turn. Confined to its connection's loop.
+///
+/// Any load that fails makes the whole reply its error. When what the loads bring finds no room, it is let go, and the request
+/// is executed again when its turn comes: mostly a hit by then.
 final class PendingReply {
-    private let piece: ReplyPiece
-    private let version: ProtocolVersion
-    private let limit: Int
-    /// Closing a client empties its holes, so none is filled when it is gone.
+    /// Where it stands. Waiting becomes complete or deferred; complete becomes deferred while another reply is in front.
+    enum State: Equatable {
+        /// For loads.
+        case waiting
+        /// It can be sent.
+        case complete
+        /// Everything was let go; the request is to be executed at its turn, when there is room for so many bytes.
+        case deferred(need: Int)
+    }
+
+    private(set) var state = State.waiting
+    /// The request as it came, and the version of the protocol then.
+    let request: [UInt8]
+    let version: ProtocolVersion
+    /// What the loads fill.
+    private var piece: ReplyPiece
+    private(set) var openHoles = 0 {
+        didSet { if isQueued { client.replies.waitingKeysGrew(by: openHoles - oldValue) } }
+    }
+    /// Whether it is part of the client's queue, which counts what it takes; the queue's to change.
+    var isQueued = false
+    /// Closing a client lets go of its replies, so none is filled when it is gone.
     private unowned let client: ClientConnection
-    private var openHoles: Int
     /// The deadline of the hole that has least time.
     private(set) var firstDeadline = Instant(nanoseconds: .max)
-    /// What there is to send so far.
+    /// What it takes: the request, what was written, what the loads brought.
     private(set) var byteCount: Int
+    /// Of that, bytes of its own; the rest are values.
+    private var ownBytes: Int
 
-    /// A reply to `client`, with an error in its place when it takes more than `limit` bytes.
-    init(_ piece: ReplyPiece, to client: ClientConnection, limit: Int) {
+    /// A reply to `client`'s `request`.
+    init(_ piece: ReplyPiece, to client: ClientConnection, request: RawSpan) {
         self.piece = piece
         self.client = client
-        self.limit = limit
+        self.request = request.withUnsafeBytes { Array($0) }
         version = client.version
-        byteCount = piece.byteCount
-        openHoles = 0
+        ownBytes = request.byteCount + piece.bytes.count
+        byteCount = request.byteCount + piece.byteCount
+        client.held.add(ownBytes)
+        piece.forEachShared { client.held.add($0.value) }
         piece.forEachHole { hole in
+            hole.occurrences += 1
+            // One that stands there several times waits once.
+            guard hole.occurrences == 1 else { return }
             hole.reply = self
             openHoles += 1
             firstDeadline = min(firstDeadline, hole.deadline)
         }
+        if let failure = piece.failure { become(failure.reply) }
     }
 
-    /// Whether every hole is filled.
-    var isComplete: Bool { openHoles == 0 }
+    /// A reply that is to be made at its turn, when there is room for `need` bytes.
+    init(deferring request: RawSpan, of client: ClientConnection, need: Int) {
+        piece = ReplyPiece(of: RawSpan())
+        self.client = client
+        self.request = request.withUnsafeBytes { Array($0) }
+        version = client.version
+        ownBytes = request.byteCount
+        byteCount = request.byteCount
+        state = .deferred(need: need)
+        client.held.add(ownBytes)
+    }
 
     /// Calls `body` with its holes that are not filled.
     func forEachOpenHole(_ body: (Hole) -> Void) {
-        piece.forEachHole { if $0.outcome == nil { body($0) } }
+        piece.forEachHole { if $0.reply === self { body($0) } }
     }
 
-    /// Called by a hole when it got its outcome.
-    func holeWasFilled(with outcome: Outcome) {
+    // MARK: What its holes tell
+
+    /// Whether a hole may keep a value, of which so many bytes will be sent. If not, this has become something else.
+    func hasRoom(for value: Value, byteCount count: Int) -> Bool {
+        hasRoom(for: count) { client.held.reserve(value, isNext: $0) }
+    }
+
+    /// Whether a hole may keep so many bytes that it wrote.
+    func hasRoom(forPart count: Int) -> Bool {
+        guard hasRoom(for: count, { client.held.reserve(count, isNext: $0) }) else { return false }
+        ownBytes += count
+        return true
+    }
+
+    private func hasRoom(for count: Int, _ reserve: (_ isNext: Bool) -> Bool) -> Bool {
+        let limit = client.server.settings.maxOutput
+        setByteCount(byteCount + count)
+        guard byteCount - request.count <= limit else {
+            fail(ErrorText.replyTooLarge(limit: limit))
+            return false
+        }
+        let isNext = client.replies.isNext(self)
+        if client.replies.byteCount <= limit, reserve(isNext) { return true }
+        if isNext {
+            // Those behind it give way to the one that they wait for: so two of them can't wait for one another.
+            for reply in client.replies.completeBehindFirst { reply.letGo() }
+            if reserve(true) { return true }
+        }
+        letGo()
+        return false
+    }
+
+    /// A hole keeps what it was filled with.
+    func holeWasFilled() {
         openHoles -= 1
-        let added =
-            switch outcome {
-            case .success(let value): value.text.byteCount
-            case .failure: 0
+        guard openHoles == 0 else { return }
+        state = .complete
+        client.isDone(self)
+    }
+
+    /// There will be no value: `error` is the whole reply.
+    func fail(_ error: String) {
+        switch state {
+        case .waiting: break
+        case .complete, .deferred: return
+        }
+        become(error)
+        client.isDone(self)
+    }
+
+    private func become(_ error: String) {
+        release()
+        var written = ReplyBuffer()
+        written.bytes.appendError(error)
+        piece = written.takeAll()
+        ownBytes = request.count + piece.byteCount
+        client.held.add(ownBytes)
+        setByteCount(ownBytes)
+        state = .complete
+    }
+
+    private func setByteCount(_ count: Int) {
+        if isQueued { client.replies.pendingGrew(by: count - byteCount) }
+        byteCount = count
+    }
+
+    // MARK: Letting go
+
+    /// Lets go of everything but the request, which is executed again at its turn.
+    func letGo() {
+        let need = byteCount - request.count
+        release()
+        piece = ReplyPiece(of: RawSpan())
+        ownBytes = request.count
+        client.held.add(ownBytes)
+        setByteCount(ownBytes)
+        state = .deferred(need: need)
+        client.replies.pendingWasDeferred()
+        client.isDone(self)
+    }
+
+    /// Gives back all that it holds, and leaves the flights that it waits for: they go on without it.
+    func release() {
+        client.held.remove(ownBytes)
+        ownBytes = 0
+        openHoles = 0
+        piece.forEachShared { client.held.remove($0.value) }
+        piece.forEachHole { hole in
+            if hole.reply != nil {
+                client.waits.abandon(hole)
+                hole.reply = nil
+            } else if let value = hole.takeValue() {
+                client.held.remove(value)
             }
-        byteCount += added
-        client.pendingReply(self, grewBy: added)
+        }
     }
 
     /// Writes the reply. It is complete.
     func write(into reply: inout ReplyBuffer) {
-        guard byteCount <= limit else {
-            reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
-            return
-        }
         let stored = piece.bytes
         let bytes = stored.span.bytes
         var written = 0
@@ -64,9 +182,8 @@ final class PendingReply {
             written = offset
             switch content {
             case .shared(let shared): reply.append(shared)
-            case .hole(let hole):
-                guard let outcome = hole.outcome else { continue }
-                hole.write(outcome, &reply, version)
+            case .hole(let hole): hole.write(to: &reply, version)
+            case .failure: break
             }
         }
         reply.bytes.append(bytes.extracting(droppingFirst: written))

@@ -7,18 +7,23 @@ struct ReplyBuffer: ~Copyable {
     enum Insertion {
         case shared(SharedBytes)
         case hole(Hole)
+        /// No reply but this error.
+        case failure(LoadError)
     }
 
     /// The replies' bytes. Commands append here.
     var bytes = OutputBuffer()
     private var insertions: [(offset: Int, content: Insertion)] = []
     private var sharedByteCount = 0
+    /// How often something was taken out.
+    private var takings = 0
 
     /// A place in the replies: the end of those before it.
     struct Mark {
         fileprivate let byteCount: Int
         fileprivate let insertions: Int
         fileprivate let sharedByteCount: Int
+        fileprivate let takings: Int
     }
 
     /// Longer values are not copied.
@@ -33,8 +38,16 @@ struct ReplyBuffer: ~Copyable {
 
     /// The end of what was written so far.
     var mark: Mark {
-        Mark(byteCount: bytes.byteCount, insertions: insertions.count, sharedByteCount: sharedByteCount)
+        Mark(
+            byteCount: bytes.byteCount, insertions: insertions.count, sharedByteCount: sharedByteCount,
+            takings: takings)
     }
+
+    /// The beginning.
+    var start: Mark { Mark(byteCount: 0, insertions: 0, sharedByteCount: 0, takings: takings) }
+
+    /// Whether nothing in front of `mark` was taken out since.
+    func isCurrent(_ mark: Mark) -> Bool { mark.takings == takings }
 
     /// What there is to send behind `mark`.
     func byteCount(from mark: Mark) -> Int {
@@ -43,7 +56,7 @@ struct ReplyBuffer: ~Copyable {
 
     /// Whether anything but bytes was written behind `mark`.
     func hasHoles(from mark: Mark) -> Bool {
-        insertions[mark.insertions...].contains { if case .hole = $0.content { true } else { false } }
+        insertions[mark.insertions...].contains { if case .shared = $0.content { false } else { true } }
     }
 
     /// Appends what a load will bring.
@@ -51,10 +64,38 @@ struct ReplyBuffer: ~Copyable {
         insertions.append((bytes.byteCount, .hole(hole)))
     }
 
+    /// Appends a failure: the reply that it is part of is its error, whatever else was written.
+    mutating func append(_ failure: LoadError) {
+        insertions.append((bytes.byteCount, .failure(failure)))
+    }
+
     /// Appends bytes that stay where they are.
     mutating func append(_ shared: SharedBytes) {
         insertions.append((bytes.byteCount, .shared(shared)))
         sharedByteCount += shared.byteCount
+    }
+
+    /// Appends what was taken out before.
+    mutating func append(_ piece: ReplyPiece) {
+        let start = bytes.byteCount
+        bytes.append(piece.bytes.span.bytes)
+        for (offset, content) in piece.insertions {
+            insertions.append((start + offset, content))
+            if case .shared(let shared) = content { sharedByteCount += shared.byteCount }
+        }
+    }
+
+    /// How many things stand between the bytes.
+    var insertionCount: Int { insertions.count }
+
+    /// The hole behind everything that was written; nil when there is none.
+    var lastHole: Hole? {
+        if case .hole(let hole)? = insertions.last?.content { hole } else { nil }
+    }
+
+    /// Appends a value as `GET` answers it.
+    mutating func appendText(_ value: Value, _ version: ProtocolVersion) {
+        if value.isMissing { bytes.appendNull(version) } else { appendBulk(value) }
     }
 
     /// Appends a value's text as a bulk string.
@@ -76,6 +117,7 @@ struct ReplyBuffer: ~Copyable {
             insertions: takeInsertions(from: mark), byteCount: byteCount(from: mark))
         if mark.byteCount == 0 { bytes.removeAll() } else { bytes.truncate(toByteCount: mark.byteCount) }
         sharedByteCount = mark.sharedByteCount
+        takings &+= 1
         return taken
     }
 
@@ -96,7 +138,7 @@ struct ReplyBuffer: ~Copyable {
 
     /// Takes out everything.
     mutating func takeAll() -> ReplyPiece {
-        take(from: Mark(byteCount: 0, insertions: 0, sharedByteCount: 0))
+        take(from: start)
     }
 
     private mutating func appendRaw(_ text: String) {
@@ -122,6 +164,21 @@ struct ReplyPiece {
     /// Bytes alone.
     init(of span: RawSpan) {
         self.init(bytes: span.withUnsafeBytes { Array($0) }, insertions: [], byteCount: span.byteCount)
+    }
+
+    /// Why it is no reply.
+    var failure: LoadError? {
+        for insertion in insertions {
+            if case .failure(let error) = insertion.content { return error }
+        }
+        return nil
+    }
+
+    /// Calls `body` with what is sent from where it is.
+    func forEachShared(_ body: (SharedBytes) -> Void) {
+        for insertion in insertions {
+            if case .shared(let shared) = insertion.content { body(shared) }
+        }
     }
 
     /// Calls `body` with the holes in their order.

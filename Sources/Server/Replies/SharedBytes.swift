@@ -2,7 +2,7 @@ import CacheCore
 
 /// The text of a value that is sent from where it is instead of being copied. Copying this costs a reference.
 struct SharedBytes {
-    private let value: Value
+    let value: Value
     let byteCount: Int
 
     init(textOf value: Value) {

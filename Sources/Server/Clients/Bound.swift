@@ -1,0 +1,76 @@
+import EventLoop
+import Groundwork
+import Synchronization
+
+/// How much of something all clients together may have: bytes that wait, or places to wait in. Any thread.
+final class Bound: Sendable {
+    let limit: Int
+    private let used = Atomic<Int>(0)
+    /// Those who wait for room, in the order of their coming.
+    private let queue = Groundwork.Mutex<[Waiting]>([])
+    /// Whether somebody does: spares the lock.
+    private let hasWaiting = Atomic<Bool>(false)
+
+    private struct Waiting: Sendable {
+        let need: Int
+        let goOn: @Sendable () -> Void
+    }
+
+    init(_ limit: Int) {
+        self.limit = limit
+    }
+
+    var isFull: Bool { used.load(ordering: .relaxed) >= limit }
+
+    /// Whether `amount` more stays within `limit`, or within a lower one.
+    func hasRoom(for amount: Int, below limit: Int? = nil) -> Bool {
+        used.load(ordering: .relaxed) + amount <= limit ?? self.limit
+    }
+
+    /// Takes `amount` if that stays within `limit`, or within a lower one.
+    func reserve(_ amount: Int, below limit: Int? = nil) -> Bool {
+        guard used.wrappingAdd(amount, ordering: .relaxed).newValue <= limit ?? self.limit else {
+            remove(amount)
+            return false
+        }
+        return true
+    }
+
+    /// Takes what can't be refused any more.
+    func add(_ amount: Int) {
+        used.wrappingAdd(amount, ordering: .relaxed)
+    }
+
+    /// Gives back.
+    func remove(_ amount: Int) {
+        used.wrappingSubtract(amount, ordering: .sequentiallyConsistent)
+        if hasWaiting.load(ordering: .sequentiallyConsistent) { wake() }
+    }
+
+    /// Has `goOn` called once, from any thread, when there seems to be room for `need`, which is within the limit.
+    func whenRoom(for need: Int, _ goOn: @escaping @Sendable () -> Void) {
+        queue.withLock { queue in
+            queue.append(Waiting(need: min(need, limit), goOn: goOn))
+            hasWaiting.store(true, ordering: .sequentiallyConsistent)
+        }
+        // What was given back before the flag was seen told nobody.
+        wake()
+    }
+
+    /// First come, first served: a large need is not passed by small ones for ever.
+    private func wake() {
+        let woken = queue.withLock { queue in
+            var room = limit - used.load(ordering: .sequentiallyConsistent)
+            let count = queue.prefix { waiting in
+                guard waiting.need <= room else { return false }
+                room -= waiting.need
+                return true
+            }.count
+            let woken = Array(queue.prefix(count))
+            queue.removeFirst(count)
+            hasWaiting.store(!queue.isEmpty, ordering: .sequentiallyConsistent)
+            return woken
+        }
+        for waiting in woken { waiting.goOn() }
+    }
+}

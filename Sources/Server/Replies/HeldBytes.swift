@@ -1,0 +1,68 @@
+import CacheCore
+
+/// The bytes that replies of one loop's clients hold while they wait, as part of what all loops together may hold. Confined to
+/// its loop.
+///
+/// A large value that several replies share is one: it counts once for each loop.
+final class HeldBytes {
+    private let bound: Bound
+    /// How many replies hold each large value, by where its bytes are. It stays there as long as one of them holds it.
+    private var sharers: [UnsafeRawPointer: Int] = [:]
+
+    init(_ bound: Bound) {
+        self.bound = bound
+    }
+
+    /// Takes bytes for a reply. Those whose turn has not come leave half of the whole to those who are next, so that nobody
+    /// has to wait for replies that wait themselves.
+    func reserve(_ bytes: Int, isNext: Bool) -> Bool {
+        bound.reserve(bytes, below: isNext ? bound.limit : bound.limit / 2)
+    }
+
+    /// Takes what can't be refused any more.
+    func add(_ bytes: Int) { bound.add(bytes) }
+
+    /// Gives bytes back.
+    func remove(_ bytes: Int) { bound.remove(bytes) }
+
+    /// The same for a value, which counts if nobody else holds it.
+    func reserve(_ value: Value, isNext: Bool) -> Bool {
+        let address = Self.address(of: value)
+        if let address, let count = sharers[address] {
+            sharers[address] = count + 1
+            return true
+        }
+        guard reserve(Self.size(of: value), isNext: isNext) else { return false }
+        if let address { sharers[address] = 1 }
+        return true
+    }
+
+    func add(_ value: Value) {
+        let address = Self.address(of: value)
+        if let address, let count = sharers[address] {
+            sharers[address] = count + 1
+        } else {
+            add(Self.size(of: value))
+            if let address { sharers[address] = 1 }
+        }
+    }
+
+    func remove(_ value: Value) {
+        if let address = Self.address(of: value), let count = sharers[address] {
+            guard count == 1 else {
+                sharers[address] = count - 1
+                return
+            }
+            sharers[address] = nil
+        }
+        remove(Self.size(of: value))
+    }
+
+    private static func size(of value: Value) -> Int { value.text.byteCount + value.fields.byteCount }
+
+    /// Nil for a small value, which counts each time.
+    private static func address(of value: Value) -> UnsafeRawPointer? {
+        guard size(of: value) > ReplyBuffer.copyLimit else { return nil }
+        return value.text.withUnsafeBytes { $0.baseAddress }
+    }
+}
