@@ -39,6 +39,11 @@ public final class Cache: Sendable {
     /// The bytes that entries take, overhead included. Never above ``memory``.
     public var usedBytes: Int { budget.used }
 
+    /// The bytes that the pages of all caches of the process take: entries, their index, and room that is kept for more.
+    public static var pageBytes: Int {
+        PagePool.tables.bytes + PagePool.records.bytes + PagePool.longRecords.bytes + BlockPool.shared.bytes
+    }
+
     /// How many callers wait for loads.
     public var waiterCount: Int { waiting.used }
 

@@ -2,8 +2,12 @@
 ///
 /// It has a text, which `GET` answers, and, when it came from one row with columns, the fields of its hash form.
 public struct Value: Sendable {
-    /// The text; behind it, when `textLength` is less than all, the fields.
-    let storage: [UInt8]
+    private enum Storage {
+        case array([UInt8])
+        case block(LargeBlock)
+    }
+
+    private let storage: Storage
     let textLength: Int
     /// Whether the source has no such row. An answer, not an error.
     public let isMissing: Bool
@@ -17,26 +21,60 @@ public struct Value: Sendable {
     }
 
     init(storage: [UInt8], textLength: Int, isMissing: Bool = false) {
-        self.storage = storage
+        self.storage = .array(storage)
         self.textLength = textLength
         self.isMissing = isMissing
+    }
+
+    init(_ block: LargeBlock) {
+        storage = .block(block)
+        textLength = block.textLength
+        isMissing = false
+    }
+
+    /// Where its bytes are, if they are in a block.
+    var block: LargeBlock? {
+        switch storage {
+        case .array: nil
+        case .block(let block): block
+        }
+    }
+
+    /// How many bytes it has in all.
+    var byteCount: Int {
+        switch storage {
+        case .array(let bytes): bytes.count
+        case .block(let block): block.byteCount
+        }
+    }
+
+    /// The text; behind it, when ``textLength`` is less than all, the fields.
+    var bytes: RawSpan {
+        @_lifetime(borrow self)
+        get {
+            // What is borrowed belongs to the storage, which lives as long as the value does.
+            switch storage {
+            case .array(let bytes): _overrideLifetime(bytes.span.bytes, borrowing: self)
+            case .block(let block): _overrideLifetime(block.bytes, borrowing: self)
+            }
+        }
     }
 
     /// What `GET` answers.
     public var text: RawSpan {
         @_lifetime(borrow self)
-        get { storage.span.bytes.extracting(first: textLength) }
+        get { bytes.extracting(first: textLength) }
     }
 
     /// The hash form: the number of fields (UInt32, little endian), then name and text of each as RESP bulk strings
     /// (`$3\r\naid\r\n$1\r\n7\r\n`), so that `HGETALL` copies bytes. Empty when the value has none.
     public var fields: RawSpan {
         @_lifetime(borrow self)
-        get { storage.span.bytes.extracting(droppingFirst: textLength) }
+        get { bytes.extracting(droppingFirst: textLength) }
     }
 
     /// Whether the value has a hash form.
-    public var hasFields: Bool { textLength < storage.count }
+    public var hasFields: Bool { textLength < byteCount }
 }
 
 /// Builds the value of one row: its JSON text, then its columns.

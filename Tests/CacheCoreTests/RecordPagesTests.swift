@@ -1,3 +1,4 @@
+import Glibc
 import Groundwork
 import Testing
 
@@ -90,6 +91,57 @@ struct RecordPagesTests {
         }
         #expect(store.invariantViolations() == [])
         #expect(store.count == 0)
+    }
+
+    @Test func `what a block takes is whole pages, and it goes back to the system`() {
+        let pool = BlockPool.shared
+        #expect(BlockPool.size(1) == 4096)
+        #expect(BlockPool.size(20_000) == 20_480)
+        var random = SplitMix64(seed: 1)
+        for _ in 0..<10_000 {
+            let size = Int.random(in: 16_385...3_000_000, using: &random)
+            let length = BlockPool.classLength(BlockPool.size(size))
+            #expect(length >= size && length % 4096 == 0)
+            #expect(length <= BlockPool.size(size) * 5 / 4 + 4096)
+        }
+        // Of all lengths, also those that are mapped by themselves; two never share a byte.
+        var blocks: [(start: UnsafeMutableRawPointer, count: Int, mark: UInt8)] = []
+        for step in 0..<3000 {
+            if blocks.count > 40 || (step % 3 == 2 && !blocks.isEmpty) {
+                let block = blocks.remove(at: Int.random(in: 0..<blocks.count, using: &random))
+                let bytes = UnsafeRawBufferPointer(start: block.start, count: block.count)
+                #expect(bytes.first == block.mark && bytes[block.count / 2] == block.mark && bytes.last == block.mark)
+                pool.release(block.start, block.count)
+            } else {
+                let count = Int.random(in: 16_385...(step % 50 == 0 ? 3_000_000 : 200_000), using: &random)
+                guard let start = pool.allocate(count) else { continue }
+                memset(start, Int32(step % 251), count)
+                blocks.append((start, count, UInt8(step % 251)))
+            }
+        }
+        for block in blocks { pool.release(block.start, block.count) }
+    }
+
+    @Test func `a large value outlives its entry, and is the same in all its forms`() throws {
+        let bytes = (0..<50_000).map { UInt8(truncatingIfNeeded: $0) }
+        var encoder = RowEncoder(text: bytes.span.bytes)
+        encoder.append(name: Array("id".utf8).span.bytes, value: Array("7".utf8).span.bytes)
+        let value = encoder.finish()
+        let blocked = try #require(value.blocked())
+        #expect(blocked.block != nil)
+        var store = EntryStore(policy: Eviction.lru.makePolicy(), exactly: false)
+        let hash = key(1).withUnsafeBytes { EntryStore.hash($0) }
+        let grown = store.insert(key(1).span.bytes, hash: hash, value: blocked, times: times, at: now)
+        #expect(grown != nil)
+        #expect(store.recordBytes > 50_000 && store.recordBytes < 50_000 + 5000)
+        let kept = try #require(place(of: 1, in: store).flatMap { Record(store.slots[Int($0)].pointee)?.value })
+        if let place = place(of: 1, in: store) { store.remove(place) }
+        #expect(store.recordBytes == 0)
+        for copy in [blocked, kept] {
+            #expect(copy.text.withUnsafeBytes { Array($0) } == bytes)
+            #expect(copy.fields.withUnsafeBytes { Array($0) } == value.fields.withUnsafeBytes { Array($0) })
+            #expect(copy.hasFields && !copy.isMissing)
+        }
     }
 
     @Test func `a page that is given back is handed out again, and one page is nobody else's`() {

@@ -36,6 +36,7 @@ extension Group {
         _ call: FlightCall, of key: Key, _ hash: UInt64, _ value: Value, cost: Int64, at now: Instant
     ) -> Waiters<Waiter> {
         let reserved = reserve(for: value, of: key, near: hash)
+        let kept = reserved > 0 ? value.blocked() : nil
         let (landing, grown, swept) = withState(of: hash) { state in
             let landing = state.flights.land(call, of: key)
             state.counters.localLoads += 1
@@ -46,7 +47,7 @@ extension Group {
             // Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or
             // after, and then it finds the entry.
             guard !landing.isForgotten else { return (landing, 0, nil as Tick?) }
-            guard reserved > 0, let grown = store(value, of: key, hash, times, at: tick(now), in: &state) else {
+            guard let kept, let grown = store(kept, of: key, hash, times, at: tick(now), in: &state) else {
                 // What is in memory is older than what goes out now, and must not be served after it.
                 key.bytes.withUnsafeBytes { _ = drop($0, hash: hash, in: &state) }
                 return (landing, 0, nil)
@@ -105,13 +106,16 @@ extension Group {
     public func insertIfAbsent(_ key: Key, _ value: Value) -> Bool {
         let now = cache.clock()
         let reserved = reserve(for: value, of: key, near: key.hash)
-        guard reserved > 0 else { return false }
+        guard let kept = reserved > 0 ? value.blocked() : nil else {
+            release(reserved)
+            return false
+        }
         let (grown, swept) = withShard(of: key.bytes.span.bytes, KeyHash(key)) { bytes, hash, _, state in
             guard servable(bytes, hash: hash, at: tick(now), in: &state) == nil else {
                 return (nil as Int?, nil as Tick?)
             }
             let times = freshness.times(of: value, at: age(at: now), cost: 0, chance: state.random.chance())
-            let grown = store(value, of: key, hash, times, at: tick(now), in: &state)
+            let grown = store(kept, of: key, hash, times, at: tick(now), in: &state)
             if grown != nil { state.flights.forget(key) }
             return (grown, times.swept)
         }

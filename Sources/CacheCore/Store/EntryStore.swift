@@ -2,7 +2,7 @@
 /// that owns it has one. Everything but ``sweepPage(at:leaving:expired:)`` and ``keys`` is O(1), amortized.
 struct EntryStore: ~Copyable {
     private(set) var slots = Pages<Slot>()
-    private var records = RecordPages()
+    private var records = RecordRoom()
     private var index = HashIndex()
     private var policy: any EvictionPolicy
     private let resolution: UInt32
@@ -32,7 +32,7 @@ struct EntryStore: ~Copyable {
     }
 
     deinit {
-        for place in 0..<slots.count { Record(slots[place].pointee)?.destroyWithPages() }
+        for place in 0..<slots.count { Record(slots[place].pointee)?.releaseReference() }
     }
 
     /// All that the store takes; slots that fell vacant are kept for later entries and go on counting.
@@ -153,7 +153,7 @@ struct EntryStore: ~Copyable {
         guard count == 0, slots.count > 0 else { return 0 }
         let before = bytes
         slots = Pages()
-        records = RecordPages()
+        records = RecordRoom()
         index = HashIndex()
         calendar = []
         vacant = .none

@@ -5,19 +5,24 @@ import Groundwork
 ///
 /// A lookup goes to random places in some hundred megabytes. On huge pages the processor finds their addresses without
 /// walking page tables in memory, which on a virtual machine costs as much again as the access itself. Pages that are
-/// given back are handed out again; a huge page of which none is in use goes back to the system, but for one.
-/// Any thread.
+/// given back are handed out again; a huge page of which none is in use goes back to the system, but for one, and so do
+/// single pages when more than a sixteenth are idle. Any thread.
 final class PagePool: Sendable {
     /// For the stores' tables.
     static let tables = PagePool(pageSize: tablePageSize)
-    /// For records.
+    /// For short records.
     static let records = PagePool(pageSize: recordPageSize)
+    /// For long ones.
+    static let longRecords = PagePool(pageSize: longRecordPageSize)
 
     // Computed, so that each use is the number and not a look at whether a variable was initialized.
     static var tablePageSize: Int { 4 << 10 }
     static var recordPageSize: Int { 16 << 10 }
+    static var longRecordPageSize: Int { 128 << 10 }
 
     private static let chunkSize = 2 << 20
+    /// One idle page to so many in use, and as many as a huge page has, are kept in memory.
+    private static let idleShare = 16
 
     /// What every page has, and is aligned to.
     let pageSize: Int
@@ -28,17 +33,11 @@ final class PagePool: Sendable {
         var start: UnsafeMutableRawPointer
         /// Handed out so far; what is behind it was never touched.
         var cut = 0
-        /// Given back.
-        var free: [UnsafeMutableRawPointer] = []
+        /// Given back, and still in memory.
+        var idle: [UnsafeMutableRawPointer] = []
+        /// Given back, and without memory until it is written to.
+        var empty: [UnsafeMutableRawPointer] = []
         var inUse = 0
-
-        /// The next page; there is one.
-        mutating func take(_ pageSize: Int) -> UnsafeMutableRawPointer {
-            inUse += 1
-            if let page = free.popLast() { return page }
-            defer { cut += 1 }
-            return start + cut * pageSize
-        }
     }
 
     /// Unsafe as any allocator: whoever was given a page holds it alone until it is given back.
@@ -47,6 +46,22 @@ final class PagePool: Sendable {
         var chunks: [UInt: Chunk] = [:]
         /// The addresses of those that have a page to give, in order. The first one gives: so the others empty.
         var open: [UInt] = []
+        /// Pages in use, and those that are idle, of all chunks.
+        var inUse = 0
+        var idle = 0
+
+        /// The next page of a chunk; there is one.
+        mutating func take(from chunk: inout Chunk, _ pageSize: Int) -> UnsafeMutableRawPointer {
+            chunk.inUse += 1
+            inUse += 1
+            if let page = chunk.idle.popLast() {
+                idle -= 1
+                return page
+            }
+            if let page = chunk.empty.popLast() { return page }
+            defer { chunk.cut += 1 }
+            return chunk.start + chunk.cut * pageSize
+        }
 
         mutating func open(_ address: UInt) {
             open.insert(address, at: open.firstIndex { $0 > address } ?? open.count)
@@ -73,8 +88,13 @@ final class PagePool: Sendable {
 
     private func takePage() -> UnsafeMutableRawPointer? {
         let page = state.withLock { state -> Page? in
-            guard let address = state.open.first, let page = state.chunks[address]?.take(pageSize) else { return nil }
-            if state.chunks[address]?.inUse == capacity { state.open.removeFirst() }
+            // Taken out meanwhile, so that it is changed in place.
+            guard let address = state.open.first, var chunk = state.chunks.removeValue(forKey: address) else {
+                return nil
+            }
+            let page = state.take(from: &chunk, pageSize)
+            if chunk.inUse == capacity { state.open.removeFirst() }
+            state.chunks[address] = chunk
             return Page(start: page)
         }
         return page?.start
@@ -88,16 +108,31 @@ final class PagePool: Sendable {
         let page = Page(start: page)
         let unused = state.withLock { state -> Page? in
             let address = UInt(bitPattern: page.start) & ~UInt(Self.chunkSize - 1)
-            guard let inUse = state.chunks[address]?.inUse else { return nil }
-            if inUse == capacity { state.open(address) }
-            state.chunks[address]?.free.append(page.start)
-            state.chunks[address]?.inUse = inUse - 1
-            guard inUse == 1, state.open.count > 1 else { return nil }
-            state.open.removeAll { $0 == address }
-            return state.chunks.removeValue(forKey: address).map { Page(start: $0.start) }
+            guard var chunk = state.chunks.removeValue(forKey: address) else { return nil }
+            if chunk.inUse == capacity { state.open(address) }
+            chunk.inUse -= 1
+            state.inUse -= 1
+            if chunk.inUse == 0, state.open.count > 1 {
+                state.open.removeAll { $0 == address }
+                state.idle -= chunk.idle.count
+                return Page(start: chunk.start)
+            }
+            if state.idle < state.inUse / Self.idleShare + capacity {
+                chunk.idle.append(page.start)
+                state.idle += 1
+            } else {
+                // Nobody else can have it yet, and it takes less than a microsecond.
+                madvise(page.start, pageSize, MADV_DONTNEED)
+                chunk.empty.append(page.start)
+            }
+            state.chunks[address] = chunk
+            return nil
         }
         if let unused { munmap(unused.start, Self.chunkSize) }
     }
+
+    /// What the pages take that are in use, or idle and still in memory.
+    var bytes: Int { state.withLock { ($0.inUse + $0.idle) * pageSize } }
 
     /// Takes an address over the lock's border: what is there changes owners.
     private struct Page: @unchecked Sendable { let start: UnsafeMutableRawPointer }

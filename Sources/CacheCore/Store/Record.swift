@@ -5,7 +5,7 @@ import Glibc
 ///     header | marks, if any | key | value
 ///
 /// The value is the text; for an entry with fields it is the text's length (UInt32), the text and the fields; for a large
-/// one it is a retained reference to a ``LargeValue``. Unsafe because the block's layout is known to this file alone; the
+/// one it is a retained reference to a ``LargeBlock``. Unsafe because the block's layout is known to this file alone; the
 /// slot that points to it says how to read it, and both change under the shard's lock only.
 struct Record {
     /// Up to this length a value is copied out under the lock; above, it is handed out by reference.
@@ -42,17 +42,19 @@ struct Record {
         var flags: Slot.Flags = []
         if value.isMissing { flags.insert(.negative) }
         if value.hasFields { flags.insert(.fields) }
-        if value.storage.count > copyLimit { flags.insert(.large) }
+        if value.byteCount > copyLimit { flags.insert(.large) }
         return flags
     }
 
     /// Allocates and fills the record of a new entry.
     static func make(
-        key: RawSpan, value: Value, marks: Marks?, for slot: SlotIndex, in pages: inout RecordPages
+        key: RawSpan, value: Value, marks: Marks?, for slot: SlotIndex, in room: inout RecordRoom
     ) -> UnsafeMutableRawPointer? {
         let flags = flags(for: value)
         let size = size(keyLength: key.byteCount, value: value, marks: marks != nil)
-        guard let base = pages.allocate(size, keyLength: key.byteCount, for: slot) else { return nil }
+        let block = flags.contains(.large) ? value.block ?? LargeBlock(copying: value) : nil
+        if flags.contains(.large), block == nil { return nil }
+        guard let base = room.allocate(size, keyLength: key.byteCount, for: slot) else { return nil }
         var place = base + header
         if let marks {
             place.storeBytes(of: marks, as: Marks.self)
@@ -62,8 +64,8 @@ struct Record {
             if let source = bytes.baseAddress { memcpy(place, source, bytes.count) }
         }
         place += key.byteCount
-        if flags.contains(.large) {
-            let reference = Unmanaged.passRetained(LargeValue(value)).toOpaque()
+        if let block {
+            let reference = Unmanaged.passRetained(block).toOpaque()
             place.storeBytes(of: reference, as: UnsafeMutableRawPointer.self)
             return base
         }
@@ -71,25 +73,20 @@ struct Record {
             place.storeBytes(of: UInt32(truncatingIfNeeded: value.textLength), as: UInt32.self)
             place += 4
         }
-        value.storage.withUnsafeBytes { bytes in
+        value.bytes.withUnsafeBytes { bytes in
             if let source = bytes.baseAddress { memcpy(place, source, bytes.count) }
         }
         return base
     }
 
     /// Lets go of what it refers to, and gives its room back. Its slot must not refer to it any more; other records move.
-    func destroy(in pages: inout RecordPages, slots: borrowing Pages<Slot>) {
+    func destroy(in room: inout RecordRoom, slots: borrowing Pages<Slot>) {
         releaseReference()
-        pages.release(base, in: slots)
+        room.release(base, in: slots)
     }
 
-    /// Lets go of what it refers to. Its room goes with its pages; unless it has none in them.
-    func destroyWithPages() {
-        releaseReference()
-        if size > RecordPages.sizeLimit { free(base) }
-    }
-
-    private func releaseReference() {
+    /// Lets go of what it refers to. Its room goes with its pages.
+    func releaseReference() {
         if flags.contains(.large) { reference.release() }
     }
 
@@ -145,13 +142,13 @@ struct Record {
     /// The whole value.
     var value: Value {
         if flags.contains(.negative) { return .missing }
-        if flags.contains(.large) { return reference.takeUnretainedValue().value }
+        if flags.contains(.large) { return Value(reference.takeUnretainedValue()) }
         let text = bytes(.text)
         guard flags.contains(.fields) else { return Value(text: Array(text)) }
         return Value(storage: Array(text) + Array(bytes(.fields)), textLength: text.count)
     }
 
-    private var reference: Unmanaged<LargeValue> {
+    private var reference: Unmanaged<LargeBlock> {
         // Stored by `make` when the flag is set, so never null.
         Unmanaged.fromOpaque((start + keyLength).loadUnaligned(as: UnsafeMutableRawPointer.self))
     }
@@ -161,31 +158,18 @@ struct Record {
     /// What an entry's record takes.
     static func cost(keyLength: Int, value: Value, marks: Bool) -> Int {
         let record = RecordPages.cost(size(keyLength: keyLength, value: value, marks: marks))
-        return value.storage.count > copyLimit ? record + largeCost(value.storage.count) : record
+        return value.byteCount > copyLimit ? record + LargeBlock.cost(value.byteCount) : record
     }
 
     /// What this record takes; the same number as when it was made.
     var cost: Int {
         let record = RecordPages.cost(size)
-        return flags.contains(.large)
-            ? record + Self.largeCost(reference.takeUnretainedValue().value.storage.count) : record
+        return flags.contains(.large) ? record + LargeBlock.cost(reference.takeUnretainedValue().byteCount) : record
     }
 
     private static func size(keyLength: Int, value: Value, marks: Bool) -> Int {
         let front = header + (marks ? MemoryLayout<Marks>.size : 0) + keyLength
-        if value.storage.count > copyLimit { return front + MemoryLayout<UnsafeRawPointer>.size }
-        return front + value.storage.count + (value.hasFields ? 4 : 0)
-    }
-
-    /// A Swift array's block with its 32 bytes of header, and the box that refers to it; with malloc's eight bytes for each.
-    private static func largeCost(_ length: Int) -> Int { ((length + 32 + 8 + 15) & ~15) + 64 }
-}
-
-/// A value that is handed out by reference.
-final class LargeValue: Sendable {
-    let value: Value
-
-    init(_ value: Value) {
-        self.value = value
+        if value.byteCount > copyLimit { return front + MemoryLayout<UnsafeRawPointer>.size }
+        return front + value.byteCount + (value.hasFields ? 4 : 0)
     }
 }

@@ -9,8 +9,14 @@ import Glibc
 /// Unsafe because it hands out addresses; the slots that hold them are told of each move. Every record begins with a
 /// ``RecordHeader``.
 struct RecordPages: ~Copyable {
-    /// Longer records have a block of malloc's: at a page's end there is room for half a record in the mean.
-    static let sizeLimit = 512
+    /// Up to this size a record is short. At a page's end there is room for half a record in the mean, so long ones have
+    /// longer pages, and a store that has no long ones has none of those.
+    static let shortLimit = 512
+
+    /// Where the pages come from.
+    private let pool: PagePool
+    /// One byte of holes to so many of records is borne, and a page of them.
+    private let holeShare: Int
 
     private var pages: ContiguousArray<UnsafeMutableRawPointer> = []
     /// By page, how many of its bytes are holes.
@@ -23,7 +29,7 @@ struct RecordPages: ~Copyable {
     private var live = 0
     private var dead = 0
 
-    private static var pageSize: Int { PagePool.recordPageSize }
+    private let pageSize: Int
 
     /// What stands at the beginning of each page.
     private struct PageHeader {
@@ -33,18 +39,28 @@ struct RecordPages: ~Copyable {
         var end: UInt32
     }
 
+    private init(_ pool: PagePool, holeShare: Int) {
+        self.pool = pool
+        self.holeShare = holeShare
+        pageSize = pool.pageSize
+    }
+
+    /// Room for short records.
+    static func short() -> RecordPages { RecordPages(.records, holeShare: 20) }
+    /// Room for long records. Moving them costs more, so more holes are borne.
+    static func long() -> RecordPages { RecordPages(.longRecords, holeShare: 12) }
+
     deinit {
-        for page in pages { PagePool.records.release(page) }
+        for page in pages { pool.release(page) }
     }
 
-    /// What a record of `size` bytes takes: with a sixteenth for its share of holes and of what stays free at a page's end;
-    /// or what glibc's malloc takes for it: eight bytes more, in steps of sixteen.
+    /// What a record of `size` bytes takes: with a sixteenth, or an eighth, for its share of holes and of what stays free at a
+    /// page's end.
     static func cost(_ size: Int) -> Int {
-        size > sizeLimit ? (size + 8 + 15) & ~15 : step(size) + step(size) / 16
+        let step = step(size)
+        return step + (size > shortLimit ? step / 8 : step / 16)
     }
 
-    /// One byte of holes to so many of records is borne, and a page of them.
-    private static let holeShare = 20
     /// So many pages are looked at for the one to empty: it takes well under a microsecond, and more would hardly find a
     /// better one.
     private static let lookedAt = 256
@@ -53,7 +69,7 @@ struct RecordPages: ~Copyable {
 
     /// Room for `size` bytes, its header written; nil when the system has no memory. The address is a multiple of four.
     mutating func allocate(_ size: Int, keyLength: Int, for slot: SlotIndex) -> UnsafeMutableRawPointer? {
-        guard let record = size > Self.sizeLimit ? malloc(size) : take(Self.step(size)) else { return nil }
+        guard let record = take(Self.step(size)) else { return nil }
         RecordHeader(
             size: UInt16(truncatingIfNeeded: size), keyLength: UInt16(truncatingIfNeeded: keyLength), slot: slot
         ).write(to: record)
@@ -63,13 +79,11 @@ struct RecordPages: ~Copyable {
     /// Gives a record's room back. The address in its slot must be another by now. Moves other records.
     mutating func release(_ record: UnsafeMutableRawPointer, in slots: borrowing Pages<Slot>) {
         let header = RecordHeader(record)
-        let size = Int(header.size)
-        guard size <= Self.sizeLimit else { return free(record) }
         leaveHole(record, header)
-        let page = Int(Self.header(record).pointee.number)
+        let page = Int(self.header(record).pointee.number)
         if page != open, isEmpty(page) { drop(page) }
         for _ in 0..<Self.emptied {
-            guard dead > live / Self.holeShare + Self.pageSize, let page = mostHoles(), empty(page, in: slots) else {
+            guard dead > live / holeShare + pageSize, let page = mostHoles(), empty(page, in: slots) else {
                 return
             }
         }
@@ -80,7 +94,7 @@ struct RecordPages: ~Copyable {
     private static func step(_ size: Int) -> Int { (size + 3) & ~3 }
 
     /// The header of the page that a record is in.
-    private static func header(_ record: UnsafeMutableRawPointer) -> UnsafeMutablePointer<PageHeader> {
+    private func header(_ record: UnsafeMutableRawPointer) -> UnsafeMutablePointer<PageHeader> {
         let offset = Int(bitPattern: record) & (pageSize - 1)
         return (record - offset).assumingMemoryBound(to: PageHeader.self)
     }
@@ -94,8 +108,8 @@ struct RecordPages: ~Copyable {
     }
 
     private mutating func take(_ step: Int) -> UnsafeMutableRawPointer? {
-        if let open, Int(header(of: open).pointee.end) + step <= Self.pageSize { return take(step, from: open) }
-        guard let page = PagePool.records.allocate() else { return nil }
+        if let open, Int(header(of: open).pointee.end) + step <= pageSize { return take(step, from: open) }
+        guard let page = pool.allocate() else { return nil }
         let number = pages.count
         page.bindMemory(to: PageHeader.self, capacity: 1).initialize(
             to: PageHeader(
@@ -116,7 +130,7 @@ struct RecordPages: ~Copyable {
     private mutating func leaveHole(_ record: UnsafeMutableRawPointer, _ header: RecordHeader) {
         let step = Self.step(Int(header.size))
         RecordHeader(size: header.size, keyLength: header.keyLength, slot: .none).write(to: record)
-        holes[Int(Self.header(record).pointee.number)] += UInt32(truncatingIfNeeded: step)
+        holes[Int(self.header(record).pointee.number)] += UInt32(truncatingIfNeeded: step)
         live -= step
         dead += step
     }
@@ -131,7 +145,7 @@ struct RecordPages: ~Copyable {
         header(of: page).pointee.number = UInt32(truncatingIfNeeded: page)
         if open == last { open = page }
         holes.removeLast()
-        PagePool.records.release(pages.removeLast())
+        pool.release(pages.removeLast())
     }
 
     /// The page with most holes among some hundred in turn, that which is being filled excepted. It has at least half of
@@ -173,7 +187,7 @@ struct RecordPages: ~Copyable {
     // MARK: Checks
 
     /// Bytes of all pages.
-    var pageBytes: Int { pages.count * Self.pageSize }
+    var pageBytes: Int { pages.count * pageSize }
 
     /// What does not fit together; empty when all does. For tests. O(n).
     func invariantViolations(in slots: borrowing Pages<Slot>) -> [String] {
@@ -195,7 +209,7 @@ struct RecordPages: ~Copyable {
         }
         if live != self.live { violations.append("\(live) bytes of records, live says \(self.live)") }
         if dead != self.dead { violations.append("\(dead) bytes of holes, dead says \(self.dead)") }
-        if dead > live / Self.holeShare + Self.pageSize + 2 * Self.sizeLimit {
+        if dead > live / holeShare + 2 * pageSize {
             violations.append("\(dead) bytes of holes in \(live)")
         }
         return violations
