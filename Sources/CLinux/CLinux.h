@@ -41,6 +41,13 @@ static inline int pgs_peer_credentials(int socket, uint32_t *pid, uint32_t *uid,
     return 0;
 }
 
+// What malloc has handed out, of all arenas, and what it has mapped for large blocks.
+#include <malloc.h>
+static inline uint64_t pgs_allocated_bytes(void) {
+    struct mallinfo2 info = mallinfo2();
+    return (uint64_t)info.uordblks + (uint64_t)info.hblkhd;
+}
+
 // Program headers by elf(5) and dl_iterate_phdr(3), whose declarations are GNU extensions.
 #include <elf.h>
 #include <stddef.h>

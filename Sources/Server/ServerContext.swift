@@ -18,17 +18,6 @@ final class ServerContext: Sendable {
     /// The figures of each loop, by its index among the server's loops.
     let counters: [LoopCounters]
 
-    /// What the process takes without the cache: programs, libraries, buffers. Taken when it is asked for the first time,
-    /// when what serving needs of them is in memory.
-    var baseBytes: Int {
-        let noted = base.load(ordering: .relaxed)
-        if noted > 0 { return noted }
-        let measured = max(1, ResidentMemory.bytes - information.memoryUsed())
-        let (isFirst, known) = base.compareExchange(expected: 0, desired: measured, ordering: .relaxed)
-        return isFirst ? measured : known
-    }
-
-    private let base = Atomic<Int>(0)
     private let clientCount = Atomic<Int>(0)
     private let acceptedCount = Atomic<Int>(0)
     private let rejectedCount = Atomic<Int>(0)

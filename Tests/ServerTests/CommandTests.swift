@@ -204,6 +204,7 @@ struct CommandTests {
             }
             #expect(text.contains("group_account:gets=1,"))
             #expect(try client.ask("INFO", "memory").text?.hasPrefix("# Memory\r\nused_memory:") == true)
+            #expect(text.contains("used_memory_dataset:12\r\n"))
             #expect(try client.ask("INFO", "nothing") == .bulk(""))
         }
     }

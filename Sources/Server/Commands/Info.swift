@@ -58,12 +58,21 @@ enum Info: Command {
     }
 
     private static let memory: @Sendable (ServerContext) -> [Line] = { context in
-        [
-            ("used_memory", "\(context.baseBytes + context.information.memoryUsed())"),
-            ("used_memory_cache", "\(context.information.memoryUsed())"),
-            ("used_memory_rss", "\(ResidentMemory.bytes)"),
+        let cache = context.information.memoryUsed()
+        let (used, resident) = (ProcessMemory.allocated, ProcessMemory.resident)
+        return [
+            ("used_memory", "\(used)"), ("used_memory_dataset", "\(cache)"),
+            ("used_memory_overhead", "\(max(0, used - cache))"), ("used_memory_cache", "\(cache)"),
+            ("used_memory_rss", "\(resident)"), ("mem_fragmentation_ratio", ratio(resident, to: used)),
             ("maxmemory", "\(context.information.memoryLimit)"), ("maxmemory_policy", "allkeys-lru"),
         ]
+    }
+
+    /// With two digits after the point.
+    private static func ratio(_ part: Int, to whole: Int) -> String {
+        let hundredths = part * 100 / max(1, whole)
+        let digits = hundredths % 100
+        return "\(hundredths / 100).\(digits < 10 ? "0" : "")\(digits)"
     }
 
     private static let statistics: @Sendable (ServerContext) -> [Line] = { context in

@@ -1,9 +1,14 @@
+import CLinux
+import CacheCore
 import Glibc
 
-/// What the kernel says the process takes.
-enum ResidentMemory {
-    /// Bytes, file-backed ones included; 0 when the kernel does not say (proc(5), statm).
-    static var bytes: Int {
+/// What the process takes, measured.
+enum ProcessMemory {
+    /// What was allocated and not given back: by malloc, and in pages by the cache. Redis' `used_memory`.
+    static var allocated: Int { Int(clamping: pgs_allocated_bytes()) + Cache.pageBytes }
+
+    /// What the kernel says is in memory, file-backed pages included; 0 when it does not say (proc(5), statm).
+    static var resident: Int {
         guard let file = fopen("/proc/self/statm", "re") else { return 0 }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 128)
