@@ -34,7 +34,7 @@ fi
 endef
 
 .NOTPARALLEL:
-.PHONY: help run build test test-swift test-tsan fuzz lint format bench hit-ratio deps deps-test deps-bench clean
+.PHONY: help run build test test-swift test-tsan fuzz lint format docs bench hit-ratio deps deps-test deps-bench clean
 
 help: ## Tell what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -65,6 +65,9 @@ lint: ## Refuse what swift format would write otherwise
 
 format: ## Rewrite the sources as swift format has them
 	swift format --in-place --parallel --recursive $(SOURCES)
+
+docs: ## Write the tables of commands in docs/commands.md anew
+	PGSIDECAR_WRITE_DOCS=1 swift test --filter CommandDocsTests
 
 bench: deps-bench build ## Measure pgsidecar beside redis-server and pgbench, and print the ratios
 	Benchmarks/run

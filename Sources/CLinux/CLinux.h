@@ -30,6 +30,13 @@ static inline int pgs_accept(int listener) {
     return accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+// memmem(3), an extension too: where `needle` begins first, or null. Linear time.
+extern void *memmem(const void *, unsigned long, const void *, unsigned long);
+static inline const void *pgs_find(
+    const void *haystack, unsigned long length, const void *needle, unsigned long count) {
+    return memmem(haystack, length, needle, count);
+}
+
 // struct ucred by its manual page unix(7), also an extension. Returns 0, or -1 with errno set.
 static inline int pgs_peer_credentials(int socket, uint32_t *pid, uint32_t *uid, uint32_t *gid) {
     struct { int32_t pid; uint32_t uid; uint32_t gid; } credentials;

@@ -7,20 +7,15 @@ extension OutputBuffer {
         appendLineEnd()
     }
 
+    /// Appends a simple string of any text; CR and LF inside become spaces.
+    public mutating func appendStatus(_ text: String) {
+        appendLine(UInt8(ascii: "+"), text)
+    }
+
     /// Appends an error: `-` and `text`, which begins with its code (`ERR ...`). CR and LF inside become spaces, so that
     /// no text that came from elsewhere can begin a reply of its own.
     public mutating func appendError(_ text: String) {
-        appendByte(UInt8(ascii: "-"))
-        var text = text
-        text.withUTF8 { source in
-            let place = reserve(source.count)
-            for (offset, byte) in source.enumerated() {
-                let isLineEnd = byte == ASCII.carriageReturn || byte == ASCII.lineFeed
-                place.storeBytes(of: isLineEnd ? ASCII.space : byte, toByteOffset: offset, as: UInt8.self)
-            }
-            end += source.count
-        }
-        appendLineEnd()
+        appendLine(UInt8(ascii: "-"), text)
     }
 
     /// Appends the error of a malformed request; the connection is to be closed behind it.
@@ -128,6 +123,20 @@ extension OutputBuffer {
                 appendLineEnd()
             }
         }
+    }
+
+    private mutating func appendLine(_ type: UInt8, _ text: String) {
+        appendByte(type)
+        var text = text
+        text.withUTF8 { source in
+            let place = reserve(source.count)
+            for (offset, byte) in source.enumerated() {
+                let isLineEnd = byte == ASCII.carriageReturn || byte == ASCII.lineFeed
+                place.storeBytes(of: isLineEnd ? ASCII.space : byte, toByteOffset: offset, as: UInt8.self)
+            }
+            end += source.count
+        }
+        appendLineEnd()
     }
 
     private mutating func append(_ text: StaticString) {

@@ -71,6 +71,10 @@ public final class Keyspace: @unchecked Sendable {
 
     /// In the order given.
     public let groups: [ServedGroup]
+    /// What is taken away from the beginning of a key on the wire, if it is there.
+    let keyPrefix: [UInt8]
+    /// Its length at hand, as every lookup asks.
+    private let prefixCount: Int
 
     /// What a lookup needs of a group.
     fileprivate struct Entry {
@@ -87,9 +91,11 @@ public final class Keyspace: @unchecked Sendable {
     /// An open hash table of indices, or -1; half of it at least is empty. Its size is a power of two.
     private let slots: UnsafeMutableBufferPointer<Int32>
 
-    /// Serves `groups`; their names differ.
-    public init(_ groups: [ServedGroup]) {
+    /// Serves `groups`; their names differ. `keyPrefix` is what a framework puts in front of keys.
+    public init(_ groups: [ServedGroup], keyPrefix: String = "") {
         self.groups = groups
+        self.keyPrefix = Array(keyPrefix.utf8)
+        prefixCount = keyPrefix.utf8.count
         entries = .allocate(capacity: groups.count)
         var count = 8
         while count < groups.count * 2 { count *= 2 }
@@ -119,8 +125,9 @@ public final class Keyspace: @unchecked Sendable {
     /// Finds the group of a key on the wire. O(length of the group's name).
     func locate(_ key: RawSpan) throws(KeyError) -> KeyPlace {
         var hash = Self.hashSeed
-        var end = 0
         let count = key.byteCount
+        let start = prefixLength(of: key)
+        var end = start
         while end < count {
             // One byte, within bounds by the loop's condition.
             let byte = key.unsafeLoad(fromByteOffset: end, as: UInt8.self)
@@ -128,13 +135,19 @@ public final class Keyspace: @unchecked Sendable {
             hash = Self.mix(hash, byte)
             end += 1
         }
-        guard let entry = entry(named: key.extracting(first: end), hash: hash) else { throw .unknownGroup }
+        guard let entry = entry(named: key.extracting(start..<end), hash: hash) else { throw .unknownGroup }
         // A key in memory was checked when it was loaded; these two are told apart from one another here.
         if end + 1 >= count, let parts = groups[entry.pointee.index].group.getter.keyParts {
             if end == count, parts > 0 { throw .needsParts(group: entry.pointee.index) }
             if end < count, parts == 0 { throw .takesNoParts(group: entry.pointee.index) }
         }
         return KeyPlace(entry: entry, keyOffset: min(end + 1, count))
+    }
+
+    /// How many bytes of a key are the prefix that is taken away.
+    @inline(__always)
+    private func prefixLength(of key: RawSpan) -> Int {
+        prefixCount > 0 && key.withUnsafeBytes({ $0.starts(with: keyPrefix) }) ? prefixCount : 0
     }
 
     /// The group of a name.
@@ -170,7 +183,7 @@ extension Keyspace {
     /// The error that a client gets for a key.
     func text(_ error: KeyError, key: RawSpan) -> String {
         switch error {
-        case .unknownGroup: return unknownGroup(key)
+        case .unknownGroup: return unknownGroup(inKey: key)
         case .needsParts(let index):
             let group = groups[index].group
             return "ERR " + Self.wrongParts(of: group, expected: group.getter.keyParts ?? 1)
@@ -178,13 +191,38 @@ extension Keyspace {
         }
     }
 
-    /// The error for a key, or a name, of no group.
-    func unknownGroup(_ key: RawSpan) -> String {
-        let name = key.withUnsafeBytes {
-            String(decoding: $0.prefix { $0 != UInt8(ascii: ":") }.prefix(64), as: UTF8.self)
+    /// The error for a key of no group. When a known group's name comes later in it, a framework may have put a prefix in
+    /// front, as Django does: `:1:account:7`.
+    private func unknownGroup(inKey key: RawSpan) -> String {
+        let text = key.withUnsafeBytes { String(decoding: $0.prefix(128), as: UTF8.self) }
+        let shown = ErrorText.quoted(text, limit: 64) + (key.byteCount > 64 ? "..." : "")
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        if let index = parts.indices.dropFirst().first(where: { isGroup(String(parts[$0])) }) {
+            let prefix = ErrorText.quoted(parts[..<index].joined(separator: ":") + ":", limit: 64)
+            return "ERR the key '\(shown)' begins with no group; is '\(prefix)' a prefix that your framework adds? "
+                + "Then set listen.key_prefix: \"\(prefix)\""
         }
-        let known = groups.prefix(20).map(\.group.name).joined(separator: ", ") + (groups.count > 20 ? ", ..." : "")
-        return "ERR no group '\(ErrorText.quoted(name, limit: 64))'; known groups: \(known)"
+        let name = ErrorText.quoted(String(parts[0]), limit: 64)
+        return "ERR no group '\(name)' in the key '\(shown)'; known groups: \(knownGroups). "
+            + "Does something put a prefix in front of keys? See listen.key_prefix"
+    }
+
+    /// The error for a name of no group.
+    func unknownGroup(_ name: RawSpan) -> String {
+        let name = name.withUnsafeBytes { String(decoding: $0.prefix(64), as: UTF8.self) }
+        return "ERR no group '\(ErrorText.quoted(name, limit: 64))'; known groups: \(knownGroups)"
+    }
+
+    private func isGroup(_ name: String) -> Bool { groups.contains { $0.group.name == name } }
+
+    private var knownGroups: String {
+        groups.prefix(20).map(\.group.name).joined(separator: ", ") + (groups.count > 20 ? ", ..." : "")
+    }
+
+    /// What goes first when there is no room, in Redis' manner: each policy that a group has.
+    var memoryPolicy: String {
+        let used = Set(groups.map(\.group.settings.eviction))
+        return Eviction.allCases.filter { used.contains($0) }.map { "allkeys-\($0.rawValue)" }.joined(separator: ",")
     }
 
     /// What the keys of a group look like when they have `expected` parts.

@@ -14,6 +14,7 @@ final class ServerContext: Sendable {
     let output: Bound
     /// What clients bring about is logged at most so often.
     let warnings: Warnings
+    let subscriptions = SubscriptionDirectory()
     let started = Instant.now()
     /// The figures of each loop, by its index among the server's loops.
     let counters: [LoopCounters]

@@ -10,6 +10,8 @@ public struct ServerSettings: Sendable {
     public var group: gid_t?
     /// The users that may connect, by the user id that the kernel tells (SO_PEERCRED); nil: whoever the path lets in.
     public var allowedUsers: Set<uid_t>?
+    /// The users that may run what concerns all clients (`FLUSHALL`, `CLIENT KILL`); nil: whoever may connect.
+    public var adminUsers: Set<uid_t>?
     /// The most client connections at a time; the next one gets an error.
     public var maxClients = 10_000
     /// The most bytes of one request.

@@ -38,7 +38,8 @@ struct Parts {
             self.cache = cache
             self.database = database
             server = try Server(
-                settings: Self.server(settings.listen), loops: loops, keyspace: Keyspace(served),
+                settings: Self.server(settings.listen), loops: loops,
+                keyspace: Keyspace(served, keyPrefix: settings.listen.keyPrefix ?? ""),
                 information: information, logger: logger)
         } catch let error as SystemError {
             throw StartupError(.systemRefuses, "can't start: \(error)")
@@ -132,6 +133,7 @@ struct Parts {
         server.mode = listen.mode
         server.group = listen.group
         server.allowedUsers = listen.allowUsers.map(Set.init)
+        server.adminUsers = listen.adminUsers.map(Set.init)
         server.maxClients = listen.maxClients
         server.maxRequest = listen.maxRequest
         server.maxOutput = listen.maxOutput

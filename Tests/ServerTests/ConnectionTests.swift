@@ -189,7 +189,7 @@ struct ConnectionTests {
         let getter = HeldGetter { $0 == "small" ? .text("s") : .text(value) }
         try await withServer([try served("word", getter)], configure: { $0.maxOutput = 50_000 }) { server in
             let client = try TestClient(server.path)
-            let tooLarge = Reply.error("ERR the reply would take more than max_output (50000 bytes)")
+            let tooLarge = Reply.error("TOOLARGE the reply would take more than max_output (50000 bytes)")
             #expect(try client.ask("MGET", "word:a", "word:b", "word:c") == tooLarge)
             #expect(try client.ask("MGET", "word:a", "word:b", "word:c") == tooLarge)
             #expect(try client.ask("MGET", "word:a", "word:small") == .array([.bulk(value), .bulk("s")]))

@@ -12,7 +12,8 @@ final class TestServer: Sendable {
     private let loops: [EventLoop]
 
     init(
-        _ groups: [ServedGroup], loops count: Int = 2, configure: (inout ServerSettings) -> Void = { _ in }
+        _ groups: [ServedGroup], loops count: Int = 2, keyPrefix: String = "",
+        configure: (inout ServerSettings) -> Void = { _ in }
     ) throws {
         folder = NSTemporaryDirectory() + "pgs-" + UUID().uuidString.prefix(8)
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -24,7 +25,7 @@ final class TestServer: Sendable {
         self.loops = loops
         for loop in loops { loop.start() }
         server = try Server(
-            settings: settings, loops: loops, keyspace: Keyspace(groups),
+            settings: settings, loops: loops, keyspace: Keyspace(groups, keyPrefix: keyPrefix),
             information: ServerInformation(memoryLimit: 1 << 20, memoryUsed: { 12 }),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         try server.start()
@@ -40,10 +41,10 @@ final class TestServer: Sendable {
 
 /// Runs `body` with a server, and ends that whatever happens.
 func withServer(
-    _ groups: [ServedGroup], loops: Int = 2, configure: (inout ServerSettings) -> Void = { _ in },
-    _ body: (TestServer) async throws -> Void
+    _ groups: [ServedGroup], loops: Int = 2, keyPrefix: String = "",
+    configure: (inout ServerSettings) -> Void = { _ in }, _ body: (TestServer) async throws -> Void
 ) async throws {
-    let server = try TestServer(groups, loops: loops, configure: configure)
+    let server = try TestServer(groups, loops: loops, keyPrefix: keyPrefix, configure: configure)
     do {
         try await body(server)
     } catch {

@@ -96,6 +96,28 @@ extension ClientConnection {
         }
     }
 
+    /// Appends what `write` makes of a key's text, or the error, or a hole for them; nil: there is no such row. With the form
+    /// `.none` the text is empty.
+    func appendAnswer(
+        of key: RawSpan, _ form: Form, to reply: inout ReplyBuffer,
+        write: @escaping (RawSpan?, inout ReplyBuffer, ProtocolVersion) -> Void
+    ) {
+        guard let place = locate(key, &reply) else { return }
+        var count = 0
+        let inGroup = key.extracting(droppingFirst: place.keyOffset)
+        let writer: Hole.Writer = { value, reply, version in
+            write(value.isMissing ? nil : value.text, &reply, version)
+        }
+        let hit = settle(
+            lookup(key, at: place, form, count: &count), of: inGroup, place, &reply, use: .part(writer))
+        switch hit {
+        case nil: break
+        case .copied?: write(UnsafeRawBufferPointer(rebasing: buffers.scratch[..<count]).bytes, &reply, version)
+        case .negative?: write(nil, &reply, version)
+        case .large(let value)?: write(value.text, &reply, version)
+        }
+    }
+
     /// Asks a group. What a hit brings is in the first `count` bytes of the scratch buffer.
     ///
     /// Not to be inlined: the optimizer of Swift 6.3.1 fails on the end of the output's life in a larger function.

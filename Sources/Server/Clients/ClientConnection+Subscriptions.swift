@@ -28,13 +28,25 @@ extension ClientConnection {
     /// Subscribes to what the request names; appends one reply for each.
     func subscribe(to kind: Subscriptions.Kind, _ request: Request, word: String, _ reply: inout ReplyBuffer) {
         var byteCount = 0
-        for index in 1..<request.count { byteCount += request[index].byteCount }
+        var patterns: [Glob] = []
+        for index in 1..<request.count {
+            switch kind {
+            case .channel: byteCount += request[index].byteCount
+            case .pattern:
+                guard let pattern = Glob(request[index]) else { return reply.bytes.appendError(Glob.tooComplex) }
+                patterns.append(pattern)
+                byteCount += pattern.cost
+            }
+        }
         guard subscriptions.hasRoom(count: request.count - 1, byteCount: byteCount) else {
             reply.bytes.appendError("ERR a client's subscriptions may take at most \(Subscriptions.limit) bytes")
             return
         }
         for index in 1..<request.count {
-            subscriptions.insert(request[index].withUnsafeBytes { Array($0) }, kind)
+            switch kind {
+            case .channel: subscriptions.insert(request[index].withUnsafeBytes { Array($0) })
+            case .pattern: subscriptions.insert(patterns[index - 1])
+            }
             confirm(word, request[index], to: &reply)
         }
         subscribers.update(self)
@@ -85,10 +97,10 @@ extension ClientConnection {
             reply.bytes.appendBulk("message")
             append(message.channel, message.text, &reply)
         }
-        for pattern in subscriptions.patterns where Glob.matches(message.channel, pattern) {
+        for pattern in subscriptions.patterns.values where pattern.matches(message.channel) {
             reply.bytes.appendPushHeader(4, version)
             reply.bytes.appendBulk("pmessage")
-            reply.bytes.appendBulk(pattern.span.bytes)
+            reply.bytes.appendBulk(pattern.bytes.span.bytes)
             append(message.channel, message.text, &reply)
         }
     }

@@ -4,28 +4,89 @@ import RESP
 protocol Command: SendableMetatype {
     /// In lower case.
     static var name: String { get }
-    /// As Redis counts, with the name: so many arguments exactly, or when negative, so many at least.
-    static var arity: Int { get }
+    /// What follows the name, as documentation writes it (``CommandSyntax``); empty: nothing.
+    static var syntax: String { get }
     /// Where keys stand among the arguments.
     static var keys: KeyPositions { get }
     /// Whether it may be asked before the password was given.
     static var needsNoPassword: Bool { get }
     /// Whether a client that subscribed may ask it in RESP2.
     static var isForSubscribers: Bool { get }
-    /// What it is about, for `COMMAND DOCS`.
+    /// What it is about.
     static var topic: CommandTopic { get }
-    /// One sentence on what it does.
+    /// One sentence on what it does, for the docs and for `COMMAND DOCS`.
     static var summary: String { get }
 
     /// Executes one request and appends exactly one reply; (un)subscribing, one for each name. The number of arguments
-    /// fits ``arity``.
+    /// fits ``syntax``.
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer)
 }
 
 extension Command {
+    static var syntax: String { "" }
     static var keys: KeyPositions { .none }
     static var needsNoPassword: Bool { false }
     static var isForSubscribers: Bool { false }
+}
+
+/// A command that does nothing by itself but through its subcommands.
+protocol ContainerCommand: Command {
+    static var subcommands: [Subcommand] { get }
+}
+
+/// What a container's first argument may be.
+struct Subcommand: Sendable {
+    typealias Body = @Sendable (Request, ClientConnection, inout ReplyBuffer) -> Void
+
+    /// In lower case.
+    let name: String
+    let syntax: CommandSyntax
+    let summary: String
+    let run: Body
+
+    /// `syntax` is what follows the subcommand's name.
+    init(_ name: String, _ syntax: String, _ summary: String, _ run: @escaping Body) {
+        self.name = name
+        self.syntax = CommandSyntax(syntax, behind: 2)
+        self.summary = summary
+        self.run = run
+    }
+
+    /// One that takes nothing.
+    init(_ name: String, _ summary: String, _ run: @escaping Body) {
+        self.init(name, "", summary, run)
+    }
+}
+
+extension ContainerCommand {
+    static var syntax: String { "subcommand [argument ...]" }
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        dispatch(request, for: client, reply: &reply)
+    }
+
+    /// Runs the subcommand that the request names.
+    static func dispatch(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        let word = request.string(at: 1).lowercased()
+        if word == "help" { return appendHelp(to: &reply) }
+        guard let subcommand = subcommands.first(where: { $0.name == word }) else {
+            let asked = ErrorText.quoted(request.string(at: 1))
+            reply.bytes.appendError("ERR unknown subcommand '\(asked)'. Try \(name.uppercased()) HELP.")
+            return
+        }
+        guard subcommand.syntax.accepts(request.count) else {
+            reply.bytes.appendError(ErrorText.wrongNumberOfArguments("\(name)|\(subcommand.name)"))
+            return
+        }
+        subcommand.run(request, client, &reply)
+    }
+
+    private static func appendHelp(to reply: inout ReplyBuffer) {
+        let asked = "\(name.uppercased()) <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+        let lines = [asked] + subcommands.flatMap { [$0.syntax.line(after: $0.name), "    \($0.summary)"] }
+        reply.bytes.appendArrayHeader(lines.count + 2)
+        for line in lines + ["HELP", "    Print this help."] { reply.bytes.appendStatus(line) }
+    }
 }
 
 /// Where keys stand among a command's arguments.
@@ -33,6 +94,8 @@ enum KeyPositions {
     case none
     case first
     case allFromFirst
+    /// Behind the subcommand.
+    case second
 
     /// Redis' first key, last key and step.
     var positions: (first: Int, last: Int, step: Int) {
@@ -40,16 +103,19 @@ enum KeyPositions {
         case .none: (0, 0, 0)
         case .first: (1, 1, 1)
         case .allFromFirst: (1, -1, 1)
+        case .second: (2, 2, 1)
         }
     }
 }
 
-/// Redis' groups of commands.
-enum CommandTopic: String {
-    case connection
-    case generic
+/// Redis' groups of commands; what Redis does not have it calls a module's.
+enum CommandTopic: String, CaseIterable {
+    case string
     case hash
+    case generic
+    case connection
+    case transactions
     case pubsub
     case server
-    case string
+    case own = "module"
 }

@@ -2,85 +2,54 @@ import RESP
 
 /// The commands by name.
 struct CommandTable: Sendable {
-    /// Every command that is served.
+    /// Every command that is served, in the order of the docs.
     static let served: [any Command.Type] = [
-        // Asking.
-        Get.self, MGet.self, HGetAll.self, HGet.self, HMGet.self, Exists.self, Peek.self,
-        Refresh.self,
-        // What is in memory.
-        TTL.self, PTTL.self, Touch.self, DBSize.self, Scan.self,
-        // Invalidating.
-        Del.self, Unlink.self, FlushDB.self, FlushAll.self, FlushGroup.self,
-        // Keyspace events.
-        Subscribe.self, Unsubscribe.self, PSubscribe.self, PUnsubscribe.self,
+        // Strings.
+        Get.self, MGet.self, StrLen.self, GetRange.self,
+        // Hashes.
+        HGetAll.self, HGet.self, HMGet.self, HExists.self, HLen.self, HKeys.self, HVals.self, HStrLen.self, HScan.self,
+        // Keys.
+        Exists.self, TypeOf.self, TTL.self, PTTL.self, ExpireTime.self, PExpireTime.self, Touch.self, Object.self,
+        Scan.self, Del.self, Unlink.self, Wait.self,
         // The connection.
         Ping.self, Echo.self, Hello.self, Auth.self, Select.self, Client.self, Reset.self, Quit.self,
+        // Keyspace events.
+        Subscribe.self, Unsubscribe.self, PSubscribe.self, PUnsubscribe.self, PubSub.self,
         // The server.
-        Info.self, Config.self, CommandCommand.self, Statistics.self, Hot.self,
+        DBSize.self, FlushAll.self, FlushDB.self, Info.self, Config.self, CommandCommand.self, Memory.self, Time.self,
+        Role.self, ACL.self, Module.self, SlowLog.self, Latency.self,
+        // What Redis does not have.
+        Peek.self, Refresh.self, FlushGroup.self, Statistics.self, Hot.self,
     ]
 
     /// The table of ``served``.
     static let standard = CommandTable(served)
 
-    /// What dispatching needs, without asking the type and without counting a reference.
+    /// What dispatching needs, without asking the type.
     struct Entry: Sendable {
-        let word: CommandWord
         let type: any Command.Type
+        let syntax: CommandSyntax
         let needsNoPassword: Bool
         let isForSubscribers: Bool
-        private let least: Int
-        private let most: Int
 
         init(_ type: any Command.Type) {
             self.type = type
-            word = CommandWord(Array(type.name.utf8).span.bytes)
+            syntax = CommandSyntax(type.syntax)
             needsNoPassword = type.needsNoPassword
             isForSubscribers = type.isForSubscribers
-            least = abs(type.arity)
-            most = type.arity < 0 ? .max : type.arity
         }
 
-        /// Whether it takes so many arguments, its name included.
-        func accepts(_ count: Int) -> Bool { least <= count && count <= most }
+        /// Whether it takes so many words, its name included.
+        func accepts(_ count: Int) -> Bool { syntax.accepts(count) }
     }
 
-    /// An open hash table of indices into `entries`; -1: empty. Three quarters of it at least are.
-    private let slots: [Int16]
-    private let entries: [Entry]
+    private let entries: [CommandWord: Entry]
 
     init(_ commands: [any Command.Type]) {
-        entries = commands.map { Entry($0) }
-        var count = 8
-        while count < commands.count * 4 { count *= 2 }
-        var slots = [Int16](repeating: -1, count: count)
-        for (index, command) in commands.enumerated() {
-            var slot = Self.hash(Array(command.name.utf8).span.bytes) & (count - 1)
-            while slots[slot] >= 0 { slot = (slot + 1) & (count - 1) }
-            slots[slot] = Int16(index)
-        }
-        self.slots = slots
+        entries = Dictionary(
+            uniqueKeysWithValues: commands.map { (CommandWord(Array($0.name.utf8).span.bytes), Entry($0)) })
     }
 
     /// Finds a command by its name as it came from the client; O(1).
-    func command(named name: RawSpan) -> Entry? {
-        let word = CommandWord(name)
-        var slot = Self.hash(name) & (slots.count - 1)
-        while slots[slot] >= 0 {
-            let index = Int(slots[slot])
-            if entries[index].word == word { return entries[index] }
-            slot = (slot + 1) & (slots.count - 1)
-        }
-        return nil
-    }
-
-    /// First and last byte in lower case, and the length: enough to spread some hundred names.
-    @inline(__always)
-    private static func hash(_ name: RawSpan) -> Int {
-        let count = name.byteCount
-        guard count > 0 else { return 0 }
-        // Bytes within bounds.
-        let first = Int(name.unsafeLoad(fromByteOffset: 0, as: UInt8.self) | 0x20)
-        let last = Int(name.unsafeLoad(fromByteOffset: count - 1, as: UInt8.self) | 0x20)
-        return first &* 7 &+ last &* 31 &+ count &* 3
-    }
+    func command(named name: RawSpan) -> Entry? { entries[CommandWord(name)] }
 }

@@ -1,12 +1,11 @@
 import RESP
 
-/// `PING [text]`: PONG, or the text. In RESP2 a client that subscribed gets an array, which no message looks like.
 enum Ping: Command {
     static let name = "ping"
-    static let arity = -1
+    static let syntax = "[text]"
     static let isForSubscribers = true
     static let topic = CommandTopic.connection
-    static let summary = "Returns PONG, or the text."
+    static let summary = "`PONG`, or the text."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         if request.count <= 2, client.isInSubscribedMode {
@@ -23,24 +22,22 @@ enum Ping: Command {
     }
 }
 
-/// `ECHO text`: the text.
 enum Echo: Command {
     static let name = "echo"
-    static let arity = 2
+    static let syntax = "text"
     static let topic = CommandTopic.connection
-    static let summary = "Returns the text."
+    static let summary = "The text."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         reply.bytes.appendBulk(request[1])
     }
 }
 
-/// `SELECT 0`: the one database there is.
 enum Select: Command {
     static let name = "select"
-    static let arity = 2
+    static let syntax = "index"
     static let topic = CommandTopic.connection
-    static let summary = "Selects the one database there is, 0."
+    static let summary = "`OK` for 0, the one database there is."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         switch request.integer(at: 1) {
@@ -51,14 +48,13 @@ enum Select: Command {
     }
 }
 
-/// `RESET`: the connection as new: RESP2, without name and subscriptions, to be authenticated again.
 enum Reset: Command {
     static let name = "reset"
-    static let arity = 1
     static let needsNoPassword = true
     static let isForSubscribers = true
     static let topic = CommandTopic.connection
-    static let summary = "Makes the connection as new."
+    static let summary =
+        "`RESET`; the connection is as new: RESP2, without name and subscriptions, to be authenticated again."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         let context = client.server
@@ -74,14 +70,12 @@ enum Reset: Command {
     }
 }
 
-/// `QUIT`: OK, then the connection is closed; requests behind it are not looked at.
 enum Quit: Command {
     static let name = "quit"
-    static let arity = -1
     static let needsNoPassword = true
     static let isForSubscribers = true
     static let topic = CommandTopic.connection
-    static let summary = "Closes the connection."
+    static let summary = "`OK`, then the connection is closed; requests behind it are not looked at."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         reply.bytes.appendSimpleString("OK")

@@ -1,61 +1,189 @@
+import CLinux
+
 /// Redis' patterns: `*` any bytes, `?` any byte, `[a-z]` and `[^a-z]` one of a set, `\` takes the next byte as it is.
-enum Glob {
-    /// Whether the whole of `text` matches. O(text × pattern) at worst: a star that fails is only ever moved on, and those
-    /// before it are never tried again.
-    static func matches(_ text: [UInt8], _ pattern: [UInt8]) -> Bool {
-        var place = 0
-        var offset = 0
-        var star: (place: Int, offset: Int)?
-        while offset < text.count {
-            if place < pattern.count, pattern[place] == UInt8(ascii: "*") {
-                star = (place, offset)
-                place += 1
-            } else if let next = match(text[offset], pattern, at: place) {
-                place = next
+///
+/// Between two stars stands a piece that is looked for from left to right, and what was found is never tried again, so
+/// matching takes linear time: a piece of plain bytes is found by memmem(3), any other one has at most 64 elements.
+struct Glob: Sendable {
+    /// The pattern.
+    let bytes: [UInt8]
+    private var pieces: [Piece] = []
+    /// The least bytes that a text must have.
+    private var least = 0
+
+    /// What stands for exactly one byte.
+    private enum Element {
+        case byte(UInt8)
+        case any
+        case set(ByteSet)
+
+        @inline(__always)
+        func matches(_ byte: UInt8) -> Bool {
+            switch self {
+            case .byte(let own): own == byte
+            case .any: true
+            case .set(let set): set.contains(byte)
+            }
+        }
+    }
+
+    private enum Piece {
+        case plain([UInt8])
+        case elements([Element])
+
+        var count: Int {
+            switch self {
+            case .plain(let bytes): bytes.count
+            case .elements(let elements): elements.count
+            }
+        }
+    }
+
+    private static let mostElements = 64
+
+    /// Why a pattern is none.
+    static let tooComplex =
+        "ERR the pattern has more than \(mostElements) bytes between two '*', with a '?' or '[' among them"
+
+    /// Reads a pattern; nil when it is too complex.
+    init?(_ pattern: RawSpan) {
+        bytes = pattern.withUnsafeBytes { Array($0) }
+        var reader = PatternReader(bytes)
+        var elements: [Element] = []
+        while let next = reader.next() {
+            if let next {
+                elements.append(next)
+            } else if pieces.isEmpty || !elements.isEmpty {
+                appendPiece(&elements)
+            }
+        }
+        appendPiece(&elements)
+        least = pieces.reduce(0) { $0 + $1.count }
+        for piece in pieces.dropFirst().dropLast() {
+            if case .elements(let elements) = piece, elements.count > Self.mostElements { return nil }
+        }
+    }
+
+    private mutating func appendPiece(_ elements: inout [Element]) {
+        let plain = elements.compactMap { if case .byte(let byte) = $0 { byte } else { nil } }
+        pieces.append(plain.count == elements.count ? .plain(plain) : .elements(elements))
+        elements = []
+    }
+
+    /// What it takes of a bound on bytes: its own, and what elements take beyond that.
+    var cost: Int {
+        pieces.reduce(bytes.count) { cost, piece in
+            switch piece {
+            case .plain: cost
+            case .elements(let elements): cost + elements.count * MemoryLayout<Element>.stride
+            }
+        }
+    }
+
+    /// Whether the whole of `text` matches. O(text + pattern).
+    func matches(_ text: [UInt8]) -> Bool {
+        guard text.count >= least, let first = pieces.first, let last = pieces.last else { return false }
+        guard Self.matches(first, text, at: 0) else { return false }
+        if pieces.count == 1 { return text.count == least }
+        guard Self.matches(last, text, at: text.count - last.count) else { return false }
+        let end = text.count - last.count
+        var offset = first.count
+        for piece in pieces[1..<pieces.count - 1] {
+            guard let found = Self.find(piece, in: text, from: offset, to: end) else { return false }
+            offset = found + piece.count
+        }
+        return offset <= end
+    }
+
+    /// Whether a piece stands at `offset`, where there is room for it.
+    private static func matches(_ piece: Piece, _ text: [UInt8], at offset: Int) -> Bool {
+        switch piece {
+        case .plain(let bytes): text[offset..<offset + bytes.count].elementsEqual(bytes)
+        case .elements(let elements): elements.indices.allSatisfy { elements[$0].matches(text[offset + $0]) }
+        }
+    }
+
+    /// Where a piece stands first.
+    private static func find(_ piece: Piece, in text: [UInt8], from start: Int, to end: Int) -> Int? {
+        guard start + piece.count <= end else { return nil }
+        switch piece {
+        case .plain(let bytes):
+            return text.withUnsafeBytes { (text) -> Int? in
+                guard let base = text.baseAddress else { return nil }
+                return pgs_find(base + start, UInt(end - start), bytes, UInt(bytes.count)).map { $0 - base }
+            }
+        case .elements:
+            return (start...end - piece.count).first { matches(piece, text, at: $0) }
+        }
+    }
+
+    /// Reads a pattern element by element.
+    private struct PatternReader {
+        private let bytes: [UInt8]
+        private var offset = 0
+
+        init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+        /// The next element; nil within: a star; nil: the end.
+        mutating func next() -> Element?? {
+            guard offset < bytes.count else { return nil }
+            let byte = bytes[offset]
+            offset += 1
+            switch byte {
+            case UInt8(ascii: "*"): return .some(nil)
+            case UInt8(ascii: "?"): return .any
+            case UInt8(ascii: "["): return .set(set())
+            case UInt8(ascii: "\\") where offset < bytes.count:
                 offset += 1
-            } else if let last = star {
-                star = (last.place, last.offset + 1)
-                place = last.place + 1
-                offset = last.offset + 1
-            } else {
-                return false
+                return .byte(bytes[offset - 1])
+            default: return .byte(byte)
             }
         }
-        return pattern[place...].allSatisfy { $0 == UInt8(ascii: "*") }
-    }
 
-    /// The place behind the element that stands at `place` if it matches `byte`.
-    private static func match(_ byte: UInt8, _ pattern: [UInt8], at place: Int) -> Int? {
-        guard place < pattern.count else { return nil }
-        switch pattern[place] {
-        case UInt8(ascii: "?"): return place + 1
-        case UInt8(ascii: "["): return matchSet(byte, pattern, at: place + 1)
-        case UInt8(ascii: "\\") where place + 1 < pattern.count:
-            return pattern[place + 1] == byte ? place + 2 : nil
-        default: return pattern[place] == byte ? place + 1 : nil
-        }
-    }
-
-    /// A set that is not closed ends with the pattern.
-    private static func matchSet(_ byte: UInt8, _ pattern: [UInt8], at start: Int) -> Int? {
-        var place = start
-        let isNegated = place < pattern.count && pattern[place] == UInt8(ascii: "^")
-        if isNegated { place += 1 }
-        var isIn = false
-        while place < pattern.count, pattern[place] != UInt8(ascii: "]") {
-            if pattern[place] == UInt8(ascii: "\\"), place + 1 < pattern.count { place += 1 }
-            let low = pattern[place]
-            if place + 2 < pattern.count, pattern[place + 1] == UInt8(ascii: "-"),
-                pattern[place + 2] != UInt8(ascii: "]")
-            {
-                let high = pattern[place + 2]
-                if (min(low, high)...max(low, high)).contains(byte) { isIn = true }
-                place += 3
-            } else {
-                if low == byte { isIn = true }
-                place += 1
+        /// A set that is not closed ends with the pattern.
+        private mutating func set() -> ByteSet {
+            var set = ByteSet()
+            let isNegated = offset < bytes.count && bytes[offset] == UInt8(ascii: "^")
+            if isNegated { offset += 1 }
+            while offset < bytes.count, bytes[offset] != UInt8(ascii: "]") {
+                if bytes[offset] == UInt8(ascii: "\\"), offset + 1 < bytes.count { offset += 1 }
+                let low = Int(bytes[offset])
+                if offset + 2 < bytes.count, bytes[offset + 1] == UInt8(ascii: "-"),
+                    bytes[offset + 2] != UInt8(ascii: "]")
+                {
+                    let high = Int(bytes[offset + 2])
+                    set.insert(min(low, high), max(low, high))
+                    offset += 3
+                } else {
+                    set.insert(low, low)
+                    offset += 1
+                }
             }
+            offset += 1
+            return isNegated ? set.inverted : set
         }
-        return isIn != isNegated ? min(place + 1, pattern.count) : nil
+    }
+}
+
+/// A set of bytes: one bit for each.
+private struct ByteSet: Sendable {
+    private var words = SIMD4<UInt64>()
+
+    /// Takes in the bytes from `low` to `high`.
+    mutating func insert(_ low: Int, _ high: Int) {
+        for word in 0..<4 {
+            let first = max(low, word * 64)
+            let last = min(high, word * 64 + 63)
+            guard first <= last else { continue }
+            words[word] |= (UInt64.max >> UInt64(63 - (last - first))) << UInt64(first & 63)
+        }
+    }
+
+    func contains(_ byte: UInt8) -> Bool { (words[Int(byte >> 6)] >> UInt64(byte & 63)) & 1 == 1 }
+
+    var inverted: ByteSet {
+        var set = self
+        set.words = ~words
+        return set
     }
 }

@@ -1,17 +1,16 @@
 import RESP
 
-/// `HELLO [2|3 [AUTH user password] [SETNAME name]]`: chooses the protocol's version and tells about the server.
-///
-/// It calls itself redis in a version whose features clients take for granted: redis-py turns on less for an unknown name.
+/// It calls itself redis in a version whose features clients may take for granted, and no later one: from 7.4 on redis-py
+/// would turn on client-side caching.
 enum Hello: Command {
     static let name = "hello"
-    static let arity = -1
+    static let syntax = "[protover [AUTH user password] [SETNAME name]]"
     static let needsNoPassword = true
     static let topic = CommandTopic.connection
-    static let summary = "Chooses the protocol's version and tells about the server."
+    static let summary = "What the server is, in the version of the protocol that is asked for: 2 or 3."
 
     /// The version of Redis whose answers clients can expect.
-    static let redisVersion = "7.4.0"
+    static let redisVersion = "7.2.0"
 
     private struct Options {
         var version: ProtocolVersion
@@ -98,13 +97,12 @@ enum Hello: Command {
     }
 }
 
-/// `AUTH [user] password`: gives the password of the settings. The one user is `default`.
 enum Auth: Command {
     static let name = "auth"
-    static let arity = -2
+    static let syntax = "[user] password"
     static let needsNoPassword = true
     static let topic = CommandTopic.connection
-    static let summary = "Gives the password."
+    static let summary = "`OK` when it is the password of the settings. The one user is `default`."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         guard request.count <= 3 else {

@@ -3,12 +3,14 @@ import Glibc
 import Groundwork
 import RESP
 
-/// `INFO [section ...]`: figures for people and monitoring, `name:value` by lines.
+/// Figures for people and monitoring, `name:value` by lines.
 enum Info: Command {
     static let name = "info"
-    static let arity = -1
+    static let syntax = "[section ...]"
     static let topic = CommandTopic.server
-    static let summary = "Returns figures, section by section."
+    static let summary =
+        "Figures by section: `server`, `clients`, `memory`, `stats`, `keyspace`, `groups`, `database`, and what "
+        + "clients look for in `persistence`, `replication` and `cluster`."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         var wanted: [String] = []
@@ -64,7 +66,7 @@ enum Info: Command {
             ("used_memory", "\(used)"), ("used_memory_dataset", "\(cache)"),
             ("used_memory_overhead", "\(max(0, used - cache))"), ("used_memory_cache", "\(cache)"),
             ("used_memory_rss", "\(resident)"), ("mem_fragmentation_ratio", ratio(resident, to: used)),
-            ("maxmemory", "\(context.information.memoryLimit)"), ("maxmemory_policy", "allkeys-lru"),
+            ("maxmemory", "\(context.information.memoryLimit)"), ("maxmemory_policy", context.keyspace.memoryPolicy),
         ]
     }
 
@@ -91,7 +93,8 @@ enum Info: Command {
     }
 
     private static let keyspace: @Sendable (ServerContext) -> [Line] = { context in
-        [("db0", "keys=\(sum(of: context).entries),expires=0,avg_ttl=0")]
+        let groups = sum(of: context)
+        return [("db0", "keys=\(groups.entries),expires=\(groups.expiring),avg_ttl=0")]
     }
 
     private static let groups: @Sendable (ServerContext) -> [Line] = { context in

@@ -1,14 +1,17 @@
 import CacheCore
+import Glibc
 import RESP
 
-/// `EXISTS key [key ...]`: how many of the keys have a row; one that is named twice counts twice. Loads what is not in
-/// memory, and answers with the error when one of the loads fails.
+// MARK: Asking
+
 enum Exists: Command {
     static let name = "exists"
-    static let arity = -2
+    static let syntax = "key [key ...]"
     static let keys = KeyPositions.allFromFirst
     static let topic = CommandTopic.generic
-    static let summary = "Returns how many of the keys have a row, loading those that are not in memory."
+    static let summary =
+        "How many of the keys have a row. A key that is named twice counts twice. One failed load makes the whole reply "
+        + "its error."
 
     /// Counts over the keys of one request.
     private final class Tally {
@@ -46,55 +49,97 @@ enum Exists: Command {
     }
 }
 
-/// `TTL key`: the seconds that an entry has left in memory; -1: no limit; -2: not in memory. Never loads.
-enum TTL: Command {
-    static let name = "ttl"
-    static let arity = 2
+enum TypeOf: Command {
+    static let name = "type"
+    static let syntax = "key"
     static let keys = KeyPositions.first
     static let topic = CommandTopic.generic
-    static let summary = "Returns how many seconds an entry has left in memory. Never loads."
+    static let summary = "`hash` in groups with `returns: row`, else `string`; `none`: no such row."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        // Rounded, as in Redis.
-        PTTL.append(request[1], for: client, to: &reply) { ($0 + 500) / 1000 }
-    }
-}
-
-/// `PTTL key`: the milliseconds that an entry has left in memory; -1: no limit; -2: not in memory. Never loads.
-enum PTTL: Command {
-    static let name = "pttl"
-    static let arity = 2
-    static let keys = KeyPositions.first
-    static let topic = CommandTopic.generic
-    static let summary = "Returns how many milliseconds an entry has left in memory. Never loads."
-
-    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        append(request[1], for: client, to: &reply) { $0 }
-    }
-
-    /// Appends what is left in the unit that `unit` makes of milliseconds.
-    static func append(
-        _ key: RawSpan, for client: ClientConnection, to reply: inout ReplyBuffer, unit: (Int) -> Int
-    ) {
-        guard let place = client.locate(key, &reply) else { return }
-        let group = client.keyspace.groups[place.group].group
-        switch group.lifetime(of: key.extracting(droppingFirst: place.keyOffset), at: client.now) {
-        case .absent: reply.bytes.appendInteger(-2)
-        case .unlimited: reply.bytes.appendInteger(-1)
-        case .left(let left):
-            let (seconds, attoseconds) = left.components
-            reply.bytes.appendInteger(unit(max(0, Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000))))
+        guard let place = client.locate(request[1], &reply) else { return }
+        let type = client.keyspace.groups[place.group].shape.redisType
+        client.appendAnswer(of: request[1], .none, to: &reply) { text, reply, _ in
+            if text == nil {
+                reply.bytes.appendSimpleString("none")
+            } else if type == "hash" {
+                reply.bytes.appendSimpleString("hash")
+            } else {
+                reply.bytes.appendSimpleString("string")
+            }
         }
     }
 }
 
-/// `TOUCH key [key ...]`: marks entries as just asked for; returns how many of them are in memory. Never loads.
+extension ServedGroup.Shape {
+    /// The type of the group's keys in Redis' eyes: a hash is what they are that have columns.
+    var redisType: CommandWord {
+        switch self {
+        case .row: "hash"
+        case .value, .rows: "string"
+        }
+    }
+}
+
+// MARK: What is in memory
+
+enum TTL: Command {
+    static let name = "ttl"
+    static let syntax = "key"
+    static let keys = KeyPositions.first
+    static let topic = CommandTopic.generic
+    static let summary = "The seconds that the entry has left in memory; -1: no limit; -2: not in memory. Never loads."
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        // Rounded, as in Redis.
+        client.appendLifetime(of: request[1], to: &reply) { ($0 + 500) / 1000 }
+    }
+}
+
+enum PTTL: Command {
+    static let name = "pttl"
+    static let syntax = "key"
+    static let keys = KeyPositions.first
+    static let topic = CommandTopic.generic
+    static let summary = "The same in milliseconds."
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        client.appendLifetime(of: request[1], to: &reply) { $0 }
+    }
+}
+
+enum ExpireTime: Command {
+    static let name = "expiretime"
+    static let syntax = "key"
+    static let keys = KeyPositions.first
+    static let topic = CommandTopic.generic
+    static let summary = "When the entry leaves memory, in seconds since 1970; -1 and -2 as for `TTL`. Never loads."
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        let now = WallClock.now().milliseconds
+        client.appendLifetime(of: request[1], to: &reply) { ($0 + now + 500) / 1000 }
+    }
+}
+
+enum PExpireTime: Command {
+    static let name = "pexpiretime"
+    static let syntax = "key"
+    static let keys = KeyPositions.first
+    static let topic = CommandTopic.generic
+    static let summary = "The same in milliseconds."
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        let now = WallClock.now().milliseconds
+        client.appendLifetime(of: request[1], to: &reply) { $0 + now }
+    }
+}
+
 enum Touch: Command {
     static let name = "touch"
-    static let arity = -2
+    static let syntax = "key [key ...]"
     static let keys = KeyPositions.allFromFirst
     static let topic = CommandTopic.generic
-    static let summary = "Marks entries as just asked for. Never loads."
+    static let summary = "How many of the keys are in memory; they count as just asked for. Never loads."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         let now = client.now
@@ -102,24 +147,75 @@ enum Touch: Command {
     }
 }
 
-/// `DEL key [key ...]`: invalidates; returns how many of the keys had an entry or a load under way. The row stays where it
-/// is, and the next `GET` loads it anew.
+enum Object: ContainerCommand {
+    static let name = "object"
+    static let keys = KeyPositions.second
+    static let topic = CommandTopic.generic
+    static let summary = "Tells about an entry in memory."
+
+    static let subcommands = [
+        Subcommand(
+            "encoding", "key", "`listpack` for a row, else `raw`; nil: not in memory. Never loads."
+        ) { request, client, reply in
+            client.appendInspection(of: request[2], to: &reply) { _, shape, reply in
+                reply.appendBulk(shape.redisType == "hash" ? "listpack" : "raw")
+            }
+        },
+        Subcommand(
+            "freq", "key", "About how many lookups it had of late, as `PGS.HOT` counts them; nil: not in memory."
+        ) { request, client, reply in
+            client.appendInspection(of: request[2], to: &reply) { entry, _, reply in reply.appendInteger(entry.lookups)
+            }
+        },
+        Subcommand(
+            "idletime", "key", "How many seconds ago it was asked for, roughly; nil: not in memory."
+        ) { request, client, reply in
+            client.appendInspection(of: request[2], to: &reply) { entry, _, reply in
+                reply.appendInteger(Int(entry.idle.components.seconds))
+            }
+        },
+        Subcommand("refcount", "key", "1; nil: not in memory.") { request, client, reply in
+            client.appendInspection(of: request[2], to: &reply) { _, _, reply in reply.appendInteger(1) }
+        },
+    ]
+}
+
+// MARK: Invalidating
+
+/// The row stays where it is, and the next `GET` loads it anew.
 enum Del: Command {
     static let name = "del"
-    static let arity = -2
+    static let syntax = "key [key ...]"
     static let keys = KeyPositions.allFromFirst
     static let topic = CommandTopic.generic
-    static let summary = "Drops entries from memory, and keeps loads that are under way from being stored."
+    static let summary =
+        "Drops entries from memory; how many of the keys had an entry or a load under way. What is under way is not kept."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         client.appendCount(of: request, to: &reply) { group, key in group.invalidate(key) }
     }
 }
 
+enum Unlink: Command {
+    static let name = "unlink"
+    static let syntax = Del.syntax
+    static let keys = Del.keys
+    static let topic = Del.topic
+    static let summary = "The same as `DEL`."
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        Del.run(request, for: client, reply: &reply)
+    }
+}
+
+// MARK: What they share
+
 extension ClientConnection {
     /// Appends for how many of a request's keys `isCounted` says yes; an error when one of them names no group, and then
     /// nothing is done.
-    func appendCount(of request: Request, to reply: inout ReplyBuffer, _ isCounted: (Group, RawSpan) -> Bool) {
+    fileprivate func appendCount(
+        of request: Request, to reply: inout ReplyBuffer, _ isCounted: (Group, RawSpan) -> Bool
+    ) {
         for index in 1..<request.count where locate(request[index], &reply) == nil { return }
         var count = 0
         for index in 1..<request.count {
@@ -129,17 +225,31 @@ extension ClientConnection {
         }
         reply.bytes.appendInteger(count)
     }
-}
 
-/// `UNLINK key [key ...]`: the same as `DEL`.
-enum Unlink: Command {
-    static let name = "unlink"
-    static let arity = Del.arity
-    static let keys = Del.keys
-    static let topic = Del.topic
-    static let summary = Del.summary
+    /// Appends what an entry has left, as `unit` makes it of milliseconds.
+    fileprivate func appendLifetime(of key: RawSpan, to reply: inout ReplyBuffer, unit: (Int) -> Int) {
+        guard let place = locate(key, &reply) else { return }
+        let group = keyspace.groups[place.group].group
+        switch group.lifetime(of: key.extracting(droppingFirst: place.keyOffset), at: now) {
+        case .absent: reply.bytes.appendInteger(-2)
+        case .unlimited: reply.bytes.appendInteger(-1)
+        case .left(let left):
+            let (seconds, attoseconds) = left.components
+            reply.bytes.appendInteger(unit(max(0, Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000))))
+        }
+    }
 
-    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        Del.run(request, for: client, reply: &reply)
+    /// Appends what `write` makes of what is known of an entry; nil when it is not in memory.
+    func appendInspection(
+        of key: RawSpan, to reply: inout ReplyBuffer,
+        write: (EntryInspection, ServedGroup.Shape, inout OutputBuffer) -> Void
+    ) {
+        guard let place = locate(key, &reply) else { return }
+        let served = keyspace.groups[place.group]
+        if let entry = served.group.inspect(key.extracting(droppingFirst: place.keyOffset), at: now) {
+            write(entry, served.shape, &reply.bytes)
+        } else {
+            reply.bytes.appendNull(version)
+        }
     }
 }

@@ -1,13 +1,12 @@
 import CacheCore
 import RESP
 
-/// `PGS.PEEK key`: the value if it is in memory, else nil. Never loads.
 enum Peek: Command {
     static let name = "pgs.peek"
-    static let arity = 2
+    static let syntax = "key"
     static let keys = KeyPositions.first
-    static let topic = CommandTopic.string
-    static let summary = "Returns the value of a key if it is in memory. Never loads."
+    static let topic = CommandTopic.own
+    static let summary = "The value if it is in memory, else nil. Never loads."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         guard let place = client.locate(request[1], &reply) else { return }
@@ -27,26 +26,25 @@ enum Peek: Command {
     }
 }
 
-/// `PGS.REFRESH key`: loads now, whatever is in memory, and answers as `GET` does. Those who ask at the same time share the
-/// load.
 enum Refresh: Command {
     static let name = "pgs.refresh"
-    static let arity = 2
+    static let syntax = "key"
     static let keys = KeyPositions.first
-    static let topic = CommandTopic.string
-    static let summary = "Loads a key now, although it may be in memory, and returns its value."
+    static let topic = CommandTopic.own
+    static let summary =
+        "As `GET`, but loaded now, whatever is in memory. Those who ask at the same time share the load, as they "
+        + "do one that is under way already."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         client.appendRefreshedText(of: request[1], to: &reply)
     }
 }
 
-/// `PGS.FLUSH group`: invalidates every key of one group.
 enum FlushGroup: Command {
     static let name = "pgs.flush"
-    static let arity = 2
-    static let topic = CommandTopic.server
-    static let summary = "Drops every entry of one group from memory."
+    static let syntax = "group"
+    static let topic = CommandTopic.own
+    static let summary = "`OK`; every entry of the group is dropped. May be kept to `admin_users`."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         guard let served = client.keyspace.group(named: request[1]) else {
@@ -58,12 +56,11 @@ enum FlushGroup: Command {
     }
 }
 
-/// `PGS.STATS [group]`: the figures of one group as a map, or of all as a map of maps.
 enum Statistics: Command {
     static let name = "pgs.stats"
-    static let arity = -1
-    static let topic = CommandTopic.server
-    static let summary = "Returns what was counted, by group."
+    static let syntax = "[group]"
+    static let topic = CommandTopic.own
+    static let summary = "The figures of one group as a map, or of all groups as a map of maps."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         switch request.count {
@@ -94,12 +91,14 @@ enum Statistics: Command {
     }
 }
 
-/// `PGS.HOT group [n]`: the keys that were asked for most of late, most asked first, each with about how often.
 enum Hot: Command {
     static let name = "pgs.hot"
-    static let arity = -2
-    static let topic = CommandTopic.server
-    static let summary = "Returns the keys of a group that were asked for most of late, with about how often."
+    static let syntax = "group [n]"
+    static let topic = CommandTopic.own
+    static let summary =
+        "The `n` (10) keys that were asked for most of late, most asked first: an array of arrays of two, the key "
+        + "and about how many lookups it had. Estimated from one lookup in thirty-two; past lookups fade, and each "
+        + "shard of a group remembers 64 keys."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         guard request.count <= 3 else {

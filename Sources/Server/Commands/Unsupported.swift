@@ -50,11 +50,10 @@ enum Unsupported {
             (
                 .lifetime,
                 """
-                expire expireat expiretime getex hexpire hexpireat hpersist hpexpire hpexpireat persist pexpire pexpireat \
-                pexpiretime
+                expire expireat getex hexpire hexpireat hpersist hpexpire hpexpireat persist pexpire pexpireat
                 """
             ),
-            (.later, "pubsub ssubscribe sunsubscribe"),
+            (.later, "ssubscribe sunsubscribe"),
             (.publishing, "publish spublish"),
             (.transaction, "discard exec multi unwatch watch"),
             (.cluster, "asking cluster readonly readwrite"),

@@ -26,12 +26,14 @@ final class Subscribers: @unchecked Sendable {
 
     /// Takes note of what a client subscribed to by now. An event that comes after this reaches it.
     func update(_ connection: ClientConnection) {
+        server.subscriptions.update(connection.id, connection.subscriptions)
         connections[connection.id] = connection.subscriptions.mayMatchEvents ? connection : nil
         observeIfWanted()
     }
 
     /// Forgets a connection that closed.
     func remove(_ connection: ClientConnection) {
+        if !connection.subscriptions.isEmpty { server.subscriptions.update(connection.id, Subscriptions()) }
         guard connections.removeValue(forKey: connection.id) != nil else { return }
         observeIfWanted()
     }

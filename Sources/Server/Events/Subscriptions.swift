@@ -1,5 +1,5 @@
 /// What one client subscribed to.
-struct Subscriptions {
+struct Subscriptions: Sendable {
     /// What a subscription names.
     enum Kind {
         /// A channel, by its name.
@@ -9,7 +9,7 @@ struct Subscriptions {
     }
 
     private(set) var channels: Swift.Set<[UInt8]> = []
-    private(set) var patterns: Swift.Set<[UInt8]> = []
+    private(set) var patterns: [[UInt8]: Glob] = [:]
     private var byteCount = 0
 
     /// The most bytes of names and patterns of one client, with so many more for each of them.
@@ -26,10 +26,10 @@ struct Subscriptions {
     }
 
     /// Those of a kind.
-    func names(_ kind: Kind) -> Swift.Set<[UInt8]> {
+    func names(_ kind: Kind) -> [[UInt8]] {
         switch kind {
-        case .channel: channels
-        case .pattern: patterns
+        case .channel: Array(channels)
+        case .pattern: Array(patterns.keys)
         }
     }
 
@@ -38,23 +38,21 @@ struct Subscriptions {
         self.byteCount + byteCount + count * Self.overhead <= Self.limit
     }
 
-    /// Adds one, unless it is there.
-    mutating func insert(_ name: [UInt8], _ kind: Kind) {
-        let isNew =
-            switch kind {
-            case .channel: channels.insert(name).inserted
-            case .pattern: patterns.insert(name).inserted
-            }
-        if isNew { byteCount += name.count + Self.overhead }
+    /// Adds a channel, unless it is there.
+    mutating func insert(_ channel: [UInt8]) {
+        if channels.insert(channel).inserted { byteCount += channel.count + Self.overhead }
+    }
+
+    /// Adds a pattern, unless it is there.
+    mutating func insert(_ pattern: Glob) {
+        if patterns.updateValue(pattern, forKey: pattern.bytes) == nil { byteCount += pattern.cost + Self.overhead }
     }
 
     /// Removes one, if it is there.
     mutating func remove(_ name: [UInt8], _ kind: Kind) {
-        let removed =
-            switch kind {
-            case .channel: channels.remove(name)
-            case .pattern: patterns.remove(name)
-            }
-        if removed != nil { byteCount -= name.count + Self.overhead }
+        switch kind {
+        case .channel: if channels.remove(name) != nil { byteCount -= name.count + Self.overhead }
+        case .pattern: if let removed = patterns.removeValue(forKey: name) { byteCount -= removed.cost + Self.overhead }
+        }
     }
 }

@@ -7,7 +7,7 @@ enum ErrorText {
     }
 
     static func replyTooLarge(limit: Int) -> String {
-        "ERR the reply would take more than max_output (\(limit) bytes)"
+        "TOOLARGE the reply would take more than max_output (\(limit) bytes)"
     }
 
     /// An error about one key of several: the code stays in front, then the key is named.
@@ -17,6 +17,8 @@ enum ErrorText {
         return "\(error[..<space]) key '\(name)':\(error[space...])"
     }
 
+    static let syntax = "ERR syntax error"
+    static let notAnInteger = "ERR value is not an integer or out of range"
     static let noAuthentication = "NOAUTH Authentication required."
     static let wrongType =
         "WRONGTYPE only groups with 'returns: row' have fields; ask this one with GET"
@@ -38,13 +40,15 @@ extension LoadError {
     /// The error as a client gets it that asked for several keys.
     func reply(naming key: [UInt8]) -> String { ErrorText.naming(key.span.bytes, reply) }
 
-    /// The error as a client gets it: Redis' kind of code, then the text.
+    /// The error as a client gets it: a word, then the text. `ERR` says that the request is wrong, and nothing else: some
+    /// clients (phpredis) take it for "no such key", and throw for any other word.
     var reply: String {
         let prefix =
             switch code {
-            case .badKey, .query, .abandoned: "ERR"
+            case .badKey: "ERR"
+            case .query: "QUERY"
             case .timedOut: "TIMEOUT"
-            case .unavailable: "UNAVAILABLE"
+            case .unavailable, .abandoned: "UNAVAILABLE"
             case .busy: "BUSY"
             }
         return "\(prefix) \(message)"

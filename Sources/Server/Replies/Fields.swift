@@ -38,6 +38,17 @@ struct Fields: ~Escapable {
         return nil
     }
 
+    /// Calls `body` with the name and the text of each field, in their order.
+    func forEach(_ body: (_ name: RawSpan, _ text: RawSpan) -> Void) {
+        var offset = Self.countBytes
+        while let name = string(at: offset), let text = string(at: name.next) {
+            body(
+                bytes.extracting(name.start..<name.start + name.count),
+                bytes.extracting(text.start..<text.start + text.count))
+            offset = text.next
+        }
+    }
+
     /// Where the bytes of the bulk string at `offset` stand.
     private func string(at offset: Int) -> (start: Int, count: Int, next: Int)? {
         guard offset < bytes.byteCount, byte(offset) == UInt8(ascii: "$") else { return nil }

@@ -35,6 +35,10 @@ extension Settings.Listen {
         Key("mode", \.mode, .fileMode, "The permission bits of the socket file."),
         Key("group", \.group, optional: .unixGroup, "The Unix group that the socket file is given to."),
         Key("allow_users", \.allowUsers, listOf: .unixUser, "The users that may connect; without it the mode decides."),
+        Key(
+            "admin_users", \.adminUsers, listOf: .unixUser,
+            "The users that may flush, and close other clients; without it whoever may connect."),
+        Key("key_prefix", \.keyPrefix, optional: .text, "What a framework puts in front of keys, to be taken away."),
         Key("max_clients", \.maxClients, .count(1...1_000_000), "Client connections at once."),
         Key("max_request", \.maxRequest, .bytes(1 << 10...1 << 29), "Bytes of one request."),
         Key("max_output", \.maxOutput, .bytes(1 << 16...1 << 40), "Bytes of replies that may wait for one client."),

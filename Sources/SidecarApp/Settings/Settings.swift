@@ -57,6 +57,10 @@ public struct Settings: Sendable, Equatable {
         public var maxRequest = 1 << 20
         /// Bytes of replies that may wait for one client.
         public var maxOutput = 64 << 20
+        /// The ids of the users that may flush and close other clients; nil: whoever may connect.
+        public var adminUsers: [UInt32]?
+        /// What is taken away from the beginning of keys; nil: nothing.
+        public var keyPrefix: String?
         /// What a client must say with AUTH before it may ask; nil asks for none.
         public var password: String?
 
