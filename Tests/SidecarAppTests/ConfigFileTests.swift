@@ -45,7 +45,9 @@ func text(of file: String) throws -> String {
             let rest = line.dropFirst(indent.count)
             let setting = rest.hasPrefix("# ") && rest.dropFirst(2).prefix { $0 != ":" }.allSatisfy(\.isSettingLetter)
             // What needs more of this machine than a test has stays out.
-            let needsMachine = ["group:", "allow_users:", "admin_users:", "query:"].contains { rest.dropFirst(2).hasPrefix($0) }
+            let needsMachine = ["group:", "allow_users:", "admin_users:", "query:"].contains {
+                rest.dropFirst(2).hasPrefix($0)
+            }
             return setting && rest.contains(":") && !needsMachine ? indent + rest.dropFirst(2) : line
         }
         let read = try settings(
