@@ -12,6 +12,8 @@ public final class Server: Sendable {
     private let loops: [EventLoop]
     private let clients: [Clients]
     private let doorman: Doorman
+    /// The right to the socket's path, between ``claimSocket()`` and ``start()``.
+    private let claim = Groundwork.Mutex<SocketLock?>(nil)
 
     /// A server on loops that run, or are about to.
     /// - Throws: ``ServerError`` when there is no loop to serve on.
@@ -30,13 +32,31 @@ public final class Server: Sendable {
     /// What happened so far.
     public var statistics: ServerStatistics { context.statistics }
 
+    /// Makes sure of the socket's path, before anything else is begun for the one who would be turned away at ``start()``.
+    /// It is given back with this object. Nothing is to be done where systemd hands over a socket.
+    /// - Throws: ``ServerError`` when another process has the path, or it can't be had.
+    public func claimSocket() throws(ServerError) {
+        guard !InheritedSocket.isOffered() else { return }
+        let lock = try SocketPath.lock(context.settings)
+        claim.withLock { $0 = lock }
+    }
+
+    /// What to say when the folder of a socket's path is missing; nil when it is there.
+    public static func missingFolder(of socket: String) -> String? {
+        SocketPath.missingFolder(of: socket)
+    }
+
     /// Listens, at the socket that systemd handed over if there is one, else at the path of the settings. When it returns,
     /// clients can connect.
     public func start() throws(ServerError) {
         if let inherited = try InheritedSocket.take() {
             doorman.open(.inherited(inherited))
         } else {
-            doorman.open(.bound(try SocketPath(context.settings)))
+            if let lock = claim.withLock({ $0.take() }) {
+                doorman.open(.bound(try SocketPath(context.settings, lock)))
+            } else {
+                doorman.open(.bound(try SocketPath(context.settings)))
+            }
         }
     }
 

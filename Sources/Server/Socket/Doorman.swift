@@ -70,11 +70,13 @@ final class Doorman: @unchecked Sendable {
         if let allowed = context.settings.allowedUsers {
             guard let user = credentials?.user, allowed.contains(user) else {
                 let who = credentials.map { "user \($0.user)" } ?? "an unknown user"
-                context.logger.warning("refused \(who), who is not an allowed user")
+                context.logger.warning("client refused: not an allowed user", metadata: ["client": "\(who)"])
                 return refuse(descriptor, "-NOPERM \(who) is not allowed to connect\r\n")
             }
         }
         guard let id = context.admitClient() else {
+            context.logger.warning(
+                "client refused: there are max_clients", metadata: ["max_clients": "\(context.settings.maxClients)"])
             return refuse(descriptor, "-ERR max number of clients reached\r\n")
         }
         let clients = clients[turn % clients.count]

@@ -6,11 +6,16 @@ enum InheritedSocket {
     /// The first descriptor that is handed over, by systemd's convention.
     static let first: Int32 = 3
 
+    /// Whether systemd handed over sockets to this process.
+    static func isOffered(environment: (String) -> String? = variable) -> Bool {
+        environment("LISTEN_PID") == String(getpid())
+            && (environment("LISTEN_FDS").flatMap { Int($0) } ?? 0) > 0
+    }
+
     /// The descriptor, made non-blocking and not to be inherited further; nil when there is none for this process. Of
     /// several the first is taken.
     static func take(environment: (String) -> String? = variable) throws(ServerError) -> Int32? {
-        guard let process = environment("LISTEN_PID"), process == String(getpid()) else { return nil }
-        guard let count = environment("LISTEN_FDS").flatMap({ Int($0) }), count > 0 else { return nil }
+        guard isOffered(environment: environment) else { return nil }
         guard isListeningUnixSocket(first) else {
             throw ServerError(
                 .badInheritedSocket, "the descriptor that systemd handed over is no listening Unix stream socket")
