@@ -8,8 +8,8 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PYTHON := run/venv/bin/python
 SOURCES := Package.swift Sources Tests Benchmarks Examples
 
-# Debian's packages. libpq, the server whose programs the demo and the tests start, and redis-cli to ask with.
-PACKAGES := libpq-dev pkg-config postgresql redis-tools
+# Debian's packages. libpq, libyaml, the server whose programs the demo and the tests start, and redis-cli to ask with.
+PACKAGES := libpq-dev libyaml-dev pkg-config postgresql redis-tools
 TEST_PACKAGES := $(PACKAGES) python3-venv
 BENCH_PACKAGES := $(PACKAGES) redis-server
 

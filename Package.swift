@@ -22,11 +22,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C at the bottom: module maps, no logic.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CIntrinsics"),
 
@@ -55,6 +55,9 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // YAML texts as trees that know their lines.
+        .target(name: "YAML", dependencies: ["CLibYAML"], swiftSettings: strict),
+
         // Behind and in front.
         .target(
             name: "Postgres",
@@ -79,11 +82,10 @@ let package = Package(
         .target(
             name: "SidecarApp",
             dependencies: [
-                "Server", "Postgres", "EventLoop", "CacheCore", "Groundwork", "CLinux",
+                "Server", "Postgres", "EventLoop", "CacheCore", "YAML", "Groundwork", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict
         ),

@@ -2,11 +2,14 @@
 #pragma once
 // Without _GNU_SOURCE: with it, types such as fd_set would differ from those in Swift's own Glibc module.
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 // Function-like macros and flags that the importer cannot read.
 static const uint32_t pgs_epollin = EPOLLIN;
@@ -54,6 +57,27 @@ static inline uint64_t pgs_allocated_bytes(void) {
     struct mallinfo2 info = mallinfo2();
     return (uint64_t)info.uordblks + (uint64_t)info.hblkhd;
 }
+
+// Processors that this process may run on, by sched_getaffinity(2), whose wrapper is another extension; 1 when the kernel
+// does not say.
+static inline int pgs_processor_count(void) {
+    unsigned long mask[64] = {0};
+    int count = 0;
+    if (syscall(SYS_sched_getaffinity, 0, sizeof mask, mask) <= 0) return 1;
+    for (size_t word = 0; word < sizeof mask / sizeof *mask; word++) count += __builtin_popcountl(mask[word]);
+    return count;
+}
+
+// Closes every descriptor from `first` on in the child; an extension of posix_spawn(3) in glibc 2.34.
+// (Without <spawn.h>, whose types Swift has from its own module.)
+extern int posix_spawn_file_actions_addclosefrom_np(void *, int);
+static inline int pgs_close_from(void *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+// environ(7), a variable that Swift takes for unsafe among threads; nothing here changes it.
+extern char **environ;
+static inline char **pgs_environment(void) { return environ; }
 
 // Program headers by elf(5) and dl_iterate_phdr(3), whose declarations are GNU extensions.
 #include <elf.h>

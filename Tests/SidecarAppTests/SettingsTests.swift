@@ -28,6 +28,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         var group = Settings.Group()
         group.name = "g"
         group.sql = "select 1"
+        group.place = QueryPlace(file: "s.yaml", line: 1, column: 21, isVerbatim: true)
         expected.groups = [group]
         #expect(read == expected)
     }
@@ -35,7 +36,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
     @Test func `every key is read into its place`() throws {
         let read = try settings(
             """
-            database: { url: "postgresql:///app", connections: 8, pipeline_depth: 64, connect_timeout: 1s, prepare: off }
+            database: { url: "postgresql:///app", password: "p@ss", connections: 8, pipeline_depth: 64, connect_timeout: 1s, prepare: off }
             listen:
               socket: /tmp/s
               mode: 0600
@@ -47,7 +48,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
               password: geheim
             threads: 2
             memory: 1GiB
-            log: { level: debug }
+            log: { level: debug, format: json }
             drain_timeout: 0
             defaults: { ttl: 10m, negative_ttl: 0s, memory: 1MiB, load_timeout: 500ms }
             groups:
@@ -55,6 +56,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
               b.c-d_1: { sql: select $1, batch: { sql: select 3, max: 7 } }
             """)
         #expect(read.database.url == "postgresql:///app")
+        #expect(read.database.password == "p@ss")
         #expect(read.database.connections == 8)
         #expect(read.database.pipelineDepth == 64)
         #expect(read.database.connectTimeout == .seconds(1))
@@ -70,6 +72,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         #expect(read.threads == 2)
         #expect(read.memory == 1 << 30)
         #expect(read.log.level == .debug)
+        #expect(read.log.format == .json)
         #expect(read.drainTimeout == .zero)
         #expect(read.groups.map(\.name) == ["a", "b.c-d_1"])
         #expect(read.groups[0].returns == .rows)
@@ -89,7 +92,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
     @Test(arguments: [
         ("threds: 2", "s.yaml:1:1: threds: unknown key; did you mean 'threads'?"),
         ("listen: { max_client: 2 }", "s.yaml:1:11: listen.max_client: unknown key; did you mean 'max_clients'?"),
-        ("log: { colour: red }", "s.yaml:1:8: log.colour: unknown key; the keys here are level"),
+        ("log: { colour: red }", "s.yaml:1:8: log.colour: unknown key; the keys here are level, format"),
         ("threads: many", "s.yaml:1:10: threads: 'many' is not a whole number; write one from 0 to 64"),
         ("threads: 65", "s.yaml:1:10: threads: '65' is out of range; write 0 to 64"),
         ("threads: -1", "s.yaml:1:10: threads: '-1' is not a whole number; write one from 0 to 64"),
@@ -100,7 +103,13 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         (
             "database: { url: 'postgresql://app:ses%ame@db/app' }",
             "s.yaml:1:18: database.url: the text is not a connection string that libpq understands; "
-                + "write one such as postgresql://app@db/app or 'host=db dbname=app'"
+                + "write one such as postgresql://app@db/app or 'host=db dbname=app', "
+                + "and a password with other signs than letters and digits in `database.password`"
+        ),
+        (
+            "database: { url: 'postgresql://app:ses@me@db/app' }",
+            "s.yaml:1:18: database.url: the text has a second '@' before the database's name, so libpq takes the rest of "
+                + "the password for a host; write the password in `database.password`, or its '@' as %40"
         ),
         (
             "database: { url: 'postgresql://app:sesame@${NO_HOST}/app' }",
@@ -163,7 +172,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         ),
         (
             "threads: 1\nthreads: 2",
-            "s.yaml:1:1: 'threads' stands more than once in the same section, first here; keep one"
+            "s.yaml:2:1: not valid YAML: 'threads' stands more than once in the same section, first in line 1; keep one"
         ),
     ])
     func `a mistake is named with its line, its column and what would be right`(wrong: String, told: String) {

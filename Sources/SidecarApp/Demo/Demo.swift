@@ -1,6 +1,4 @@
-import Foundation
 import Glibc
-public import Logging
 
 /// The demo: pgbench's tables, served by the settings in `Config/demo.yaml`, from a private PostgreSQL or a given one.
 ///
@@ -24,25 +22,21 @@ public struct Demo: Sendable {
 
     /// Serves until SIGTERM or SIGINT, and cleans up.
     ///
-    /// - Parameters:
-    ///   - makeLogger: The logger for the level that the settings say.
-    ///   - say: Shows a line to the user.
-    public func run(
-        makeLogger: @Sendable (Logger.Level) -> Logger, say: @escaping @Sendable (String) -> Void
-    ) async throws {
-        guard FileManager.default.fileExists(atPath: Self.settingsFile) else {
+    /// - Parameter say: Shows a line to the user.
+    public func run(say: @escaping @Sendable (String) -> Void) async throws {
+        guard Folder.exists(Self.settingsFile) else {
             throw StartupError(.demoFilesMissing, "there is no \(Self.settingsFile) here; run it in pgsidecar's folder")
         }
-        try FileManager.default.createDirectory(atPath: "run", withIntermediateDirectories: true)
+        try Folder.make("run")
         if let databaseURL {
             try await prepare(databaseURL)
-            try await serve(databaseURL, makeLogger, say)
+            try await serve(databaseURL, say)
         } else {
             say("starting a private PostgreSQL below run/ ...")
             let postgres = try await PrivatePostgres(in: "run/demo-\(getpid())")
             do {
                 try await postgres.psql(files: Self.scripts)
-                try await serve(postgres.url, makeLogger, say)
+                try await serve(postgres.url, say)
             } catch {
                 await postgres.remove()
                 throw error
@@ -54,15 +48,15 @@ public struct Demo: Sendable {
     private static let settingsFile = "Config/demo.yaml"
     static let scripts = ["sql/demo/schema.sql", "sql/demo/data.sql"]
 
-    private func serve(
-        _ url: String, _ makeLogger: @Sendable (Logger.Level) -> Logger, _ say: @escaping @Sendable (String) -> Void
-    ) async throws {
-        var environment = ProcessInfo.processInfo.environment
+    private func serve(_ url: String, _ say: @escaping @Sendable (String) -> Void) async throws {
+        var environment = environmentVariables()
         environment["DATABASE_URL"] = url
         environment["PGSIDECAR_SOCKET"] = socket
         let settings = try Settings.load(from: Self.settingsFile, environment: environment)
         let path = pasteable(socket)
-        try await Sidecar(settings: settings, logger: makeLogger(settings.log.level)).run {
+        let log = LogWriter(settings.log)
+        defer { log.finish() }
+        try await Sidecar(settings: settings, logger: log.logger).run {
             say(
                 """
 
@@ -105,7 +99,7 @@ public struct Demo: Sendable {
 
     /// A socket's path as a shell takes it from any folder; as it was given where the whole path is too long for a socket.
     private func pasteable(_ socket: String) -> String {
-        let whole = URL(fileURLWithPath: socket).path
+        let whole = socket.hasPrefix("/") ? socket : Folder.resolved(".") + "/" + socket
         let path = whole.utf8.count <= 107 ? whole : socket
         return path.contains(" ") ? "'\(path)'" : path
     }

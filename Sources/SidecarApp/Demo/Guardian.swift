@@ -1,5 +1,6 @@
 import Dispatch
-import Foundation
+import Glibc
+import Groundwork
 
 /// A process that outlives this one for a moment, to end the private PostgreSQL and remove its folders when this process
 /// is gone, however it went.
@@ -7,8 +8,9 @@ import Foundation
 /// It waits for the end of a pipe whose other end only this process holds: the kernel closes it even after `kill -9`.
 /// (A parent-death signal would not do for a server: the kernel sends it when the starting *thread* ends.)
 final class Guardian: Sendable {
-    private let process: Process
-    private let pipe: Pipe
+    private let process: ChildProcess
+    /// The end that this process holds; -1 when it was let go.
+    private let input: Groundwork.Mutex<Int32>
 
     /// Starts to guard.
     ///
@@ -17,19 +19,31 @@ final class Guardian: Sendable {
     ///     is the server's, or initdb's.
     ///   - folders: What to remove at the end.
     init(home: String, folders: [String]) throws {
-        pipe = Pipe()
-        process = Program(command: []).makeProcess(
-            command: ["/bin/sh", "-c", Self.script, "pgsidecar-guardian", home] + folders)
-        process.standardInput = pipe.fileHandleForReading
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        try pipe.fileHandleForReading.close()
+        let (output, input) = try openPipe()
+        defer { close(output) }
+        self.input = Groundwork.Mutex(input)
+        do {
+            process = try ChildProcess(
+                Program(command: ["/bin/sh", "-c", Self.script, "pgsidecar-guardian", home] + folders), input: output)
+        } catch {
+            close(input)
+            throw error
+        }
+    }
+
+    deinit { letGo() }
+
+    private func letGo() {
+        let input = input.withLock { input in
+            defer { input = -1 }
+            return input
+        }
+        if input >= 0 { close(input) }
     }
 
     /// Ends the server if it still runs, removes the folders and waits until both is done.
     func finish() async {
-        try? pipe.fileHandleForWriting.close()
+        letGo()
         await eventually(within: .seconds(15)) { !self.process.isRunning }
     }
 

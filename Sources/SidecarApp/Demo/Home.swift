@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 
 /// Where a private PostgreSQL lives: the folder that was asked for, or a short one under /tmp.
@@ -10,25 +9,25 @@ struct Home {
 
     /// Makes the folder and gives it to the user that the server will run as.
     init(at folder: String) throws {
-        let files = FileManager.default
-        try files.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let asked = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
+        try Folder.make(folder)
+        let asked = Folder.resolved(folder)
         // The folder will be removed, so nothing else may stand in it.
-        guard try files.contentsOfDirectory(atPath: asked).isEmpty else {
+        guard Folder.names(in: asked).isEmpty else {
             throw PrivatePostgresError("\(asked) is not empty; a private PostgreSQL needs a folder of its own")
         }
-        if Self.socketFits(in: asked), Self.isReachable(asked) {
+        if Self.socketFits(in: asked), geteuid() != 0 || Folder.isReachableForAll(asked) {
             path = asked
             folders = [asked]
         } else {
             path = try Self.makeTemporaryFolder()
             folders = [asked, path]
         }
-        try files.createFile("\(path)/postgres.log")
+        try Folder.append("", to: "\(path)/postgres.log")
         if let owner = try Self.serverUser() {
             for place in [path, "\(path)/postgres.log"] {
-                try files.setAttributes(
-                    [.ownerAccountID: owner.user, .groupOwnerAccountID: owner.group], ofItemAtPath: place)
+                guard chown(place, owner.user, owner.group) == 0 else {
+                    throw PrivatePostgresError("can't give \(place) to the user postgres")
+                }
             }
         }
     }
@@ -56,32 +55,11 @@ struct Home {
         "\(folder)/.s.PGSQL.5432.lock".utf8.count <= 107
     }
 
-    /// Whether every folder on the way can be passed by another user.
-    private static func isReachable(_ folder: String) -> Bool {
-        guard geteuid() == 0 else { return true }
-        var place = URL(fileURLWithPath: folder).deletingLastPathComponent()
-        while place.path != "/" {
-            let mode = try? FileManager.default.attributesOfItem(atPath: place.path)[.posixPermissions] as? Int
-            guard let mode, mode & 0o001 != 0 else { return false }
-            place.deleteLastPathComponent()
-        }
-        return true
-    }
-
     private static func makeTemporaryFolder() throws -> String {
         var template = Array("/tmp/pgsidecar-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw PrivatePostgresError("can't make a folder under /tmp: \(String(cString: strerror(errno)))")
         }
         return String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
-}
-
-extension FileManager {
-    /// Makes an empty file; throws where `createFile(atPath:contents:)` says false.
-    fileprivate func createFile(_ path: String) throws {
-        guard createFile(atPath: path, contents: nil) else {
-            throw PrivatePostgresError("can't write to \(path)")
-        }
     }
 }

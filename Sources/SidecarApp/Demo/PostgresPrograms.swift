@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Where the programs of a PostgreSQL server stand on this machine.
 struct PostgresPrograms: Sendable {
@@ -14,14 +14,12 @@ struct PostgresPrograms: Sendable {
             candidates.append(folder)
         }
         let debian = "/usr/lib/postgresql"
-        let versions = (try? FileManager.default.contentsOfDirectory(atPath: debian)) ?? []
+        let versions = Folder.names(in: debian)
         candidates += versions.sorted { (Int($0) ?? 0) > (Int($1) ?? 0) }.map { "\(debian)/\($0)/bin" }
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        let path = environmentVariables()["PATH"] ?? ""
         candidates += path.split(separator: ":").map(String.init)
         let found = candidates.first { folder in
-            ["postgres", "initdb", "psql"].allSatisfy {
-                FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)")
-            }
+            ["postgres", "initdb", "psql"].allSatisfy { access("\(folder)/\($0)", X_OK) == 0 }
         }
         guard let found else {
             throw PrivatePostgresError("no PostgreSQL server on this machine; on Debian: apt-get install postgresql")
@@ -37,7 +35,7 @@ struct PostgresPrograms: Sendable {
         let libraries = try? await Program(command: ["/usr/bin/env", self["pg_config"], "--pkglibdir"]).run()
         // Debian's pg_config may be absent beside the server; its libraries stand one folder above.
         let folders = [libraries, "\(folder)/../lib"].compactMap { $0 }
-        return folders.contains { FileManager.default.fileExists(atPath: "\($0)/pg_stat_statements.so") }
+        return folders.contains { Folder.exists("\($0)/pg_stat_statements.so") }
     }
 }
 

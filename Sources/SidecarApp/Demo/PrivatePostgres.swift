@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 
 /// A PostgreSQL server of one's own: for the demo, and for tests that need a real one.
@@ -14,13 +13,20 @@ public actor PrivatePostgres {
     public nonisolated var socketFolder: String { folder }
     /// A connection URL for the superuser `postgres` and the database `postgres`.
     public nonisolated var url: String {
-        let host = folder.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? folder
+        let host = folder.utf8.map { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                String(UnicodeScalar(byte))
+            default: "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+        }.joined()
         return "postgresql:///postgres?host=\(host)&user=postgres"
     }
 
     private nonisolated let programs: PostgresPrograms
     private let guardian: Guardian
-    private var server: Process?
+    private var server: ChildProcess?
 
     /// Makes a new server and starts it; about a second.
     ///
@@ -44,22 +50,19 @@ public actor PrivatePostgres {
 
     /// The process id of the postmaster; nil while the server is stopped.
     public var processIdentifier: Int32? {
-        server.flatMap { $0.isRunning ? $0.processIdentifier : nil }
+        server.flatMap { $0.isRunning ? $0.identifier : nil }
     }
 
     /// Starts the server over the data that it left, and returns when it takes connections.
     public func start() async throws {
         guard processIdentifier == nil else { return }
-        let process = Program(command: []).makeProcess(
-            command: Home.commandAsServerUser([programs["postgres"], "-D", "\(folder)/data"], in: folder))
-        let log = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(folder)/postgres.log"))
-        try log.seekToEnd()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = log
-        process.standardError = log
+        let log = try Folder.openToAppend("\(folder)/postgres.log")
+        defer { close(log) }
         // A killed server leaves its file with the status of then.
-        try? FileManager.default.removeItem(atPath: "\(folder)/data/postmaster.pid")
-        try process.run()
+        unlink("\(folder)/data/postmaster.pid")
+        let process = try ChildProcess(
+            Program(command: Home.commandAsServerUser([programs["postgres"], "-D", "\(folder)/data"], in: folder)),
+            output: log)
         server = process
         let settled = await eventually(within: .seconds(30)) { !process.isRunning || isReady }
         guard settled, process.isRunning else {
@@ -74,7 +77,7 @@ public actor PrivatePostgres {
         guard let server else { return }
         resume()
         // SIGINT is the fast shutdown; SIGTERM would wait for clients to leave.
-        server.interrupt()
+        server.signal(SIGINT)
         if await eventually(within: .seconds(10), { !server.isRunning }) { return }
         await kill()
     }
@@ -137,34 +140,30 @@ extension PrivatePostgres {
         }
         all.merge(settings) { _, callers in callers }
         let lines = all.sorted { $0.key < $1.key }.map { name, value in
-            "\(name) = '\(value.replacingOccurrences(of: "'", with: "''"))'\n"
+            "\(name) = '\(value.replacing("'", with: "''"))'\n"
         }
-        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(data)/postgresql.conf"))
-        try file.seekToEnd()
-        try file.write(contentsOf: Data(lines.joined().utf8))
-        try file.close()
+        try Folder.append(lines.joined(), to: "\(data)/postgresql.conf")
     }
 
     /// Whether the postmaster wrote that it takes connections: line 8 of its file, as `pg_ctl` reads it
     /// (PostgreSQL's `src/include/utils/pidfile.h`).
     private var isReady: Bool {
-        let text = try? String(contentsOfFile: "\(folder)/data/postmaster.pid", encoding: .utf8)
+        let text = try? textOfFile("\(folder)/data/postmaster.pid")
         let lines = text?.split(separator: "\n", omittingEmptySubsequences: false) ?? []
         return lines.count > 7 && lines[7].hasPrefix("ready")
     }
 
     /// The last lines of the server's log.
     private var logTail: String {
-        let text = (try? String(contentsOfFile: "\(folder)/postgres.log", encoding: .utf8)) ?? ""
+        let text = (try? textOfFile("\(folder)/postgres.log")) ?? ""
         return text.split(separator: "\n").suffix(10).joined(separator: "\n")
     }
 
     /// The server's processes: all that have its data folder as their working folder.
     private var members: [pid_t] {
         let data = "\(folder)/data"
-        let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return processes.compactMap { pid_t($0) }.filter {
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/cwd")) == data
+        return Folder.names(in: "/proc").compactMap { pid_t($0) }.filter {
+            Folder.target(of: "/proc/\($0)/cwd") == data
         }
     }
 

@@ -1,5 +1,3 @@
-import Foundation
-
 /// PostgreSQL's own client, for scripts.
 struct Psql: Sendable {
     /// The path of `psql`.
@@ -30,8 +28,28 @@ struct Psql: Sendable {
 
     /// The URL and the password that it had, because every user of the machine can read a program's arguments.
     var withoutPassword: (url: String, password: String?) {
-        guard var parts = URLComponents(string: url), let password = parts.password else { return (url, nil) }
-        parts.password = nil
-        return (parts.string ?? url, password)
+        // `scheme://user:password@host...`, the only place of a password that a URL shows.
+        guard let scheme = url.firstRange(of: "://"), let at = url[scheme.upperBound...].firstIndex(of: "@"),
+            let colon = url[scheme.upperBound..<at].firstIndex(of: ":"),
+            !url[scheme.upperBound..<at].contains(where: { $0 == "/" || $0 == "?" })
+        else { return (url, nil) }
+        let password = url[url.index(after: colon)..<at]
+        return (String(url[..<colon] + url[at...]), Self.decoded(password))
+    }
+
+    /// Without percent signs: `%40` is an `@`.
+    private static func decoded(_ text: Substring) -> String {
+        var bytes: [UInt8] = []
+        var rest = text.utf8
+        while let byte = rest.first {
+            if byte == UInt8(ascii: "%"), let code = UInt8(String(rest.dropFirst().prefix(2)) ?? "", radix: 16) {
+                bytes.append(code)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+                rest = rest.dropFirst()
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -1,4 +1,4 @@
-import Yams
+import YAML
 
 /// One key of a section: its name, how its value is written, and where the value goes.
 struct Key<Section: Sendable>: Sendable {

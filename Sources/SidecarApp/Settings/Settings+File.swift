@@ -1,5 +1,5 @@
-import Foundation
-import Yams
+import Server
+import YAML
 
 extension Settings {
     /// Reads a settings file.
@@ -13,9 +13,9 @@ extension Settings {
     ) throws(SettingsError) -> Settings {
         let text: String
         do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
+            text = try textOfFile(path)
         } catch {
-            let message = "can't read the settings file: \(reason(error))"
+            let message = "can't read the settings file: \(error.reason)"
             throw SettingsError(file: path, mistakes: [Mistake(message: message)])
         }
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
@@ -35,12 +35,12 @@ extension Settings {
     ) throws(SettingsError) -> Settings {
         let root: Node?
         do {
-            root = try Yams.compose(yaml: text)
+            root = try Node.parse(text)
         } catch {
-            throw SettingsError(file: file, mistakes: [Mistake(syntax: error)])
+            throw SettingsError(file: file, mistakes: [Mistake(error)])
         }
         var settings = Settings()
-        var reader = SettingsReader(folder: folder, environment: environment)
+        var reader = SettingsReader(of: text, file: file, folder: folder, environment: environment)
         if let root {
             reader.section(root, "", into: &settings, keys)
         }
@@ -68,23 +68,16 @@ extension Settings {
     }
 }
 
+extension Settings {
+    /// What may be meant so and may be a mistake, as far as it can be seen without starting.
+    public var notes: [String] {
+        Server.missingFolder(of: listen.socket).map { ["listen.socket: \($0)"] } ?? []
+    }
+}
+
 extension Mistake {
     /// What the YAML parser says, at its place.
-    init(syntax error: any Error) {
-        switch error as? YamlError {
-        case .scanner(let context, let problem, let place, _), .parser(let context, let problem, let place, _),
-            .composer(let context, let problem, let place, _):
-            let about = context.map { " (\($0.text) in line \($0.mark.line))" } ?? ""
-            self.init(line: place.line, column: place.column, message: "not valid YAML: \(problem)\(about)")
-        case .duplicatedKeysInMapping(let names, let context):
-            let quoted = names.map { "'\($0)'" }.joined(separator: ", ")
-            self.init(
-                line: context.mark.line, column: context.mark.column,
-                message: "\(quoted) stands more than once in the same section, first here; keep one")
-        case .reader(let problem, _, _, _):
-            self.init(message: "not valid YAML: \(problem)")
-        default:
-            self.init(message: "not valid YAML: \(error)")
-        }
+    init(_ error: YAMLError) {
+        self.init(line: error.mark?.line, column: error.mark?.column, message: "not valid YAML: \(error.problem)")
     }
 }

@@ -20,6 +20,7 @@ extension Settings.Database {
         Key(
             "url", \.url, optional: .connectionString,
             "A libpq connection URL or string; without it libpq's own sources count."),
+        Key("password", \.password, optional: .secret, "The password, instead of one in the URL."),
         Key("connections", \.connections, .count(1...1000), "Database connections, over all threads."),
         Key("pipeline_depth", \.pipelineDepth, .count(1...1000), "Queries in flight on one connection."),
         Key(
@@ -48,7 +49,8 @@ extension Settings.Listen {
 
 extension Settings.Log {
     static let keys: [Key<Self>] = [
-        Key("level", \.level, .choice, "The least important level that is logged.")
+        Key("level", \.level, .choice, "The least important level that is logged."),
+        Key("format", \.format, .choice, "How a record is written."),
     ]
 }
 

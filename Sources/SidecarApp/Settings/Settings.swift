@@ -27,7 +27,9 @@ public struct Settings: Sendable, Equatable {
     /// The way to PostgreSQL.
     public struct Database: Sendable, Equatable {
         /// A libpq connection string or URL; nil leaves all of it to libpq's own sources (`PG*` variables and files).
-        public var url: String?
+        public var url: Secret?
+        /// The password, which goes before one in the URL; nil leaves it to the URL and to libpq's own sources.
+        public var password: Secret?
         /// Database connections, over all loops.
         public var connections = 4
         /// Queries in flight on one database connection.
@@ -62,7 +64,7 @@ public struct Settings: Sendable, Equatable {
         /// What is taken away from the beginning of keys; nil: nothing.
         public var keyPrefix: String?
         /// What a client must say with AUTH before it may ask; nil asks for none.
-        public var password: String?
+        public var password: Secret?
 
         /// The defaults.
         public init() {}
@@ -70,8 +72,18 @@ public struct Settings: Sendable, Equatable {
 
     /// What is logged.
     public struct Log: Sendable, Equatable {
+        /// How a record is written.
+        public enum Format: String, Sendable, Equatable, CaseIterable {
+            /// For people: time, level, message, and what belongs to it as `name=value`.
+            case text
+            /// For programs: a JSON object a line.
+            case json
+        }
+
         /// The least important level that is logged.
         public var level: Logger.Level = .info
+        /// How a record is written.
+        public var format = Format.text
 
         /// The defaults.
         public init() {}
@@ -105,6 +117,8 @@ public struct Settings: Sendable, Equatable {
         public var query: String?
         /// The getter's SQL; never empty in settings that were loaded.
         public var sql = ""
+        /// Where the SQL begins, for mistakes that the database finds in it.
+        var place: QueryPlace?
         /// What a reply holds of the getter's result.
         public var returns = Returns.row
         /// How several keys are loaded by one query; without SQL each is loaded by itself.
@@ -143,6 +157,8 @@ public struct Settings: Sendable, Equatable {
             public var query: String?
             /// The SQL; empty: there is no batch.
             public var sql = ""
+            /// Where the SQL begins.
+            var place: QueryPlace?
             /// Keys in one query at most.
             public var max = 256
 

@@ -1,4 +1,3 @@
-import Foundation
 import Postgres
 
 extension SettingsReader {
@@ -11,40 +10,32 @@ extension SettingsReader {
         note(path, "the group's query has no parameter, so it has one key and nothing to batch; remove the batch")
     }
 
-    /// Brings in the SQL of a group, or of its batch, from its file, or sees that the settings file itself has it.
-    mutating func readQuery(_ file: String?, into sql: inout String, _ path: String) {
+    /// Brings in the SQL of a group, or of its batch, from its file, or sees that the settings file itself has it. Returns
+    /// where it stands.
+    mutating func readQuery(_ file: String?, into sql: inout String, _ path: String) -> QueryPlace? {
         guard let file else {
             // A mistake in `query` or `sql` itself was already noted.
             if sql.isEmpty, places["\(path).query"] == nil, places["\(path).sql"] == nil {
                 note(path, "needs its SQL; write 'query: FILE' or 'sql: TEXT'")
             }
-            return
+            return queryPlaces["\(path).sql"]
         }
         guard sql.isEmpty else {
             note("\(path).sql", "stands beside 'query'; keep one of the two")
-            return
+            return nil
         }
         let location = file.hasPrefix("/") ? file : folder + file
         do {
-            sql = try String(contentsOfFile: location, encoding: .utf8)
+            sql = try textOfFile(location)
         } catch {
-            note("\(path).query", "can't read \(location): \(reason(error))")
-            return
+            note("\(path).query", "can't read \(location): \(error.reason)")
+            return nil
         }
         if sql.allSatisfy(\.isWhitespace) {
             note("\(path).query", "\(location) is empty; it needs one SELECT")
         } else if sql.utf8.contains(0) {
             note("\(path).query", "\(location) contains a NUL byte")
         }
-    }
-}
-
-/// Why a file could not be read, in a few words.
-func reason(_ error: any Error) -> String {
-    switch (error as? CocoaError)?.code {
-    case .fileReadNoSuchFile?, .fileNoSuchFile?: "there is no such file"
-    case .fileReadNoPermission?: "no permission"
-    case .fileReadInapplicableStringEncoding?, .fileReadCorruptFile?: "it is not UTF-8 text"
-    default: "it is not a readable file"
+        return QueryPlace(file: location)
     }
 }

@@ -1,7 +1,9 @@
-import Yams
+import YAML
 
 /// Walks the tree of a settings file by the tables of keys, and notes every mistake instead of stopping at the first.
 struct SettingsReader {
+    /// What the settings file is called.
+    let file: String
     /// The folder that query files are relative to, with the slash at its end.
     let folder: String
     /// Where `${NAME}` comes from.
@@ -10,8 +12,15 @@ struct SettingsReader {
     private(set) var mistakes: [Mistake] = []
     /// Where each value that was read stands, by its path.
     private(set) var places: [String: Mark] = [:]
+    /// Where each query stands that the file itself has, by the path of its `sql`.
+    private(set) var queryPlaces: [String: QueryPlace] = [:]
 
-    init(folder: String, environment: [String: String]) {
+    /// The settings file's text, line by line.
+    private let lines: [Substring]
+
+    init(of text: String, file: String, folder: String, environment: [String: String]) {
+        lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        self.file = file
         self.folder = folder
         self.environment = environment
     }
@@ -39,7 +48,8 @@ struct SettingsReader {
         for key in keys {
             guard let pair = pairs.first(where: { $0.name == key.name }) else { continue }
             let path = join(path, key.name)
-            places[path] = pair.value.mark ?? pair.place
+            places[path] = pair.value.mark
+            if key.name == "sql", case .scalar(let scalar) = pair.value { queryPlaces[path] = place(of: scalar) }
             key.read(pair.value, path, &section, &self)
         }
     }
@@ -57,9 +67,9 @@ struct SettingsReader {
             var group = defaults
             group.name = pair.name
             section(pair.value, path, into: &group, Settings.Group.ownKeys + Settings.Group.sharedKeys)
-            readQuery(group.query, into: &group.sql, path)
+            group.place = readQuery(group.query, into: &group.sql, path)
             if places["\(path).batch"] != nil {
-                readQuery(group.batch.query, into: &group.batch.sql, "\(path).batch")
+                group.batch.place = readQuery(group.batch.query, into: &group.batch.sql, "\(path).batch")
                 expectKeyParts(group, "\(path).batch")
             }
             return group
@@ -90,11 +100,31 @@ struct SettingsReader {
 
     /// Reads a list of values; nil when it was no list. Values that are mistakes are left out.
     mutating func values<Value>(_ node: Node, _ path: String, _ type: ValueType<Value>) -> [Value]? {
-        guard case .sequence(let sequence) = node else {
+        guard case .sequence(let sequence, _) = node else {
             note("\(path): needs a list; write [a, b], each \(type.expects)", at: node.mark)
             return nil
         }
         return sequence.compactMap { value($0, path, type) }
+    }
+
+    /// Where the text of a scalar begins.
+    private func place(of scalar: Scalar) -> QueryPlace {
+        let mark = scalar.mark
+        switch scalar.style {
+        case .plain, .quoted:
+            let quote = scalar.style == .quoted ? 1 : 0
+            // A text of several lines has its line ends in other places, and an escape is longer than what it stands for.
+            let isVerbatim =
+                mark.line <= lines.count && !scalar.string.contains("\n")
+                && lines[mark.line - 1].dropFirst(mark.column - 1 + quote).hasPrefix(scalar.string)
+            return QueryPlace(file: file, line: mark.line, column: mark.column + quote, isVerbatim: isVerbatim)
+        case .literal:
+            let first = lines.dropFirst(mark.line).first { !$0.allSatisfy(\.isWhitespace) } ?? ""
+            let indent = first.prefix { $0 == " " }.count
+            return QueryPlace(file: file, line: mark.line + 1, column: indent + 1, isVerbatim: true)
+        case .folded:
+            return QueryPlace(file: file, line: mark.line, column: mark.column, isVerbatim: false)
+        }
     }
 
     private func join(_ path: String, _ name: String) -> String {
@@ -102,10 +132,10 @@ struct SettingsReader {
     }
 
     /// A mapping's keys and values; nil when it is none. A section without any key is an empty one.
-    private mutating func pairs(_ node: Node, _ path: String) -> [(name: String, place: Mark?, value: Node)]? {
+    private mutating func pairs(_ node: Node, _ path: String) -> [(name: String, place: Mark, value: Node)]? {
         switch node {
-        case .mapping(let mapping):
-            return mapping.compactMap { key, value in
+        case .mapping(let pairs, _):
+            return pairs.compactMap { key, value in
                 guard case .scalar(let scalar) = key else {
                     note("\(path.isEmpty ? "a key" : path): a key must be a plain name", at: key.mark)
                     return nil
@@ -114,7 +144,7 @@ struct SettingsReader {
             }
         case .scalar(let scalar) where scalar.style == .plain && scalar.string.isEmpty:
             return []
-        case .scalar, .sequence, .alias:
+        case .scalar, .sequence:
             note("\(path.isEmpty ? "the file" : path): needs keys below it, as in 'name: value'", at: node.mark)
             return nil
         }

@@ -32,10 +32,12 @@ extension ValueType<String> {
         },
         render: { $0.isEmpty ? nil : $0 }
     )
+}
 
+extension ValueType<Secret> {
     static let secret = ValueType(
         expects: "text, best from the environment: ${NAME}",
-        parse: text.parse,
+        parse: { text throws(WrongValue) in Secret(try ValueType<String>.text.parse(text)) },
         render: { _ in "..." },
         isSecret: true
     )
@@ -44,17 +46,29 @@ extension ValueType<String> {
     static let connectionString = ValueType(
         expects: "a connection URL or string that libpq takes",
         parse: { text throws(WrongValue) in
-            let url = try ValueType.text.parse(text)
+            let url = try ValueType<String>.text.parse(text)
             guard DatabaseSettings.isConnectionString(url) else {
                 throw WrongValue(
                     why: "is not a connection string that libpq understands; "
-                        + "write one such as postgresql://app@db/app or 'host=db dbname=app'")
+                        + "write one such as postgresql://app@db/app or 'host=db dbname=app', "
+                        + "and a password with other signs than letters and digits in `database.password`")
             }
-            return url
+            guard !hasStrayAt(url) else {
+                throw WrongValue(
+                    why: "has a second '@' before the database's name, so libpq takes the rest of the password for a "
+                        + "host; write the password in `database.password`, or its '@' as %40")
+            }
+            return Secret(url)
         },
         render: { _ in "..." },
         isSecret: true
     )
+
+    /// Whether a URL's user, password and hosts have more than one `@`: libpq takes the first for the end of the password.
+    private static func hasStrayAt(_ url: String) -> Bool {
+        guard let scheme = url.firstRange(of: "://") else { return false }
+        return url[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" }.count { $0 == "@" } > 1
+    }
 }
 
 extension ValueType<Bool> {

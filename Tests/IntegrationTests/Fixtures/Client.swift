@@ -26,6 +26,13 @@ final class Client: @unchecked Sendable {
     func send(_ arguments: [String]) throws {
         var bytes = Array("*\(arguments.count)\r\n".utf8)
         for argument in arguments { bytes += Array("$\(argument.utf8.count)\r\n\(argument)\r\n".utf8) }
+        try send(bytes)
+    }
+
+    /// Sends what may be no request.
+    func send(raw text: String) throws { try send(Array(text.utf8)) }
+
+    private func send(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }

@@ -28,10 +28,12 @@ final class RunningProgram: Sendable {
         let output = try Self.file("\(folder)/stdout")
         let errors = try Self.file("\(folder)/stderr")
         let command = ["/usr/bin/env", "--chdir", folder, "setpriv", "--pdeathsig", "KILL", "--"] + command
-        let program = Program(command: command, environment: environment)
         // The kernel sends the death signal when the thread ends that started the child: so this one waits for it.
         Thread.detachNewThread { [self] in
-            let process = program.makeProcess(command: command)
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: command[0])
+            process.arguments = Array(command.dropFirst())
+            process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, ours in ours }
             process.standardInput = FileHandle.nullDevice
             process.standardOutput = output
             process.standardError = errors

@@ -17,19 +17,20 @@ final class RunningSidecar: Sendable {
     ///
     /// - Parameters:
     ///   - settings: The YAML behind `listen:`. `database:` and `groups:` stand in it.
+    ///   - listen: More of `listen:`, each with a comma before it.
     ///   - folder: Where to live; one that is there keeps what is in it.
     ///   - wrapper: A command that executes the one that follows it.
     init(
-        _ settings: String, in folder: String = temporaryPath(), wrapper: [String] = [],
-        environment: [String: String] = [:]
+        _ settings: String, listen more: String = "", in folder: String = temporaryPath(), wrapper: [String] = [],
+        options: [String] = [], environment: [String: String] = [:]
     ) throws {
         self.folder = folder
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let file = "\(folder)/pgsidecar.yaml"
-        let listen = "listen: { socket: \(folder)/s.sock, max_clients: 500 }\n"
+        let listen = "listen: { socket: \(folder)/s.sock, max_clients: 500\(more) }\n"
         try (listen + settings).write(toFile: file, atomically: true, encoding: .utf8)
         process = try RunningProgram(
-            wrapper + [pgsidecarPath, "serve", "--config", file], in: folder, environment: environment)
+            wrapper + [pgsidecarPath, "serve", "--config", file] + options, in: folder, environment: environment)
     }
 
     /// Waits until clients can connect.
@@ -88,10 +89,10 @@ final class RunningSidecar: Sendable {
 /// Runs a test with a sidecar that is ready, and leaves nothing of it. At the end the sidecar has to end well, unless the
 /// test has seen to that.
 func withSidecar(
-    _ settings: String, in folder: String = temporaryPath(), wrapper: [String] = [],
+    _ settings: String, listen more: String = "", in folder: String = temporaryPath(), wrapper: [String] = [],
     environment: [String: String] = [:], seenToEnd seen: Bool = false, _ body: (RunningSidecar) async throws -> Void
 ) async throws {
-    let sidecar = try RunningSidecar(settings, in: folder, wrapper: wrapper, environment: environment)
+    let sidecar = try RunningSidecar(settings, listen: more, in: folder, wrapper: wrapper, environment: environment)
     do {
         try await sidecar.ready()
         try await body(sidecar)

@@ -1,0 +1,34 @@
+import Glibc
+
+/// Why a file could not be read, in a few words that fit after "can't read FILE: ".
+struct UnreadableFile: Error {
+    let reason: String
+}
+
+/// The text of a file.
+func textOfFile(_ path: String) throws(UnreadableFile) -> String {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw UnreadableFile(errno: errno) }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+        let count = read(descriptor, &chunk, chunk.count)
+        if count == 0 { break }
+        if count > 0 { bytes += chunk[..<count] } else if errno != EINTR { throw UnreadableFile(errno: errno) }
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw UnreadableFile(reason: "it is not UTF-8 text")
+    }
+    return text
+}
+
+extension UnreadableFile {
+    fileprivate init(errno code: Int32) {
+        switch code {
+        case ENOENT, ENOTDIR: reason = "there is no such file"
+        case EACCES, EPERM: reason = "no permission"
+        default: reason = "it is not a readable file"
+        }
+    }
+}
