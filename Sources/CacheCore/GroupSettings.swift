@@ -33,6 +33,8 @@ public struct GroupSettings: Sendable {
     /// The number of shards, a power of two. More let more threads in at once; each has some 24 KiB of
     /// pages once it holds entries.
     public var shards: Int = 16
+    /// Called at the end of each load, outside every lock, on the thread that ended it. It must be quick.
+    public var onLoad: (@Sendable (Outcome) -> Void)?
 
     /// The defaults.
     public init() {}

@@ -2,6 +2,8 @@
 public struct DatabaseSettings: Sendable, Equatable {
     /// A libpq connection string or URL; nil leaves all of it to libpq's own sources (`PG*` variables and files).
     public var url: String?
+    /// The password, which goes before one in the URL; nil leaves it to the URL and to libpq's own sources.
+    public var password: String?
     /// Database connections, over all loops.
     public var connections = 4
     /// Loads in flight on one database connection.
@@ -22,4 +24,11 @@ public struct DatabaseSettings: Sendable, Equatable {
         let (seconds, attoseconds) = connectTimeout.components
         return max(2, Int(clamping: seconds) + (attoseconds > 0 ? 1 : 0))
     }
+}
+
+extension DatabaseSettings: CustomStringConvertible, CustomReflectable {
+    /// Says nothing: there may be a password in them.
+    public var description: String { "DatabaseSettings" }
+    /// Nothing to look into.
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -38,3 +38,10 @@ public struct ServerSettings: Sendable {
         self.socket = socket
     }
 }
+
+extension ServerSettings: CustomStringConvertible, CustomReflectable {
+    /// Says nothing: there may be a password in them.
+    public var description: String { "ServerSettings" }
+    /// Nothing to look into.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,6 +1,6 @@
+import CLinux
 import CacheCore
 import EventLoop
-import Foundation
 import Logging
 import Postgres
 import Server
@@ -11,18 +11,26 @@ struct Parts {
     let cache: Cache
     let database: Database
     let server: Server
+    let mistakes = QueryMistakes()
 
     /// - Throws: `StartupError`, when the system has no descriptors or memory for them.
     init(_ settings: Settings, logger: Logger) throws {
         do {
+            let loadLog = LoadLog(logger: logger)
             let cache = Cache(memory: settings.memory)
             let loops = try (0..<Self.loopCount(settings.threads)).map { try EventLoop(index: $0) }
             let getters = settings.groups.map(Self.getter)
-            let breaker = CircuitBreaker(evidence: .reports, threshold: 2)
+            let breaker = CircuitBreaker(evidence: .reports, threshold: 2) { state in
+                switch state {
+                case .open: logger.warning("the circuit opens: the database does not answer, loads fail at once")
+                case .closed: logger.notice("the circuit closes: the database answers again")
+                case .probing: break
+                }
+            }
             let served = try zip(settings.groups, getters).map { group, getter in
                 ServedGroup(
                     try Group(
-                        group.name, settings: Self.rules(group, of: settings, loops: loops.count), in: cache,
+                        group.name, settings: Self.rules(group, of: settings, loops: loops.count, loadLog), in: cache,
                         breaker: breaker, getter: getter),
                     shape: Self.shape(group.returns))
             }
@@ -32,13 +40,14 @@ struct Parts {
                 cache.groups.first { $0.name == name }?.invalidateAll()
             }
             let information = ServerInformation(memoryLimit: settings.memory, memoryUsed: { cache.usedBytes }) {
-                Self.lines(database.status, breaker.state)
+                [mistakes] in
+                Self.lines(database.status, breaker.state, loadLog, mistakes)
             }
             self.loops = loops
             self.cache = cache
             self.database = database
             server = try Server(
-                settings: Self.server(settings.listen), loops: loops,
+                settings: Self.server(settings, logger: logger), loops: loops,
                 keyspace: Keyspace(served, keyPrefix: settings.listen.keyPrefix ?? ""),
                 information: information, logger: logger)
         } catch let error as SystemError {
@@ -55,7 +64,7 @@ struct Parts {
     // MARK: Settings in each part's own terms
 
     private static func loopCount(_ threads: Int) -> Int {
-        threads > 0 ? threads : min(4, max(1, ProcessInfo.processInfo.activeProcessorCount / 2))
+        threads > 0 ? threads : min(4, max(1, Int(pgs_processor_count()) / 2))
     }
 
     static func getter(_ group: Settings.Group) -> QueryGetter {
@@ -89,9 +98,12 @@ struct Parts {
         }
     }
 
-    private static func rules(_ group: Settings.Group, of settings: Settings, loops: Int) -> GroupSettings {
+    private static func rules(
+        _ group: Settings.Group, of settings: Settings, loops: Int, _ loadLog: LoadLog
+    ) -> GroupSettings {
         func unlessZero(_ duration: Duration) -> Duration? { duration > .zero ? duration : nil }
         var rules = GroupSettings()
+        rules.onLoad = loadLog.observer(of: group.name)
         rules.timeToLive = unlessZero(group.ttl)
         rules.refreshAfter = unlessZero(group.refreshAfter)
         rules.earlyRefresh = group.earlyRefresh
@@ -120,7 +132,8 @@ struct Parts {
 
     static func database(_ settings: Settings) -> DatabaseSettings {
         var database = DatabaseSettings()
-        database.url = settings.database.url
+        database.url = settings.database.url?.exposed
+        database.password = settings.database.password?.exposed
         database.connections = settings.database.connections
         database.pipelineDepth = settings.database.pipelineDepth
         database.connectTimeout = settings.database.connectTimeout
@@ -128,25 +141,27 @@ struct Parts {
         return database
     }
 
-    private static func server(_ listen: Settings.Listen) -> ServerSettings {
+    private static func server(_ settings: Settings, logger: Logger) throws -> ServerSettings {
+        let listen = settings.listen
         var server = ServerSettings(socket: listen.socket)
         server.mode = listen.mode
         server.group = listen.group
         server.allowedUsers = listen.allowUsers.map(Set.init)
         server.adminUsers = listen.adminUsers.map(Set.init)
-        server.maxClients = listen.maxClients
+        server.maxClients = try Descriptors.clients(settings, logger: logger)
         server.maxRequest = listen.maxRequest
         server.maxOutput = listen.maxOutput
-        server.password = listen.password
+        server.password = listen.password?.exposed
         server.version = Sidecar.version
         return server
     }
 
     /// The `database` section of `INFO`.
     private static func lines(
-        _ status: DatabaseStatus, _ circuit: CircuitBreaker.State
+        _ status: DatabaseStatus, _ circuit: CircuitBreaker.State, _ loadLog: LoadLog, _ mistakes: QueryMistakes
     ) -> [(name: String, value: String)] {
-        [
+        let degraded = Set(status.degradedGroups).union(mistakes.groups)
+        return [
             ("database_connections_wanted", "\(status.connectionsWanted)"),
             ("database_connections_ready", "\(status.connectionsReady)"),
             ("database_connections_connecting", "\(status.connectionsConnecting)"),
@@ -156,7 +171,10 @@ struct Parts {
             ("database_loads_sent", "\(status.loadsSent)"),
             ("database_loads_queued", "\(status.loadsQueued)"),
             ("database_loads_retried", "\(status.loadsRetried)"),
-            ("database_degraded_groups", status.degradedGroups.joined(separator: ",")),
+            ("database_last_error", status.lastError ?? ""),
+            ("database_degraded_groups", degraded.sorted().joined(separator: ",")),
+            ("failing_groups", loadLog.failingGroups.joined(separator: ",")),
+            ("last_load_error", loadLog.lastError ?? ""),
         ]
     }
 }

@@ -14,30 +14,46 @@ public struct Sidecar: Sendable {
 
     private let settings: Settings
     private let logger: Logger
+    private let isStrict: Bool
 
     /// Prepares a sidecar; nothing is opened yet.
-    public init(settings: Settings, logger: Logger) {
+    ///
+    /// - Parameter isStrict: Whether a query that the database refuses keeps it from starting.
+    public init(settings: Settings, logger: Logger, isStrict: Bool = false) {
         self.settings = settings
         self.logger = logger
+        self.isStrict = isStrict
     }
 
     /// Serves until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
     ///
-    /// A database that cannot be reached does not keep it from starting: it is asked again for as long as it takes. A query
-    /// that the database refuses does.
+    /// A database that cannot be reached does not keep it from starting: it is asked again for as long as it takes. Nor does
+    /// a query that the database refuses, unless the sidecar is strict: its group is degraded, and the others serve.
     ///
     /// - Parameter whenReady: Called once, when clients can connect.
     /// - Throws: `StartupError`.
     public func run(whenReady: @escaping @Sendable () -> Void = {}) async throws {
         // A peer that went away is an error of the call that writes to it, not a signal.
         signal(SIGPIPE, SIG_IGN)
-        Self.raiseDescriptorLimit(for: settings.listen.maxClients)
+        StraySignals.ignore(logger: logger)
+        logger.info(
+            "starting", metadata: ["version": "\(Self.version)", "process": "\(getpid())", "user": "\(geteuid())"])
         let parts = try Parts(settings, logger: logger)
+        // First of all: a second instance has no business with the database.
+        do throws(ServerError) {
+            try parts.server.claimSocket()
+        } catch {
+            throw StartupError(.socketUnavailable, "\(error)")
+        }
         for loop in parts.loops { loop.start() }
         defer { parts.stopLoops() }
         parts.database.start()
+        let queryCheck = QueryCheckService(
+            database: parts.database, settings: settings, mistakes: parts.mistakes, logger: logger)
         do {
-            try await Self.refuseMistakes(of: parts.database, settings)
+            let mistakes = try await Self.mistakes(of: parts.database)
+            if isStrict { try Self.refuse(mistakes, settings) }
+            queryCheck.note(mistakes)
         } catch let error as StartupError where error.code == .databaseUnreachable {
             logger.warning(
                 "serving without a database for now; it is asked again until it answers",
@@ -46,6 +62,7 @@ public struct Sidecar: Sendable {
         let services: [any Service] = [
             DatabaseService(database: parts.database),
             ExpiryService(cache: parts.cache, loop: parts.loops[0]),
+            queryCheck,
             ServerService(server: parts.server, settings: settings, logger: logger, whenReady: whenReady),
         ]
         try await ServiceGroup(
@@ -59,29 +76,20 @@ public struct Sidecar: Sendable {
     public static func checkDatabase(_ settings: Settings, logger: Logger) async throws {
         let getters = settings.groups.map(Parts.getter)
         let database = Database(settings: Parts.database(settings), loops: [], getters: getters, logger: logger)
-        try await refuseMistakes(of: database, settings)
+        try refuse(try await mistakes(of: database), settings)
     }
 
-    private static func refuseMistakes(of database: Database, _ settings: Settings) async throws {
-        let descriptions: [GroupDescription]
+    private static func mistakes(of database: Database) async throws -> [QueryMistake] {
         do {
-            descriptions = try await database.describe()
+            return try await database.describe().compactMap(\.mistake)
         } catch let error as ConnectError {
             throw StartupError(.databaseUnreachable, "the database cannot be reached: \(error)")
         }
-        let mistakes = descriptions.compactMap(\.mistake)
-        guard mistakes.isEmpty else {
-            throw StartupError(.queryRefused, mistakes.map { "groups.\($0)" }.joined(separator: "\n"))
-        }
     }
 
-    /// Lets the process hold as many descriptors as clients and database connections may need, if the system allows.
-    private static func raiseDescriptorLimit(for clients: Int) {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        let wanted = rlim_t(clients) + 1100
-        guard limit.rlim_cur < wanted else { return }
-        limit.rlim_cur = min(wanted, limit.rlim_max)
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    private static func refuse(_ mistakes: [QueryMistake], _ settings: Settings) throws {
+        guard mistakes.isEmpty else {
+            throw StartupError(.queryRefused, mistakes.map { settings.text(of: $0) }.joined(separator: "\n"))
+        }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import SidecarApp
 
 /// `pgsidecar check`
@@ -25,10 +26,14 @@ struct Check: AsyncParsableCommand {
         try await reportingErrors {
             let settings = try config.load()
             if connect {
-                try await Sidecar.checkDatabase(settings, logger: standardErrorLogger(settings.log.level))
+                try await logging(settings.log) { log in
+                    try await Sidecar.checkDatabase(settings, logger: log.logger)
+                }
             }
             let groups = settings.groups.count
-            print("\(config.config): \(groups) \(groups == 1 ? "group" : "groups"), no mistakes")
+            // Not a mistake: another machine may be meant, and systemd makes the folder when it starts the service.
+            for note in settings.notes { show("\(config.config): note: \(note)", on: STDERR_FILENO) }
+            show("\(config.config): \(groups) \(groups == 1 ? "group" : "groups"), no mistakes")
         }
     }
 }

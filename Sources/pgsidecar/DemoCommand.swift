@@ -1,11 +1,5 @@
 import ArgumentParser
-import Foundation
 import SidecarApp
-
-/// Writes a line to standard output at once, also when that is a pipe.
-@Sendable private func show(_ line: String) {
-    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
-}
 
 /// `pgsidecar demo`
 struct DemoCommand: AsyncParsableCommand {
@@ -41,12 +35,12 @@ struct DemoCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingErrors {
             try await Demo(databaseURL: url, socket: socket, write: write)
-                .run(makeLogger: standardErrorLogger, say: show)
+                .run { show($0) }
         }
     }
 
     private var url: String? {
-        let given = databaseURL ?? ProcessInfo.processInfo.environment["DATABASE_URL"]
+        let given = databaseURL ?? environmentVariables()["DATABASE_URL"]
         return given?.isEmpty == false ? given : nil
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import SidecarApp
 
 /// `pgsidecar serve`
@@ -19,10 +18,15 @@ struct Serve: AsyncParsableCommand {
 
     @OptionGroup var config: ConfigOption
 
+    @Flag(help: "Don't start when the database refuses a group's query. (Otherwise the other groups are served.)")
+    var strict = false
+
     func run() async throws {
         try await reportingErrors {
             let settings = try config.load()
-            try await Sidecar(settings: settings, logger: standardErrorLogger(settings.log.level)).run()
+            try await logging(settings.log) { log in
+                try await Sidecar(settings: settings, logger: log.logger, isStrict: strict).run()
+            }
         }
     }
 }
@@ -33,6 +37,6 @@ struct ConfigOption: ParsableArguments {
     var config: String
 
     func load() throws -> Settings {
-        try Settings.load(from: config, environment: ProcessInfo.processInfo.environment)
+        try Settings.load(from: config, environment: environmentVariables())
     }
 }

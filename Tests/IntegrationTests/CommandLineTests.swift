@@ -74,7 +74,7 @@ struct CommandLineTests {
         let check = ["check", "--config", "a.yaml", "--connect"]
         let wrong = try await run(check, files: ["a.yaml": settings("select id,\n      txet from word")])
         #expect(wrong.end == .code(78))
-        #expect(wrong.errors.contains("groups.wrong: line 2, column 1:"), "\(wrong.errors)")
+        #expect(wrong.errors.contains("a.yaml:7:7: groups.wrong: "), "\(wrong.errors)")
         #expect(wrong.errors.contains("\"txet\" does not exist"), "\(wrong.errors)")
         #expect(!wrong.errors.contains("groups.word"), "\(wrong.errors)")
         let right = try await run(check, files: ["a.yaml": settings("select id from word where id = $1")])
@@ -114,7 +114,7 @@ struct CommandLineTests {
         demo.signal(SIGINT)
         #expect(await demo.end() == .code(0), "\(demo.errors)")
         #expect(kill(postmaster, 0) == -1)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/run") == ["pgsidecar.sock.lock"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/run").isEmpty)
         demo.expectNoRaces()
         try FileManager.default.removeItem(atPath: folder)
     }

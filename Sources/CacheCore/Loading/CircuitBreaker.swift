@@ -34,6 +34,13 @@ public final class CircuitBreaker: Sendable {
         case open(until: Instant, pause: Duration)
         case probing(since: Instant, pause: Duration)
 
+        var isClosed: Bool {
+            switch self {
+            case .closed: true
+            case .open, .probing: false
+            }
+        }
+
         var isCalm: Bool {
             switch self {
             case .closed(let failures): failures == 0
@@ -48,6 +55,7 @@ public final class CircuitBreaker: Sendable {
     private let isCalm = Atomic<Bool>(true)
     /// When the source answered last, in nanoseconds; to ``answerStep``.
     private let lastAnswer = Atomic<Int64>(.min)
+    private let onChange: @Sendable (State) -> Void
     private let evidence: Evidence
     private let threshold: Int
     private let firstPause: Duration
@@ -58,11 +66,12 @@ public final class CircuitBreaker: Sendable {
     private static let answerStep: Int64 = 10_000_000
 
     /// Opens after `threshold` failures in a row, for `firstPause`, and each time a probe fails for twice as long as
-    /// before, up to `longestPause`.
+    /// before, up to `longestPause`. `onChange` is told when it opens and when it closes again, outside the lock.
     public init(
         evidence: Evidence = .outcomes, threshold: Int = 10, firstPause: Duration = .milliseconds(250),
-        longestPause: Duration = .seconds(5)
+        longestPause: Duration = .seconds(5), onChange: @escaping @Sendable (State) -> Void = { _ in }
     ) {
+        self.onChange = onChange
         self.evidence = evidence
         self.threshold = max(1, threshold)
         self.firstPause = firstPause
@@ -162,10 +171,13 @@ public final class CircuitBreaker: Sendable {
     }
 
     private func change(_ body: (inout Circuit) -> Void) {
-        circuit.withLock { circuit in
+        let changed: State? = circuit.withLock { circuit in
+            let wasClosed = circuit.isClosed
             body(&circuit)
             isCalm.store(circuit.isCalm, ordering: .relaxed)
+            return circuit.isClosed == wasClosed ? nil : wasClosed ? .open : .closed
         }
+        if let changed { onChange(changed) }
     }
 
     /// What an outcome says about the source.

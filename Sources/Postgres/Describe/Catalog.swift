@@ -1,5 +1,4 @@
 import Groundwork
-import Logging
 
 /// What the server said about every getter, once it was asked.
 final class Catalog: Sendable {
@@ -36,9 +35,6 @@ final class Catalog: Sendable {
         do throws(ConnectError) {
             let descriptions = try Self.describe(context.getters, on: connection)
             state.withLock { $0 = .described(descriptions) }
-            for mistake in descriptions.compactMap(\.mistake) {
-                context.logger.error("a group's query cannot work", metadata: ["mistake": "\(mistake)"])
-            }
         } catch {
             state.withLock { $0 = .open }
             throw error
@@ -51,8 +47,9 @@ final class Catalog: Sendable {
     ) throws(ConnectError) -> [GroupDescription] {
         let session = DescribeSession(deadline: Instant.now() + timeLimit)
         let descriptions = try session.describe(getters, on: connection)
-        for (getter, description) in zip(getters, descriptions) where description.mistake == nil {
-            getter.describe(as: description)
+        for (getter, description) in zip(getters, descriptions) {
+            getter.setDegraded(description.mistake != nil)
+            if description.mistake == nil { getter.describe(as: description) }
         }
         return descriptions
     }

@@ -47,6 +47,7 @@ extension PQConnection {
             ("connect_timeout", String(settings.connectTimeoutSeconds)),
         ]
         if let url = settings.url { parameters.append(("dbname", url)) }
+        if let password = settings.password { parameters.append(("password", password)) }
         parameters.append(("client_encoding", "UTF8"))
         return withCStrings(parameters.map(\.0)) { names in
             withCStrings(parameters.map(\.1)) { values in body(names, values) }

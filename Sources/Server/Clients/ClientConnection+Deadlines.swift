@@ -56,6 +56,7 @@ extension ClientConnection {
             hole.fill(.success(value))
         } else {
             counters.timeouts.add(1)
+            server.logger.warning("no answer within load_timeout", metadata: ["group": "\(hole.group.name)"])
             hole.fill(.failure(LoadError(.timedOut, Self.overdue(hole.group))))
         }
     }

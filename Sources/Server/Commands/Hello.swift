@@ -1,3 +1,4 @@
+import Logging
 import RESP
 
 /// It calls itself redis in a version whose features clients may take for granted, and no later one: from 7.4 on redis-py
@@ -127,6 +128,7 @@ enum Auth: Command {
     static func check(user: String, _ password: String, for client: ClientConnection) -> String? {
         let expected = client.server.settings.password
         guard user == "default", expected.map({ isEqual($0, password) }) ?? true else {
+            client.server.logger.warning("wrong password", metadata: ["client": "\(client.id)"])
             return "WRONGPASS invalid username-password pair or user is disabled."
         }
         client.isAuthenticated = true

@@ -2,7 +2,7 @@ import Postgres
 import ServiceLifecycle
 
 /// Keeps the database's connections until everything that stands on them has ended.
-struct DatabaseService: Service {
+struct DatabaseService: SidecarService {
     let database: Database
 
     func run() async throws {

@@ -5,7 +5,7 @@ import ServiceLifecycle
 
 /// Removes expired entries without their being asked for: one timer, set to the time when the next entry expires and set
 /// anew when one comes in that expires earlier (cache2go's self-adjusting timer).
-struct ExpiryService: Service {
+struct ExpiryService: SidecarService {
     let cache: Cache
     let loop: EventLoop
 

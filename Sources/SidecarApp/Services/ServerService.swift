@@ -1,11 +1,11 @@
-import Foundation
 import Glibc
+import Groundwork
 import Logging
 import Server
 import ServiceLifecycle
 
 /// Serves clients until the shutdown begins, then drains.
-struct ServerService: Service {
+struct ServerService: SidecarService {
     let server: Server
     let settings: Settings
     let logger: Logger
@@ -37,7 +37,7 @@ struct ServerService: Service {
     private func endAtNextSignal() {
         signal(SIGTERM, SIG_DFL)
         signal(SIGINT, SIG_DFL)
-        Thread.detachNewThread {
+        _ = startThread(stackBytes: 256 << 10) {
             var signals = sigset_t()
             sigemptyset(&signals)
             sigaddset(&signals, SIGTERM)

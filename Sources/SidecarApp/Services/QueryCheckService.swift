@@ -1,0 +1,105 @@
+import Groundwork
+import Logging
+import Postgres
+import ServiceLifecycle
+
+/// Which groups' queries the database refused when it was asked last.
+final class QueryMistakes: Sendable {
+    private let state = Groundwork.Mutex(State())
+
+    private struct State {
+        var groups: [String]?
+        var isAsking = false
+    }
+
+    /// The groups; empty while nobody knows.
+    var groups: [String] { state.withLock { $0.groups ?? [] } }
+    /// Whether the database was asked.
+    var isKnown: Bool { state.withLock { $0.groups != nil } }
+
+    /// Remembers the groups, and returns those that were refused before and no longer are.
+    func set(_ groups: [String]) -> [String] {
+        state.withLock { state in
+            defer { state.groups = groups }
+            return (state.groups ?? []).filter { !groups.contains($0) }
+        }
+    }
+
+    /// Whether nobody asks at the moment; if so, ``endAsking()`` has to follow.
+    func beginAsking() -> Bool {
+        state.withLock { state in
+            defer { state.isAsking = true }
+            return !state.isAsking
+        }
+    }
+
+    func endAsking() {
+        state.withLock { $0.isAsking = false }
+    }
+}
+
+/// Has the database look at the groups' queries: when it comes only after the start, and for as long as it refuses one,
+/// since its tables may change. A group that is refused is degraded, and the others serve.
+struct QueryCheckService: SidecarService {
+    let database: Database
+    let settings: Settings
+    let mistakes: QueryMistakes
+    let logger: Logger
+
+    /// How often is looked whether a database came that was away at the start.
+    private static let glance = Duration.seconds(1)
+    /// The first and the longest pause between two looks at queries that were refused.
+    private static let pauses = (first: Duration.seconds(2), longest: Duration.seconds(60))
+
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown { try await watch() }
+        // One service that ends would end them all.
+        try? await gracefulShutdown()
+    }
+
+    private func watch() async throws {
+        var pause = Self.pauses.first
+        while !mistakes.isKnown || !mistakes.groups.isEmpty {
+            if mistakes.isKnown {
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, Self.pauses.longest)
+            } else {
+                try await Task.sleep(for: Self.glance)
+                if database.status.connectionsReady == 0 { continue }
+            }
+            guard mistakes.beginAsking() else { continue }
+            // Not waited for: a database that hangs must not keep a shutdown waiting.
+            Task {
+                if let found = try? await database.describe() { note(found.compactMap(\.mistake)) }
+                mistakes.endAsking()
+            }
+        }
+    }
+
+    /// Logs what is new among the mistakes, each with its file and line.
+    func note(_ found: [QueryMistake]) {
+        let known = mistakes.groups
+        let mended = mistakes.set(found.map(\.group))
+        for mistake in found where !known.contains(mistake.group) {
+            logger.error(
+                "the database refuses a group's query; the group is degraded, the others serve",
+                metadata: ["group": "\(mistake.group)", "mistake": "\(settings.text(of: mistake))"])
+        }
+        for group in mended {
+            logger.notice("the database takes a group's query again", metadata: ["group": "\(group)"])
+        }
+    }
+}
+
+extension Settings {
+    /// A mistake that the database found, at its place in the file where the query stands.
+    func text(of mistake: QueryMistake) -> String {
+        let group = groups.first { $0.name == mistake.group }
+        let place = mistake.message.hasPrefix("batch: ") ? group?.batch.place : group?.place
+        guard let place else { return "groups.\(mistake)" }
+        let hint = mistake.hint.map { " (\($0))" } ?? ""
+        let state = mistake.sqlState.map { " [SQLSTATE \($0)]" } ?? ""
+        return place.text(line: mistake.line, column: mistake.column)
+            + ": groups.\(mistake.group): \(mistake.message)\(hint)\(state)"
+    }
+}
