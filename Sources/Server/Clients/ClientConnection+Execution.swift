@@ -9,27 +9,46 @@ extension ClientConnection {
     /// afterwards, or in the queue.
     func execute(_ request: Request, _ bytes: RawSpan, _ reply: inout ReplyBuffer) {
         let mark = reply.mark
-        if let command = CommandTable.standard.command(named: request[0]) {
-            if !command.accepts(request.count) {
-                reply.bytes.appendError(ErrorText.wrongNumberOfArguments(command.type.name))
-            } else if !mayAskAnything, let refusal = refusal(of: command) {
-                reply.bytes.appendError(refusal)
-            } else {
-                command.type.run(request, for: self, reply: &reply)
-            }
-        } else {
-            let text = isAuthenticated ? Unsupported.text(request) ?? Self.unknown(request) : ErrorText.noAuthentication
-            reply.bytes.appendError(text)
+        guard let command = CommandTable.standard.command(named: request[0]) else {
+            return reject(
+                isAuthenticated ? Unsupported.text(request) ?? Self.unknown(request) : ErrorText.noAuthentication,
+                &reply)
         }
+        activity.executes(command.index)
+        guard command.accepts(request.count) else {
+            return reject(ErrorText.wrongNumberOfArguments(command.type.name), &reply)
+        }
+        if !mayAskAnything {
+            if let refusal = refusal(of: command) { return reject(refusal, &reply) }
+            if transaction != nil {
+                switch command.inTransaction {
+                case .executed: break
+                case .queued:
+                    if let mistake = command.type.mistake(in: request) { return reject(mistake, &reply) }
+                    return enqueue(bytes, &reply)
+                case .refused: return reject("ERR \(command.type.name.uppercased()) is not for transactions", &reply)
+                }
+            }
+        }
+        if command.isForAdministrators, !isAdministrator {
+            return reject(ErrorText.onlyForAdministrators(command.type.name), &reply)
+        }
+        command.type.run(request, for: self, reply: &reply)
+        // The requests of a transaction were queued one by one.
+        if command.type == Exec.self { return }
         if !reply.isPlain || reply.byteCount > Self.largeReply { queue(&reply, from: mark, to: bytes) }
     }
 
-    /// Executes a request that was kept, as ``execute(_:_:_:)`` does one that arrives.
-    func replay(_ stored: [UInt8], _ reply: inout ReplyBuffer) {
-        let bytes = stored.span.bytes
-        var parser = RequestParser(limits: buffers.limits)
-        guard case .request? = try? parser.parse(bytes) else { return }
-        execute(parser.request(in: bytes), bytes, &reply)
+    /// Answers a request that is not executed by an error. In a transaction nothing is, then.
+    func reject(_ error: String, _ reply: inout ReplyBuffer) {
+        reply.bytes.appendError(error)
+        transaction?.isAborted = true
+    }
+
+    /// Whether the client's user may run what concerns all clients.
+    var isAdministrator: Bool {
+        guard let users = server.settings.adminUsers else { return true }
+        return server.directory.record(of: id)?.credentials.map { users.contains($0.user) } ?? false
     }
 
     /// Executes the request of a deferred reply, whose turn it is: what it answers goes in front of everything.

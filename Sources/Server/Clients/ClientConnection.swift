@@ -41,6 +41,8 @@ final class ClientConnection: EventSource {
     let buffers: SharedBuffers
     let held: HeldBytes
     let subscribers: Subscribers
+    let watchers: Watchers
+    let activity: ClientActivity
     private unowned let clients: Clients
     /// Where it stands among the loop's connections; theirs to change.
     var position: Int
@@ -53,7 +55,14 @@ final class ClientConnection: EventSource {
     var isAuthenticated: Bool { didSet { updatePermission() } }
     /// What the client subscribed to.
     var subscriptions = Subscriptions() { didSet { updatePermission() } }
-    /// Whether no command is refused for what the connection is like; else ``refusal(of:)`` tells which. One field, as it
+    /// The requests that are held back since `MULTI`; nil: none are.
+    var transaction: Transaction? {
+        didSet {
+            updatePermission()
+            activity.holdsBack(transaction)
+        }
+    }
+    /// Whether no command is refused or held back for what the connection is like; else ``refusal(of:)`` tells which. One field, as it
     /// is looked at for each request.
     private(set) var mayAskAnything: Bool
 
@@ -92,6 +101,8 @@ final class ClientConnection: EventSource {
         buffers = clients.buffers
         held = clients.held
         subscribers = clients.subscribers
+        watchers = clients.watchers
+        activity = ClientActivity(at: clients.loop.now)
         replies = ReplyQueue(clients.held)
         isAuthenticated = server.settings.password == nil
         mayAskAnything = isAuthenticated
@@ -99,7 +110,7 @@ final class ClientConnection: EventSource {
     }
 
     private func updatePermission() {
-        mayAskAnything = isAuthenticated && !isInSubscribedMode
+        mayAskAnything = isAuthenticated && !isInSubscribedMode && transaction == nil
     }
 
     func start() throws(SystemError) {
@@ -112,6 +123,7 @@ final class ClientConnection: EventSource {
             isBlocked = false
             lastProgress = loop.now
         }
+        activity.asked(at: loop.now)
         if isReading { receive(&buffers.reply) }
         // Both directions are shut: nobody is there to read what is still to come. Either of the two bits it stands for.
         if !readiness.isDisjoint(with: .broken), !isReading { return close() }
@@ -165,6 +177,7 @@ final class ClientConnection: EventSource {
         }
         if phase != .open, phase != .ending { stored = nil }
         chargeInput()
+        activity.holds(input: stored?.bytes.byteCount ?? 0, output: replies.byteCount)
         var wanted: Readiness = []
         if isReading { wanted.insert(.readable) }
         if isBlocked { wanted.insert(.writable) }

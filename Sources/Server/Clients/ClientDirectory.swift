@@ -7,18 +7,47 @@ struct ClientRecord: Sendable {
     let descriptor: Int32
     let credentials: PeerCredentials?
     let connected: Instant
+    let activity: ClientActivity
+    /// Has the connection closed soon, by its own loop.
+    let close: @Sendable () -> Void
     var name = ""
     var library = ""
     var libraryVersion = ""
     var version = 2
 
-    /// The line of `CLIENT LIST`.
-    func line(path: String, at now: Instant) -> String {
-        let age = max(0, (now - connected).components.seconds)
-        let user = credentials.map { " uid=\($0.user) pid=\($0.process)" } ?? ""
-        return
-            "id=\(id) addr=\(path):0 laddr=\(path):0 fd=\(descriptor) name=\(name) age=\(age) flags=U db=0 "
-            + "resp=\(version) lib-name=\(library) lib-ver=\(libraryVersion) loop=\(loop)\(user)"
+    init(
+        id: Int, loop: Int, descriptor: Int32, credentials: PeerCredentials?, connected: Instant,
+        activity: ClientActivity, close: @escaping @Sendable () -> Void
+    ) {
+        self.id = id
+        self.loop = loop
+        self.descriptor = descriptor
+        self.credentials = credentials
+        self.connected = connected
+        self.activity = activity
+        self.close = close
+    }
+
+    /// The line of `CLIENT LIST`: the fields of Redis 7.2 in its order and no others, since clients fail on one that is
+    /// missing or unknown to them. What there is nothing of here is 0.
+    func line(address: String, subscriptions: (channels: Int, patterns: Int), at now: Instant) -> String {
+        let transaction = activity.transaction
+        let flags =
+            (subscriptions.channels + subscriptions.patterns > 0 ? "P" : "") + (transaction == nil ? "" : "x") + "U"
+        let (input, output) = (activity.input, activity.output)
+        let fields: [(String, String)] = [
+            ("id", "\(id)"), ("addr", address), ("laddr", address), ("fd", "\(descriptor)"), ("name", name),
+            ("age", "\(max(0, (now - connected).components.seconds))"),
+            ("idle", "\(activity.idle(at: now).components.seconds)"), ("flags", flags), ("db", "0"),
+            ("sub", "\(subscriptions.channels)"), ("psub", "\(subscriptions.patterns)"), ("ssub", "0"),
+            ("multi", "\(transaction?.count ?? -1)"), ("qbuf", "\(input)"), ("qbuf-free", "0"), ("argv-mem", "0"),
+            ("multi-mem", "\(transaction?.byteCount ?? 0)"), ("rbs", "0"), ("rbp", "0"), ("obl", "0"),
+            ("oll", output > 0 ? "1" : "0"), ("omem", "\(output)"),
+            ("tot-mem", "\(input + output + (transaction?.byteCount ?? 0))"), ("events", output > 0 ? "rw" : "r"),
+            ("cmd", activity.command), ("user", "default"), ("redir", "-1"), ("resp", "\(version)"),
+            ("lib-name", library), ("lib-ver", libraryVersion),
+        ]
+        return fields.map { "\($0)=\($1)" }.joined(separator: " ")
     }
 }
 

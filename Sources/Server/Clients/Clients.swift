@@ -21,6 +21,8 @@ final class Clients: @unchecked Sendable {
     let held: HeldBytes
     /// Those who are told of events.
     let subscribers: Subscribers
+    /// Those who watch keys.
+    let watchers: Watchers
 
     private let index: Int
     private var connections: ContiguousArray<ClientConnection> = []
@@ -37,6 +39,7 @@ final class Clients: @unchecked Sendable {
         buffers = SharedBuffers(limits: RequestLimits(requestBytes: server.settings.maxRequest))
         held = HeldBytes(server.output)
         subscribers = Subscribers(on: loop, server: server)
+        watchers = Watchers(server.keyspace)
         // Kept by the loop until that ends. (A weak reference would make every retain of this object take the slow path.)
         loop.submit { [self] in
             loop.afterEachRound { self.endRound() }
@@ -63,7 +66,12 @@ final class Clients: @unchecked Sendable {
         }
         connections.append(connection)
         server.directory.add(
-            ClientRecord(id: id, loop: index, descriptor: descriptor, credentials: credentials, connected: loop.now))
+            ClientRecord(
+                id: id, loop: index, descriptor: descriptor, credentials: credentials, connected: loop.now,
+                activity: connection.activity
+            ) { [self] in
+                loop.submit { [self] in connections.first { $0.id == id }?.close() }
+            })
         // The server is going: what this client sent meanwhile is answered, no more.
         if whenEmpty != nil { connection.finish() }
     }
@@ -78,6 +86,7 @@ final class Clients: @unchecked Sendable {
             last.position = position
         }
         subscribers.remove(connection)
+        watchers.forget(connection.id)
         server.directory.remove(connection.id)
         server.clientLeft()
         if connections.isEmpty { whenEmpty?() }

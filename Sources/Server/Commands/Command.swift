@@ -12,10 +12,17 @@ protocol Command: SendableMetatype {
     static var needsNoPassword: Bool { get }
     /// Whether a client that subscribed may ask it in RESP2.
     static var isForSubscribers: Bool { get }
+    /// Whether it may be kept to `admin_users`.
+    static var isForAdministrators: Bool { get }
+    /// What becomes of it behind `MULTI`.
+    static var inTransaction: WithinTransaction { get }
     /// What it is about.
     static var topic: CommandTopic { get }
     /// One sentence on what it does, for the docs and for `COMMAND DOCS`.
     static var summary: String { get }
+
+    /// Why a request can't be right, as far as that is known before it runs. The number of arguments fits ``syntax``.
+    static func mistake(in request: Request) -> String?
 
     /// Executes one request and appends exactly one reply; (un)subscribing, one for each name. The number of arguments
     /// fits ``syntax``.
@@ -27,6 +34,20 @@ extension Command {
     static var keys: KeyPositions { .none }
     static var needsNoPassword: Bool { false }
     static var isForSubscribers: Bool { false }
+    static var isForAdministrators: Bool { false }
+    static var inTransaction: WithinTransaction { .queued }
+
+    static func mistake(in request: Request) -> String? { nil }
+}
+
+/// What becomes of a command between `MULTI` and `EXEC`.
+enum WithinTransaction: Sendable {
+    /// It is executed by `EXEC`.
+    case queued
+    /// It is executed at once.
+    case executed
+    /// It is refused: it has more than one reply.
+    case refused
 }
 
 /// A command that does nothing by itself but through its subcommands.
@@ -42,10 +63,15 @@ struct Subcommand: Sendable {
     let name: String
     let syntax: CommandSyntax
     let summary: String
+    /// Whether it may be kept to `admin_users`.
+    let isForAdministrators: Bool
     let run: Body
 
     /// `syntax` is what follows the subcommand's name.
-    init(_ name: String, _ syntax: String, _ summary: String, _ run: @escaping Body) {
+    init(
+        _ name: String, _ syntax: String, _ summary: String, isForAdministrators: Bool = false, _ run: @escaping Body
+    ) {
+        self.isForAdministrators = isForAdministrators
         self.name = name
         self.syntax = CommandSyntax(syntax, behind: 2)
         self.summary = summary
@@ -67,18 +93,32 @@ extension ContainerCommand {
 
     /// Runs the subcommand that the request names.
     static func dispatch(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        let word = request.string(at: 1).lowercased()
-        if word == "help" { return appendHelp(to: &reply) }
-        guard let subcommand = subcommands.first(where: { $0.name == word }) else {
+        guard let subcommand = subcommand(of: request) else {
+            if let mistake = mistake(in: request) { reply.bytes.appendError(mistake) } else { appendHelp(to: &reply) }
+            return
+        }
+        if subcommand.isForAdministrators, !client.isAdministrator {
+            reply.bytes.appendError(ErrorText.onlyForAdministrators("\(name) \(subcommand.name)"))
+        } else {
+            subcommand.run(request, client, &reply)
+        }
+    }
+
+    static func mistake(in request: Request) -> String? {
+        // One whose first argument may be left out.
+        if request.count == 1 || request.word(at: 1) == "help" { return nil }
+        guard let subcommand = subcommands.first(where: { $0.name == request.string(at: 1).lowercased() }) else {
             let asked = ErrorText.quoted(request.string(at: 1))
-            reply.bytes.appendError("ERR unknown subcommand '\(asked)'. Try \(name.uppercased()) HELP.")
-            return
+            return "ERR unknown subcommand '\(asked)'. Try \(name.uppercased()) HELP."
         }
-        guard subcommand.syntax.accepts(request.count) else {
-            reply.bytes.appendError(ErrorText.wrongNumberOfArguments("\(name)|\(subcommand.name)"))
-            return
-        }
-        subcommand.run(request, client, &reply)
+        return subcommand.syntax.accepts(request.count)
+            ? nil : ErrorText.wrongNumberOfArguments("\(name)|\(subcommand.name)")
+    }
+
+    /// What the request names, if it has the right number of arguments.
+    private static func subcommand(of request: Request) -> Subcommand? {
+        let word = request.string(at: 1).lowercased()
+        return subcommands.first { $0.name == word && $0.syntax.accepts(request.count) }
     }
 
     private static func appendHelp(to reply: inout ReplyBuffer) {

@@ -15,6 +15,8 @@ struct CommandTable: Sendable {
         Ping.self, Echo.self, Hello.self, Auth.self, Select.self, Client.self, Reset.self, Quit.self,
         // Keyspace events.
         Subscribe.self, Unsubscribe.self, PSubscribe.self, PUnsubscribe.self, PubSub.self,
+        // Transactions.
+        Multi.self, Exec.self, Discard.self, Watch.self, Unwatch.self,
         // The server.
         DBSize.self, FlushAll.self, FlushDB.self, Info.self, Config.self, CommandCommand.self, Memory.self, Time.self,
         Role.self, ACL.self, Module.self, SlowLog.self, Latency.self,
@@ -31,12 +33,19 @@ struct CommandTable: Sendable {
         let syntax: CommandSyntax
         let needsNoPassword: Bool
         let isForSubscribers: Bool
+        let isForAdministrators: Bool
+        let inTransaction: WithinTransaction
+        /// Where it stands in ``CommandTable/served``.
+        let index: Int
 
-        init(_ type: any Command.Type) {
+        init(_ type: any Command.Type, index: Int) {
             self.type = type
+            self.index = index
             syntax = CommandSyntax(type.syntax)
             needsNoPassword = type.needsNoPassword
             isForSubscribers = type.isForSubscribers
+            isForAdministrators = type.isForAdministrators
+            inTransaction = type.inTransaction
         }
 
         /// Whether it takes so many words, its name included.
@@ -47,7 +56,9 @@ struct CommandTable: Sendable {
 
     init(_ commands: [any Command.Type]) {
         entries = Dictionary(
-            uniqueKeysWithValues: commands.map { (CommandWord(Array($0.name.utf8).span.bytes), Entry($0)) })
+            uniqueKeysWithValues: commands.enumerated().map { index, type in
+                (CommandWord(Array(type.name.utf8).span.bytes), Entry(type, index: index))
+            })
     }
 
     /// Finds a command by its name as it came from the client; O(1).

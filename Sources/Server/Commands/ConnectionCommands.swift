@@ -52,6 +52,7 @@ enum Reset: Command {
     static let name = "reset"
     static let needsNoPassword = true
     static let isForSubscribers = true
+    static let inTransaction = WithinTransaction.executed
     static let topic = CommandTopic.connection
     static let summary =
         "`RESET`; the connection is as new: RESP2, without name and subscriptions, to be authenticated again."
@@ -60,6 +61,7 @@ enum Reset: Command {
         let context = client.server
         client.version = .resp2
         client.subscriptions = Subscriptions()
+        client.endTransaction()
         client.subscribers.update(client)
         client.isAuthenticated = context.settings.password == nil
         context.directory.update(client.id) { record in
@@ -74,6 +76,7 @@ enum Quit: Command {
     static let name = "quit"
     static let needsNoPassword = true
     static let isForSubscribers = true
+    static let inTransaction = WithinTransaction.executed
     static let topic = CommandTopic.connection
     static let summary = "`OK`, then the connection is closed; requests behind it are not looked at."
 

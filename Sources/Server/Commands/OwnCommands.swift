@@ -43,6 +43,7 @@ enum Refresh: Command {
 enum FlushGroup: Command {
     static let name = "pgs.flush"
     static let syntax = "group"
+    static let isForAdministrators = true
     static let topic = CommandTopic.own
     static let summary = "`OK`; every entry of the group is dropped. May be kept to `admin_users`."
 

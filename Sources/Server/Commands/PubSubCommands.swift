@@ -4,6 +4,7 @@ enum Subscribe: Command {
     static let name = "subscribe"
     static let syntax = "channel [channel ...]"
     static let isForSubscribers = true
+    static let inTransaction = WithinTransaction.refused
     static let topic = CommandTopic.pubsub
     static let summary = "For each name `subscribe`, the name, and how many subscriptions the client has."
 
@@ -16,6 +17,7 @@ enum Unsubscribe: Command {
     static let name = "unsubscribe"
     static let syntax = "[channel ...]"
     static let isForSubscribers = true
+    static let inTransaction = WithinTransaction.refused
     static let topic = CommandTopic.pubsub
     static let summary = "The same with `unsubscribe`; all of them when none is named."
 
@@ -28,6 +30,7 @@ enum PSubscribe: Command {
     static let name = "psubscribe"
     static let syntax = "pattern [pattern ...]"
     static let isForSubscribers = true
+    static let inTransaction = WithinTransaction.refused
     static let topic = CommandTopic.pubsub
     static let summary =
         "For each pattern `psubscribe`, the pattern, and how many subscriptions the client has. Patterns are "
@@ -42,6 +45,7 @@ enum PUnsubscribe: Command {
     static let name = "punsubscribe"
     static let syntax = "[pattern ...]"
     static let isForSubscribers = true
+    static let inTransaction = WithinTransaction.refused
     static let topic = CommandTopic.pubsub
     static let summary = "The same with `punsubscribe`; all of them when none is named."
 

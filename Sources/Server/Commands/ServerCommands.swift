@@ -4,6 +4,7 @@ import RESP
 enum FlushAll: Command {
     static let name = "flushall"
     static let syntax = "[ASYNC|SYNC]"
+    static let isForAdministrators = true
     static let topic = CommandTopic.server
     static let summary = "`OK`; every entry of every group is dropped. May be kept to `admin_users`."
 
@@ -24,6 +25,7 @@ enum FlushAll: Command {
 enum FlushDB: Command {
     static let name = "flushdb"
     static let syntax = "[ASYNC|SYNC]"
+    static let isForAdministrators = true
     static let topic = FlushAll.topic
     static let summary = "The same, since there is one database."
 

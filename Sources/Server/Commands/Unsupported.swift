@@ -14,9 +14,6 @@ enum Unsupported {
         case .later: return ErrorText.notInThisVersion(name)
         case .publishing:
             return "ERR \(name.uppercased()) is not supported: what is published here are keyspace events"
-        case .transaction:
-            return "ERR \(name.uppercased()) is not supported: send the requests as a plain pipeline "
-                + "(in redis-py: pipeline(transaction=False))"
         case .cluster: return "ERR This instance has cluster support disabled"
         case .script:
             return "ERR \(name.uppercased()) is not supported: there are no scripts; a group's query does the work"
@@ -29,7 +26,6 @@ enum Unsupported {
         case lifetime
         case later
         case publishing
-        case transaction
         case cluster
         case script
         case keyListing
@@ -55,7 +51,6 @@ enum Unsupported {
             ),
             (.later, "ssubscribe sunsubscribe"),
             (.publishing, "publish spublish"),
-            (.transaction, "discard exec multi unwatch watch"),
             (.cluster, "asking cluster readonly readwrite"),
             (.script, "eval eval_ro evalsha evalsha_ro fcall fcall_ro function script"),
             (.keyListing, "keys randomkey"),

@@ -9,6 +9,11 @@ final class SubscriptionDirectory: Sendable {
         self.subscriptions.withLock { $0[id] = subscriptions.isEmpty ? nil : subscriptions }
     }
 
+    /// How many names and patterns a client subscribed to.
+    func counts(of id: Int) -> (channels: Int, patterns: Int) {
+        subscriptions.withLock { ($0[id]?.channels.count ?? 0, $0[id]?.patterns.count ?? 0) }
+    }
+
     /// The channels that clients named, each once, in their order.
     var channels: [[UInt8]] {
         let all = subscriptions.withLock { $0.values.reduce(into: Set<[UInt8]>()) { $0.formUnion($1.channels) } }

@@ -19,6 +19,10 @@ enum ErrorText {
 
     static let syntax = "ERR syntax error"
     static let notAnInteger = "ERR value is not an integer or out of range"
+    static func onlyForAdministrators(_ command: String) -> String {
+        "NOPERM \(command.uppercased()) is kept to listen.admin_users"
+    }
+
     static let noAuthentication = "NOAUTH Authentication required."
     static let wrongType =
         "WRONGTYPE only groups with 'returns: row' have fields; ask this one with GET"
