@@ -24,7 +24,7 @@ struct TransactionTests {
     @Test(arguments: ["2", "3"])
     func `EXEC answers what was queued, in order, a failing element by an error inside`(_ version: String) async throws
     {
-        try await withClients { client, _ in
+        try await withClients { client, _ async throws in
             _ = try client.ask("HELLO", version)
             for _ in 0..<2 {
                 #expect(try client.ask("MULTI") == ok)
@@ -47,7 +47,7 @@ struct TransactionTests {
 
     @Test func `a transaction that is pipelined behind a slow load comes whole and in its turn`() async throws {
         let getter = HeldGetter { $0.hasPrefix("slow") ? .held : .text($0) }
-        try await withClients(getter) { client, _ in
+        try await withClients(getter) { client, _ async throws in
             try client.send("GET", "word:slow1")
             for request in [["MULTI"], ["GET", "word:slow2"], ["GET", "word:a"], ["EXEC"], ["PING"]] {
                 try client.send(raw: TestClient.encoded(request))
@@ -64,7 +64,7 @@ struct TransactionTests {
     }
 
     @Test func `a refused request makes EXEC say so`() async throws {
-        try await withClients { client, _ in
+        try await withClients { client, _ async throws in
             let aborted = Reply.error("EXECABORT Transaction discarded because of previous errors.")
             let refused: [([String], String)] = [
                 (["SET", "word:a", "x"], "ERR SET is not supported"), (["NOSUCH"], "ERR unknown command 'NOSUCH'"),
@@ -86,7 +86,7 @@ struct TransactionTests {
     }
 
     @Test func `what stands in the wrong place is told so, and harms nothing`() async throws {
-        try await withClients { client, _ in
+        try await withClients { client, _ async throws in
             #expect(try client.ask("EXEC") == .error("ERR EXEC without MULTI"))
             #expect(try client.ask("DISCARD") == .error("ERR DISCARD without MULTI"))
             #expect(try client.ask("UNWATCH") == ok)
@@ -128,7 +128,7 @@ struct TransactionTests {
     }
 
     @Test func `EXEC does nothing when a watched key was invalidated, by whomever`() async throws {
-        try await withClients { client, other in
+        try await withClients { client, other async throws in
             func exec() throws -> Reply {
                 #expect(try client.ask("MULTI") == ok)
                 #expect(try client.ask("GET", "word:a") == queued)
@@ -166,13 +166,14 @@ struct TransactionTests {
 
     @Test func `groups are observed while somebody watches, and only then`() async throws {
         let word = try served("word", HeldGetter { .text($0) })
-        try await withServer([word]) { server in
+        func isObserved() -> Bool { word.group.isObserved.load(ordering: .relaxed) }
+        try await withServer([word]) { server async throws in
             let client = try TestClient(server.path)
             _ = try client.ask("WATCH", "word:a")
-            #expect(word.group.isObserved.load(ordering: .relaxed))
+            #expect(isObserved())
             _ = try client.ask("QUIT")
             #expect(try client.isAtEnd())
-            #expect(eventually { !word.group.isObserved.load(ordering: .relaxed) })
+            #expect(eventually { !isObserved() })
             let long = String(repeating: "k", count: 200 << 10)
             let other = try TestClient(server.path)
             #expect(try other.ask("WATCH", "word:\(long)") == ok)
@@ -185,7 +186,7 @@ struct TransactionTests {
         try await withClients(HeldGetter { _ in .text(long) }) {
             $0.maxRequest = 4096
             $0.maxOutput = 1 << 16
-        } _: { client, _ in
+        } _: { client, _ async throws in
             _ = try client.ask("MULTI")
             var replies: [Reply] = []
             for _ in 0..<200 { replies.append(try client.ask("GET", "word:a")) }
@@ -212,7 +213,7 @@ struct TransactionTests {
     @Test func `thousands of requests in a transaction are answered to a client that reads nothing before`()
         async throws
     {
-        try await withClients { client, _ in
+        try await withClients { client, _ async throws in
             var bytes = TestClient.encoded(["MULTI"])
             for index in 0..<10_000 { bytes += TestClient.encoded(["GET", "word:\(index % 300)"]) }
             try client.send(raw: bytes + TestClient.encoded(["EXEC"]))
