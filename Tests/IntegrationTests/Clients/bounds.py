@@ -1,0 +1,233 @@
+"""Clients that ask for more than anything can hold at once: bounds.py SOCKET CASE, where CASE is a function's name below. Says
+"all is well", or dies with what is not.
+
+The groups: `text:N` is N's text of 100 bytes, `page:N` one of 10 KB, `book:N` one of 1 MB, `row:N` a row of 3 MB whose `id`
+is N, `held:N` takes longer than its load may, `pair:A:B` has two arguments. `max_output` is 1 MiB."""
+
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from wire import Fault, Wire, bulk, command, compare
+
+path, case = sys.argv[1], sys.argv[2]
+
+
+def body(number, size):
+    start = b"%d of %d " % (number, size)
+    return (start * (size // len(start) + 1))[:size]
+
+
+SIZES = {"text": 100, "page": 10_000, "book": 1_000_000}
+
+
+def written_first(group, numbers, allowed, rounds=1):
+    """Asks for all by one write before it reads anything; the server may grow by `allowed` bytes at most."""
+    client = Wire(path)
+    replies = {number: bulk(body(number, SIZES[group])) for number in set(numbers)}
+    request = b"".join(command("GET", f"{group}:{number}") for number in numbers)
+    size = sum(len(replies[number]) for number in numbers)
+    for _ in range(rounds):
+        client.forget_peak()
+        before = client.peak()
+        client.send(request)
+        client.settle_in_memory()
+        for first in range(0, len(numbers), 100):
+            wanted = b"".join(replies[number] for number in numbers[first : first + 100])
+            compare(f"replies {first} to {first + 99} of {size} bytes", client.read(len(wanted)), wanted)
+        grown = client.peak() - before
+        if grown > allowed:
+            raise Fault(f"{size >> 20} MB of replies made the server grow by {grown >> 20} MB")
+    compare("PING afterwards", client.ask("PING"), b"+PONG\r\n")
+
+
+def many_texts():
+    """The second round finds in memory what the first has loaded."""
+    written_first("text", list(range(100_000)), allowed=150 << 20, rounds=2)
+
+
+def many_pages():
+    """1 GB of replies about a thousand keys: the first that come are cold, all others hot."""
+    written_first("page", [number % 1000 for number in range(100_000)], allowed=150 << 20)
+
+
+def many_cold_pages():
+    """1 GB that is not in memory and would not fit there."""
+    written_first("page", list(range(100_000)), allowed=200 << 20)
+
+
+def books_that_nobody_reads():
+    """A few KB of requests for 400 MB, from a client that reads when all that would come has come."""
+    written_first("book", list(range(400)), allowed=150 << 20)
+
+
+def many_clients_of_books():
+    """The bound holds for all clients together."""
+    clients = [Wire(path) for _ in range(40)]
+    clients[0].forget_peak()
+    before = clients[0].peak()
+    for index, client in enumerate(clients):
+        client.send(b"".join(command("GET", f"book:{number}") for number in range(index * 10, index * 10 + 10)))
+    for client in clients:
+        client.settle()
+    clients[0].settle_in_memory()
+    for index, client in enumerate(clients):
+        wanted = b"".join(bulk(body(number, SIZES["book"])) for number in range(index * 10, index * 10 + 10))
+        compare(f"client {index}", client.read(len(wanted)), wanted)
+    grown = clients[0].peak() - before
+    if grown > 250 << 20:
+        raise Fault(f"400 MB of replies made the server grow by {grown >> 20} MB")
+
+
+def answered_in_the_same_round():
+    """What is answered without a load, however much of it there is, leaves with the round that it came in."""
+    for mistake in ("nothing:1", "pair:1", "held:one"):
+        client = Wire(path)
+        began = time.monotonic()
+        client.send(command("GET", mistake) * 1024 + command("PING"))
+        for _ in range(1024):
+            line = client.read_line()
+            if not line.startswith(b"-"):
+                raise Fault(f"GET {mistake} was answered by {line}")
+        compare("PING behind them", client.read_line(), b"+PONG\r\n")
+        took = time.monotonic() - began
+        if took > 1:
+            raise Fault(f"1,024 times GET {mistake} and a PING took {took:.1f} s")
+
+
+def one_bad_key():
+    """An error never stands in an array: what comes next on the connection is the next command's."""
+    for keys in (["text:1", "held:one", "text:2"], ["held:one"], ["text:1", "nothing:1"], ["held:one", "text:1", "pair:1"]):
+        client = Wire(path)
+        bad = next(key for key in keys if not key.startswith("text"))
+        client.send(command("MGET", *keys) + command("GET", "text:3"))
+        line = client.read_line()
+        if not line.startswith(b"-") or bad.encode() not in line:
+            raise Fault(f"MGET {' '.join(keys)} was answered by {line}")
+        wanted = bulk(body(3, 100))
+        compare("the next GET", client.read(len(wanted)), wanted)
+
+
+class Watch:
+    """Another client that asks for what is in memory, all the time, and remembers its longest wait."""
+
+    def __enter__(self):
+        self.longest, self.is_over, self.fault = 0, False, None
+        self.client = Wire(path)
+        self.client.ask("GET", "text:1")
+        self.thread = threading.Thread(target=self._watch)
+        self.thread.start()
+        return self
+
+    def _watch(self):
+        try:
+            while not self.is_over:
+                began = time.monotonic()
+                compare("a hit meanwhile", self.client.ask("GET", "text:1"), body(1, 100))
+                self.longest = max(self.longest, time.monotonic() - began)
+                time.sleep(0.005)
+        except Fault as fault:
+            self.fault = fault
+
+    def __exit__(self, *_):
+        self.is_over = True
+        self.thread.join()
+        if self.fault:
+            raise self.fault
+        if self.longest > 1:
+            raise Fault(f"meanwhile a hit waited {self.longest:.1f} s")
+
+
+def one_key_many_times():
+    """One MGET that names a key 65,535 times, whose load times out."""
+    client = Wire(path)
+    with Watch():
+        line = client.ask("MGET", *["held:7"] * 65_535)
+        if not line.startswith(b"-"):
+            raise Fault(f"MGET of a key that is held was answered by {line}")
+    compare("PING afterwards", client.ask("PING"), b"+PONG\r\n")
+
+
+def many_who_wait():
+    """128,000 requests wait for one key whose load times out: each gets an answer, others don't notice."""
+    clients = [Wire(path) for _ in range(400)]
+    with Watch():
+        for client in clients:
+            client.send(command("GET", "held:7") * 320)
+
+        def answers(client):
+            for _ in range(320):
+                if not client.read_line().startswith(b"-"):
+                    raise Fault("a key that is held was answered")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(answers, clients))
+
+
+def waits_in_vain_and_leaves():
+    """The same, and all of them go away while they wait."""
+    with Watch():
+        clients = [Wire(path) for _ in range(400)]
+        for client in clients:
+            client.send(command("GET", "held:7") * 320)
+        for client in clients:
+            client.close()
+        compare("PING", Wire(path).ask("PING"), b"+PONG\r\n")
+        time.sleep(0.5)
+
+
+def part_of_a_large_row():
+    """What counts against `max_output` is what is sent, not the row that it was taken from: here 1 MiB and 3 MB."""
+    client = Wire(path)
+    numbers = range(1000, 1020)
+    client.send(b"".join(command("HGET", f"row:{number}", "id") for number in numbers))
+    wanted = b"".join(bulk(b"%d" % number) for number in numbers)
+    compare("HGET of rows of 3 MB", client.read(len(wanted)), wanted)
+    client.send(b"".join(command("HMGET", f"row:{number}", "id", "no") for number in range(1020, 1040)))
+    wanted = b"".join(b"*2\r\n" + bulk(b"%d" % number) + b"$-1\r\n" for number in range(1020, 1040))
+    compare("HMGET of rows of 3 MB", client.read(len(wanted)), wanted)
+    client.send(b"".join(command("EXISTS", f"row:{number}") for number in range(1040, 1060)))
+    compare("EXISTS of rows of 3 MB", client.read(20 * 4), b":1\r\n" * 20)
+
+
+def subscriber_asks():
+    """A RESP2 subscriber may not ask, and hears so; a RESP3 one may."""
+    client = Wire(path)
+    client.send(command("SUBSCRIBE", "somewhere"))
+    client.settle()
+    client.read(client.waiting())
+    for words in (["GET", "text:1"], ["MGET", "text:1"], ["HGETALL", "row:1"]):
+        line = client.ask(*words)
+        if not line.startswith(b"-ERR"):
+            raise Fault(f"{words} of a RESP2 subscriber was answered by {line}")
+    client = Wire(path)
+    client.send(command("HELLO", "3") + command("SUBSCRIBE", "somewhere"))
+    client.settle()
+    client.read(client.waiting())
+    compare("GET of a RESP3 subscriber", client.ask("GET", "text:1"), body(1, 100))
+
+
+def request_too_long():
+    """The error can be read, although not all of the request was."""
+    client = Wire(path)
+    said = []
+
+    def read():
+        said.append(client.read_line())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    client.send(command("PING", b"x" * (4 << 20)))
+    reader.join(10)
+    if not said or not said[0].startswith(b"-ERR Protocol error"):
+        raise Fault(f"a request of 4 MB was answered by {said}")
+    if client.socket.recv(1):
+        raise Fault("the connection goes on after a protocol error")
+
+
+try:
+    globals()[case]()
+except Fault as fault:
+    sys.exit(f"{case}: {fault}")
+print("all is well")
