@@ -56,7 +56,9 @@ struct BoundTests {
         try await run("answered_in_the_same_round")
     }
 
-    @Test func `an MGET with a bad key is an error that names it, and the next reply is the next command's`() async throws {
+    @Test func `an MGET with a bad key is an error that names it, and the next reply is the next command's`()
+        async throws
+    {
         try await run("one_bad_key")
     }
 
