@@ -113,7 +113,7 @@ def warm(some):
     """All of these sizes is in memory."""
     for size in set(some) - is_warm:
         is_warm.add(size)
-        for name in ("GET value", "GET row", "GET rows", "GET batch", "GET batch row", "GET nothing"):
+        for name in [name for name in names_for(size) if name.startswith("GET ") or name == "MGET"]:
             request, reply = ask(name, size, True)
             got = client.exchange(request, len(reply), Wire.at_once)
             compare(f"{name} of {size} bytes to warm up", got, reply)
@@ -141,10 +141,18 @@ def check(what, some, asked):
                 raise SystemExit(f"{what}, {heat}, {reader}: {fault}")
 
 
+def names_for(size):
+    """All commands; of what takes its time only those whose replies are as large."""
+    if size <= 65536:
+        return COMMANDS
+    if size <= LARGE:
+        return [name for name in COMMANDS if len(ask(name, size, True)[1]) > size]
+    return ["GET value", "HGET", "MGET"] if size <= 16 * LARGE else ["GET value"]
+
+
 def alone():
     for size in sizes:
-        names = COMMANDS if size <= LARGE else ("GET value", "HGET", "MGET") if size <= 16 * LARGE else ("GET value",)
-        for name in names:
+        for name in names_for(size):
             check(f"{name} of {size} bytes, alone", [size], lambda is_hot: [ask(name, size, is_hot)])
 
 

@@ -67,7 +67,8 @@ class Wire:
         while len(received) < size:
             readable, writable, _ = select.select([self.socket], [self.socket] if rest else [], [], PATIENCE)
             if not readable and not writable:
-                raise Fault(f"{len(received)} of {size} bytes came, then nothing; {len(rest)} bytes could not be sent")
+                unsent = f"; {len(rest)} bytes could not be sent" if rest else ""
+                raise Fault(self._stopped(received, size) + unsent)
             if writable:
                 rest = rest[self.socket.send(rest, socket.MSG_DONTWAIT) :]
             if readable:
@@ -79,6 +80,10 @@ class Wire:
         self.send(request)
         self.settle(size)
         return self.read(size)
+
+    @staticmethod
+    def _stopped(received, size):
+        return f"{len(received)} of {size} bytes came, then nothing: {bytes(received[:100])!r}..."
 
     def send(self, request):
         """A blocking write, as most clients have it."""
@@ -95,7 +100,7 @@ class Wire:
             try:
                 self._receive(received, min(1 << 20, size - len(received)))
             except TimeoutError:
-                raise Fault(f"{len(received)} of {size} bytes came, then nothing") from None
+                raise Fault(self._stopped(received, size)) from None
         return received
 
     def read_line(self):
@@ -103,6 +108,16 @@ class Wire:
         while not line.endswith(b"\r\n"):
             line += self.read(1)
         return bytes(line)
+
+    def read_lines(self, count):
+        """That many replies of one line, all that there are to read."""
+        received = bytearray()
+        while received.count(b"\n") < count:
+            try:
+                self._receive(received, 1 << 20)
+            except TimeoutError:
+                raise Fault(f"{received.count(b"\n")} of {count} lines came, then nothing") from None
+        return received.split(b"\r\n")[:-1]
 
     def _receive(self, received, most):
         some = self.socket.recv(most)
