@@ -1,6 +1,7 @@
 import Foundation
-import SidecarApp
 import Testing
+
+@testable import SidecarApp
 
 /// Every answer is the same answer: the product of what one can ask, of what size it is, of what is in memory, and of how a
 /// client writes and reads.

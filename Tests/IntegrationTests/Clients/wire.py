@@ -116,7 +116,7 @@ class Wire:
             try:
                 self._receive(received, 1 << 20)
             except TimeoutError:
-                raise Fault(f"{received.count(b"\n")} of {count} lines came, then nothing") from None
+                raise Fault(f"{received.count(10)} of {count} lines came, then nothing") from None
         return received.split(b"\r\n")[:-1]
 
     def _receive(self, received, most):
