@@ -25,7 +25,7 @@ struct BoundTests {
     private func run(_ name: String) async throws {
         let python = try pythonPath()
         try await withSidecar(
-            settings(try await TestDatabase.shared()), bounds: ", max_clients: 1000, max_output: 1MiB"
+            settings(try await TestDatabase.shared()), listen: ", max_output: 1MiB"
         ) { sidecar in
             let script = "\(repository)/Tests/IntegrationTests/Clients/bounds.py"
             let said = try await Program(command: [python, script, sidecar.socket, name]).run()
