@@ -83,11 +83,13 @@ public struct RowEncoder {
     private let textLength: Int
     private var fieldCount: UInt32 = 0
 
-    /// Begins with the row's text. `fieldBytes` is a guess of what names and texts of the columns take together.
-    public init(text: RawSpan, fieldBytes: Int = 0) {
+    /// Begins with the row's text, of which `firstByte` stands in for the first byte when it is given. `fieldBytes` is a
+    /// guess of what names and texts of the columns take together.
+    public init(text: RawSpan, firstByte: UInt8? = nil, fieldBytes: Int = 0) {
         textLength = text.byteCount
         storage.reserveCapacity(textLength + fieldBytes + 4)
         append(text)
+        if let firstByte, textLength > 0 { storage[0] = firstByte }
         storage.append(contentsOf: [0, 0, 0, 0])
     }
 

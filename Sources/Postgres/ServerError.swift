@@ -17,6 +17,7 @@ struct SQLState: Hashable, Sendable, ExpressibleByStringLiteral {
     static let invalidStatementName: SQLState = "26000"
     static let duplicatePreparedStatement: SQLState = "42P05"
     static let insufficientPrivilege: SQLState = "42501"
+    static let syntaxError: SQLState = "42601"
     static let undefinedColumn: SQLState = "42703"
     static let undefinedFunction: SQLState = "42883"
     static let undefinedTable: SQLState = "42P01"
@@ -39,6 +40,7 @@ struct SQLState: Hashable, Sendable, ExpressibleByStringLiteral {
         case .undefinedColumn: "undefined column"
         case .undefinedFunction: "undefined function"
         case .undefinedTable: "undefined table"
+        case "25006": "the query writes, and a getter only reads"
         case "40001": "serialization failure"
         case "40P01": "deadlock detected"
         case "55P03": "lock not available"
@@ -75,9 +77,11 @@ struct ServerError: Error, Sendable {
         state == .undefinedTable || state == .undefinedColumn || state == .undefinedFunction
     }
 
-    /// Whether it may be the fault of one key among those of a batch: cardinality, data, or what a function raised.
+    /// Whether the keys of a batch may fare better one by one: not when the server's state is to blame (transactions,
+    /// deadlocks, resources, locks, cancellation), which more queries make worse. Whatever else is wrong may be wrong with
+    /// one key (a `regclass` of no table is an undefined table), or with the batch query alone.
     var mayConcernOneKey: Bool {
-        ["21", "22", "P0"].contains(state.codeClass)
+        !["08", "25", "28", "40", "53", "55", "57"].contains(state.codeClass)
     }
 
     /// The number of the parameter that could not be read. PostgreSQL 14 and later name it in the context; the sentence

@@ -47,7 +47,7 @@ struct BatchTests {
         let expected = try await answersAlone(getter, "select \(columns) from account where id = $1", keys)
         let bench = try await bench([getter], prepare: prepare)
         #expect(await bench.loadTogether("g", keys) == expected)
-        #expect(Array(expected[3...]) == [.missing, .missing])
+        #expect(Array(expected[3...]) == Array(repeating: returns == .rows ? .text("[]") : .missing, count: 2))
         #expect(bench.database.status.loadsSent == 1)
         await bench.stop()
     }
@@ -119,7 +119,7 @@ struct BatchTests {
             batch: BatchQuery(sql: "select team, name, role from member where team = any($1) order by name desc"))
         let bench = try await bench([getter])
         let answers = await bench.loadTogether("g", ["blue", "red"])
-        #expect(answers == [.missing, .text(#"[{"name":"c","role":null},{"name":"a:b","role":"lead"}]"#)])
+        #expect(answers == [.text("[]"), .text(#"[{"name":"c","role":null},{"name":"a:b","role":"lead"}]"#)])
         #expect(bench.database.status.loadsSent == 1)
         await bench.stop()
     }
@@ -131,7 +131,12 @@ struct BatchTests {
         let bench = try await bench([getter])
         let answers = await bench.loadTogether("g", ["red", "blue"])
         #expect(
-            answers == [.error(.query, "g: the query gives more than one row for this key, value wants one"), .missing])
+            answers == [
+                .error(
+                    .query,
+                    "g: the query gives more than one row for this key; set `returns: rows`, or have it give one"),
+                .missing,
+            ])
         await bench.stop()
     }
 
@@ -210,19 +215,61 @@ struct BatchTests {
         await bench.stop()
     }
 
+    @Test func `a batch that does not give what the group's own query gives is not used`() async throws {
+        let getter = QueryGetter(
+            name: "g", sql: "select owner from account where id = $1", returns: .value,
+            batch: BatchQuery(sql: "select id, id from account where id = any($1)"))
+        let bench = try await bench([getter])
+        #expect(await bench.loadTogether("g", ["1", "3"]) == [.text("Ada"), .text("two\nlines")])
+        #expect(bench.database.status.loadsSent == 2)
+        await bench.stop()
+    }
+
+    @Test func `a batch that is refused because of one key is asked key by key`() async throws {
+        // What is no table is no bad text to PostgreSQL, but an undefined table.
+        let getter = QueryGetter(
+            name: "g", sql: "select $1::regclass::text", returns: .value,
+            batch: BatchQuery(sql: "select k, k::text from unnest($1::regclass[]) k"))
+        let bench = try await bench([getter])
+        let answers = await bench.loadTogether("g", ["account", "nowhere", "member"])
+        #expect(answers[0] == .text("account"))
+        #expect(answers[1].code == .query)
+        #expect(answers[2] == .text("member"))
+        await bench.stop()
+    }
+
     @Test(
         arguments: [
-            ("select id, owner from account", "batch: the query takes one array, $1, this one has 0 parameters"),
+            ("select id, owner from account", "g.batch: the query takes one array, $1, this one has 0 parameters"),
             (
                 "select id from account where id = any($1)",
-                "batch: the query gives 1 columns: the key's (1), then those of the row"
+                "g.batch: the query gives 1 columns: the key's (1), then those of the row"
             ),
             (
                 "select id, owner, owner from account where id = any($1)",
-                "batch: the query gives 2 columns, a value is one"
+                "g.batch: the query gives 2 columns, a value is one; leave one, or set `returns: row`"
             ),
-            ("select id, owner from nowhere where id = any($1)", "batch: relation \"nowhere\" does not exist"),
-            ("select id, owner from account where id = $1", "batch: function unnest(integer) does not exist"),
+            (
+                "select id, owner from nowhere where id = any($1)",
+                "g.batch: line 1, column 23: relation \"nowhere\" does not exist [SQLSTATE 42P01]"
+            ),
+            ("select id, owner from account where id = $1", "g.batch: function unnest(integer) does not exist"),
+            (
+                "select id, id from account where id = any($1)",
+                "g.batch: behind the key the query gives (id integer), the group's own query (owner text)"
+            ),
+            (
+                "delete from account where id = any($1) returning id, owner",
+                "g.batch: line 1, column 1: a getter only reads; write a SELECT, not DELETE"
+            ),
+            (
+                "select box(owner::text), owner from account where owner = any($1::text[])",
+                "g.batch: operator does not exist: box = text"
+            ),
+            (
+                "select b, owner from account, unnest($1::box[]) b",
+                "g.batch: could not identify an equality operator for type box"
+            ),
         ])
     func `a batch query that cannot work is told at the start`(sql: String, message: String) async throws {
         let server = try await Server.shared()
@@ -230,7 +277,9 @@ struct BatchTests {
             name: "g", sql: "select owner from account where id = $1", returns: .value, batch: BatchQuery(sql: sql))
         let bench = try Bench(server.url, loops: 1, [getter])
         let descriptions = try await bench.database.describe()
-        #expect(descriptions.first?.mistake?.message == message)
+        let mistake = try #require(descriptions.first?.mistake)
+        #expect(mistake.description.hasPrefix(message))
+        #expect(mistake.part == .batch)
         await bench.stop()
     }
 }

@@ -125,6 +125,11 @@ final class Bench: Sendable {
     }
 
     func loadTogether(_ asked: [(group: String, key: String)]) async -> [Answer] {
+        await outcomesTogether(asked).map { Answer($0) }
+    }
+
+    /// As ``loadTogether(_:)``, without taking the answers apart.
+    func outcomesTogether(_ asked: [(group: String, key: String)]) async -> [Outcome] {
         let sink = GatheringSink(asked.count)
         let groups = groups
         loops[0].submit {
@@ -138,7 +143,7 @@ final class Bench: Sendable {
                 }
             }
         }
-        return await sink.answers()
+        return await sink.outcomes()
     }
 
     private static func lookUp(_ key: RawSpan, in group: Group, _ waiter: Waiter) {
@@ -191,27 +196,26 @@ private final class ContinuationSink: OutcomeSink {
 /// Gathers the answers of several waiters.
 private final class GatheringSink: OutcomeSink {
     private struct State {
-        var answers: [Answer?]
+        var outcomes: [Outcome?]
         var missing: Int
-        var continuation: CheckedContinuation<[Answer], Never>?
+        var continuation: CheckedContinuation<[Outcome], Never>?
     }
 
     private let state: Groundwork.Mutex<State>
 
     init(_ count: Int) {
-        state = Mutex(State(answers: Array(repeating: nil, count: count), missing: count))
+        state = Mutex(State(outcomes: Array(repeating: nil, count: count), missing: count))
     }
 
     func deliver(_ outcome: Outcome, token: UInt64) {
-        let answer = Answer(outcome)
         state.withLock { state in
-            state.answers[Int(token)] = answer
+            state.outcomes[Int(token)] = outcome
             state.missing -= 1
             Self.resume(&state)
         }
     }
 
-    func answers() async -> [Answer] {
+    func outcomes() async -> [Outcome] {
         await withCheckedContinuation { continuation in
             state.withLock { state in
                 state.continuation = continuation
@@ -222,7 +226,7 @@ private final class GatheringSink: OutcomeSink {
 
     private static func resume(_ state: inout State) {
         guard state.missing == 0 else { return }
-        state.continuation.take()?.resume(returning: state.answers.compactMap(\.self))
+        state.continuation.take()?.resume(returning: state.outcomes.compactMap(\.self))
     }
 }
 

@@ -1,3 +1,4 @@
+import CacheCore
 import Postgres
 import SidecarApp
 import Testing
@@ -45,18 +46,98 @@ struct DescribeTests {
     @Test func `what the server would not find is found too`() async throws {
         let descriptions = try await describe([
             QueryGetter(name: "empty", sql: " -- nothing\n ;", returns: .row),
-            QueryGetter(name: "several", sql: "select 1; select 2", returns: .row),
+            QueryGetter(name: "several", sql: "select 1;\n select 2", returns: .row),
             QueryGetter(name: "copy", sql: "copy account to stdout", returns: .value),
             QueryGetter(name: "wide", sql: "select 1, 2", returns: .value),
             QueryGetter(name: "twice", sql: "select 1 as a, 2 as a", returns: .row),
+            QueryGetter(name: "narrow", sql: "select from account where id = $1", returns: .row),
+            QueryGetter(name: "narrower", sql: "select from account where id = $1", returns: .rows),
         ])
         #expect(
             descriptions.compactMap(\.mistake?.description) == [
                 "empty: the SQL is empty",
-                "several: the SQL has several statements, a getter is one",
-                "copy: COPY gives no rows to a getter; write a SELECT",
-                "wide: the query gives 2 columns, a value is one",
+                "several: line 2, column 2: the SQL has several statements, a getter is one",
+                "copy: line 1, column 1: COPY gives no rows to a getter; write a SELECT",
+                "wide: the query gives 2 columns, a value is one; leave one, or set `returns: row`",
                 "twice: two columns are called \"a\"; name them apart with AS",
+                "narrow: the query gives no columns",
+                "narrower: the query gives no columns",
             ])
+    }
+
+    @Test(arguments: QueryGetter.Returns.allCases)
+    func `what writes or is no query is refused at the start, and told to clients without a server`(
+        returns: QueryGetter.Returns
+    ) async throws {
+        let statements = [
+            "delete from account returning id", "insert into account(id) values (9) returning id",
+            "update account set id = id returning id", "begin", "listen x", "set timezone = 'UTC'", "do $$begin end$$",
+            "call nothing()", "show server_version", "explain select 1", "truncate account", "(delete from account)",
+        ]
+        let getters = statements.enumerated().map {
+            QueryGetter(name: "g\($0)", sql: "-- first\n \($1)", returns: returns)
+        }
+        let server = try await Server.shared()
+        let bench = try Bench(server.url, getters)
+        for (index, description) in try await bench.database.describe().enumerated() {
+            let word = statements[index].split { " (".contains($0) }[0].uppercased()
+            let mistake = try #require(description.mistake)
+            #expect(mistake.message == "a getter only reads; write a SELECT, not \(word)")
+            #expect(mistake.line == 2 && mistake.column == 2)
+            #expect(
+                await bench.load("g\(index)", "")
+                    == .error(.query, "g\(index): a getter only reads; write a SELECT, not \(word)"))
+        }
+        await bench.stop()
+    }
+
+    @Test(arguments: QueryGetter.Returns.allCases)
+    func `a query that writes somewhere inside is refused at the start`(returns: QueryGetter.Returns) async throws {
+        let hint = "a getter only reads: a SELECT without INTO, INSERT, UPDATE, DELETE or MERGE"
+        let queries = [
+            ("with gone as (delete from account where id = $1 returning id) select id from gone", 6),
+            ("with few as (select 1) delete from account where id = $1 returning id", 24),
+            ("select id into other from account where id = $1", 16),
+        ]
+        let descriptions = try await describe(
+            queries.enumerated().map { QueryGetter(name: "g\($0)", sql: $1.0, returns: returns) })
+        for (description, query) in zip(descriptions, queries) {
+            let mistake = try #require(description.mistake, "\(query)")
+            #expect(mistake.hint == hint)
+            #expect(mistake.line == 1)
+            #expect(mistake.column == query.1)
+        }
+    }
+
+    @Test(arguments: [
+        ("select id from account where id = ?", "?", 1, 35), ("select id from account where id = :id", ":id", 1, 35),
+        ("select id\nfrom account\nwhere owner = %s", "%s", 3, 15),
+        ("select '?', id from account where id = ?", "?", 1, 40),
+        ("select id from account where owner = %(name)s", "%(name)s", 1, 38),
+        ("select id from account where id = $id", "$id", 1, 35),
+        ("select id from account where owner = @owner", "@owner", 1, 38),
+    ])
+    func `a parameter as other databases write it is shown, with what PostgreSQL's are`(
+        sql: String, spelling: String, line: Int, column: Int
+    ) async throws {
+        let mistake = try #require(try await describe([QueryGetter(name: "g", sql: sql, returns: .row)])[0].mistake)
+        #expect(mistake.hint == "a getter's parameters are $1, $2 and so on, not \(spelling)")
+        #expect(mistake.line == line)
+        #expect(mistake.column == column)
+    }
+
+    @Test func `an error of syntax says what a getter is, and operators are no parameters`() async throws {
+        let descriptions = try await describe([
+            QueryGetter(name: "typo", sql: "select id frm account wher id = $1", returns: .row),
+            QueryGetter(name: "jsonb", sql: "select zzz from account where settings ? 'theme'", returns: .row),
+            QueryGetter(
+                name: "good", sql: "select id from account where settings ? 'theme' and id % 2 = 1", returns: .rows),
+            QueryGetter(name: "what", sql: "selct id from account", returns: .rows),
+        ])
+        #expect(descriptions[0].mistake?.hint == "a getter is one SELECT; its parameters are $1, $2 and so on")
+        #expect(descriptions[0].mistake?.column == 15)
+        #expect(descriptions[1].mistake?.hint == nil)
+        #expect(descriptions[2].mistake == nil)
+        #expect(descriptions[3].mistake?.description == "what: line 1, column 1: a getter only reads; write a SELECT")
     }
 }

@@ -39,7 +39,11 @@ struct GetterTests {
 
     @Test func `more than one row is an error for a group of one row`() async throws {
         let answer = try await answer("select * from account where id > $1", .row, "0")
-        #expect(answer == .error(.query, "g: the query gives more than one row for this key, row wants one"))
+        #expect(
+            answer
+                == .error(
+                    .query,
+                    "g: the query gives more than one row for this key; set `returns: rows`, or have it give one"))
     }
 
     @Test func `a value is the one column's text`() async throws {
@@ -54,7 +58,8 @@ struct GetterTests {
 
     @Test func `two columns are an error for a value`() async throws {
         let answer = try await answer("select id, note from account where id = $1", .value, "1")
-        #expect(answer == .error(.query, "g: the query gives 2 columns, a value is one"))
+        #expect(
+            answer == .error(.query, "g: the query gives 2 columns, a value is one; leave one, or set `returns: row`"))
     }
 
     @Test func `rows are a JSON array in the query's order`() async throws {
@@ -62,8 +67,8 @@ struct GetterTests {
         #expect(answer == .text(#"[{"id":3},{"id":2}]"#))
     }
 
-    @Test func `no rows are missing`() async throws {
-        #expect(try await answer("select id from account where id > $1", .rows, "99") == .missing)
+    @Test func `no rows are an empty array, which is an answer like any other`() async throws {
+        #expect(try await answer("select id from account where id > $1", .rows, "99") == .text("[]"))
     }
 
     @Test func `a query without parameters is asked for under its group's name alone`() async throws {

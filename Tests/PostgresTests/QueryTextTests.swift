@@ -8,7 +8,8 @@ struct QueryTextTests {
         ("select 1", 0), ("select $1", 1), ("select $2, $1, $2", 2), ("select '$1', $2", 2), ("select \"$3\"", 0),
         ("select 'it''s $4'", 0), (#"select e'\'$5', $1"#, 1), (#"select '\', $1"#, 1), ("select 1 -- $6", 0),
         ("select /* $7 /* $8 */ $9 */ $1", 1), ("select $$ $2 $$, $1", 1), ("select $a$ $2 $$ $3 $a$, $1", 1),
-        ("select a$1 from t", 0), ("select $1::text||$2", 2), ("select $99999999999999999999", 65_536), ("select $", 0),
+        ("select a$1 from t", 0), ("select e'a'\n -- b\n'\\'$1', $2", 2), ("select e'a' '\\', $1, '", 1),
+        ("select e'''\\'$1'", 0), ("select $1::text||$2", 2), ("select $99999999999999999999", 65_536), ("select $", 0),
     ])
     func `parameters are counted where they are parameters`(sql: String, count: Int) {
         #expect(QueryText(sql).parameterCount == count)
@@ -22,21 +23,32 @@ struct QueryTextTests {
     ])
     func `what stands behind the statement is left out`(sql: String, statement: String) {
         #expect(QueryText(sql).statement == statement)
-        #expect(!QueryText(sql).hasSeveralStatements)
+        #expect(QueryText(sql).secondStatement == nil)
     }
 
     @Test func `several statements are seen`() {
-        #expect(QueryText("select 1; select 2").hasSeveralStatements)
-        #expect(!QueryText("; select 1;;").hasSeveralStatements)
+        #expect(QueryText("select 1;\n select 2;select 3").secondStatement == QueryText.Position(line: 2, column: 2))
+        #expect(QueryText("; select 1;;").secondStatement == nil)
+        #expect(QueryText("; select 1;;").statement == "  select 1")
     }
 
     @Test(arguments: [
-        ("copy account to stdout", true), ("-- all\n /* of it */ CoPy(select 1) to stdout", true),
-        (";copy t from stdin", true),
-        ("select copy from t", false), ("copying", false), ("\"copy\"", false), ("", false),
+        ("copy account to stdout", "copy"), ("-- all\n /* of it */ CoPy(select 1) to stdout", "copy"),
+        (";copy t from stdin", "copy"), ("((SELECT 1))", "select"), ("( /* x */ with a as (select 1) table a)", "with"),
+        ("select copy from t", "select"), ("copying", "copying"), ("\"copy\"", ""), ("", ""), ("1 select", ""),
     ])
-    func `a COPY is seen`(sql: String, isCopy: Bool) {
-        #expect(QueryText(sql).isCopy == isCopy)
+    func `the first word is seen`(sql: String, word: String) {
+        #expect(QueryText(sql).firstWord == word)
+    }
+
+    @Test(arguments: [
+        ("select ?", "?"), ("select ':a', a::int, :b", ":b"), ("select a % s", nil), ("select a %s", "%s"),
+        ("select a %size", nil), ("select %(a b)s", "%(a b)s"), ("select %(a", nil), ("select a[1:2]", nil),
+        ("select $tag$ ? $tag$, $tag", "$tag"), ("-- ?\nselect $1", nil), ("select $1, @x", "@x"),
+        ("select \"?\"", nil), ("?", "?"), ("%", nil), (":", nil), ("$", nil),
+    ] as [(String, String?)])
+    func `what other databases take for parameters is seen`(sql: String, spelling: String?) {
+        #expect(QueryText(sql).foreignParameter?.spelling == spelling)
     }
 
     @Test func `every cut of a text is scanned without harm`() {

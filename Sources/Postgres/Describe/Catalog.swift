@@ -48,8 +48,13 @@ final class Catalog: Sendable {
         let session = DescribeSession(deadline: Instant.now() + timeLimit)
         let descriptions = try session.describe(getters, on: connection)
         for (getter, description) in zip(getters, descriptions) {
-            getter.setDegraded(description.mistake != nil)
-            if description.mistake == nil { getter.describe(as: description) }
+            let mistake = description.mistake
+            getter.setDegraded(mistake?.part == .query)
+            switch mistake?.part {
+            case nil: getter.describe(as: description)
+            case .batch?: getter.refuseBatch()
+            case .query?: break
+            }
         }
         return descriptions
     }

@@ -20,9 +20,9 @@ struct DescribeSession: ~Copyable {
         guard connection.startPipelining() else { throw ConnectError(description: connection.errorText) }
         var shapes: [Shape] = []
         for getter in getters {
-            var shape = try shape(of: getter.statement, for: getter, on: connection)
-            if shape.mistake == nil, let batch = getter.batch {
-                shape.mistake = try mistake(in: batch, for: getter, on: connection)
+            var shape = try shape(of: getter, on: connection)
+            if shape.mistake == nil, let batch = getter.writtenBatch {
+                shape.mistake = try mistake(in: batch.statement, of: getter, with: shape, on: connection)
             }
             shapes.append(shape)
         }
@@ -31,44 +31,74 @@ struct DescribeSession: ~Copyable {
         return zip(getters, shapes).map { $0.description(of: $1, typeNames: names) }
     }
 
-    /// What is wrong with a batch query; nil when it can work.
+    /// The user's SQL is asked about as it stands, which tells its columns and the mistakes in its own terms, and then as it
+    /// is sent, which refuses what writes.
+    private func shape(
+        of getter: QueryGetter, on connection: borrowing PQConnection
+    ) throws(ConnectError) -> Shape {
+        let question = Question(group: getter.name, part: .query)
+        var own = try shape(asItStands: getter.statement, question, on: connection)
+        guard own.mistake == nil else { return own }
+        own.mistake =
+            try shape(of: getter.statement, question, on: connection).mistake
+            ?? question.mistake(inParameters: own.parameterTypes.count, expected: getter.keyParts ?? 0)
+            ?? question.mistake(inColumns: own.columns.map(\.name), getter.returns)
+        return own
+    }
+
+    /// What is wrong with a batch query of a getter of `shape`; nil when it gives what the getter's own query gives.
     private func mistake(
-        in batch: BatchStatement, for getter: QueryGetter, on connection: borrowing PQConnection
+        in batch: Statement, of getter: QueryGetter, with shape: Shape, on connection: borrowing PQConnection
     ) throws(ConnectError) -> QueryMistake? {
         let keyParts = getter.keyParts ?? 0
-        func mistake(_ message: String) -> QueryMistake {
-            QueryMistake(group: getter.name, message: "batch: \(message)")
-        }
-        guard batch.parameterCount == keyParts else {
-            let arrays = keyParts == 1 ? "one array, $1" : "an array for each of the \(keyParts) parts of a key"
-            return mistake("the query takes \(arrays), this one has \(batch.parameterCount) parameters")
-        }
-        // First as it stands, which tells the columns, then as it is sent.
-        let plain = Statement(QueryText(batch.statement.userSQL), group: getter.name, prefix: "", suffix: "")
-        let own = try shape(of: plain, for: getter, on: connection)
+        let question = Question(group: getter.name, part: .batch)
+        if let mistake = question.mistake(inParameters: batch.text.parameterCount, expected: keyParts) { return mistake }
+        let own = try self.shape(asItStands: batch, question, on: connection)
         if let refused = own.mistake { return refused }
-        let columns = own.columns.dropFirst(keyParts).map(\.name)
+        let columns = own.columns.dropFirst(keyParts)
         guard !columns.isEmpty else {
-            return mistake(
+            return question.mistake(
                 "the query gives \(own.columns.count) columns: the key's (\(keyParts)), then those of the row")
         }
-        if let refused = getter.mistake(inColumns: columns) { return mistake(refused.message) }
-        return try shape(of: batch.statement, for: getter, on: connection).mistake
+        if let mistake = question.mistake(inColumns: columns.map(\.name), getter.returns) { return mistake }
+        if let refused = try self.shape(of: batch, question, on: connection).mistake { return refused }
+        // Where no index could hold the key, its `=` is something else: two boxes are "equal" when their areas are.
+        let distinct = Statement(distinctKeysOfBatch: batch.text, group: getter.name, keyParts: keyParts)
+        if let refused = try self.shape(of: distinct, question, on: connection).mistake { return refused }
+        guard columns.elementsEqual(shape.columns, by: { $0.type == $1.type && (getter.returns == .value || $0.name == $1.name) })
+        else {
+            let names = try typeNames(of: Set((columns + shape.columns).map(\.type)), on: connection)
+            let (given, wanted) = (list(columns, names), list(shape.columns[...], names))
+            return question.mistake("behind the key the query gives \(given), the group's own query \(wanted)")
+        }
+        return nil
+    }
+
+    private func list(_ columns: ArraySlice<Column>, _ typeNames: [UInt32: String]) -> String {
+        "(" + columns.map { "\($0.name) \(typeNames[$0.type] ?? "type \($0.type)")" }.joined(separator: ", ") + ")"
     }
 
     private func shape(
-        of statement: Statement, for getter: QueryGetter, on connection: borrowing PQConnection
+        asItStands statement: Statement, _ question: Question, on connection: borrowing PQConnection
     ) throws(ConnectError) -> Shape {
         if let mistake = statement.mistake {
-            return Shape(mistake: QueryMistake(group: getter.name, message: mistake))
+            return Shape(mistake: question.mistake(mistake.message, at: mistake.position))
         }
+        return try shape(of: Statement(statement.text, group: question.group), question, isWrapped: false, on: connection)
+    }
+
+    private func shape(
+        of statement: Statement, _ question: Question, isWrapped: Bool = true, on connection: borrowing PQConnection
+    ) throws(ConnectError) -> Shape {
         guard connection.sendPrepare("", statement.sql), connection.sendDescribe("") else {
             throw ConnectError(description: connection.errorText)
         }
         var shape = Shape()
         try receive(on: connection) { result in
             switch result.status {
-            case .error: shape.mistake = QueryMistake(result.error, in: statement, of: getter)
+            case .error:
+                shape.mistake = QueryMistake(
+                    result.error, in: statement, group: question.group, part: question.part, isWrapped: isWrapped)
             case .done:
                 shape.parameterTypes = result.parameterTypes
                 shape.columns = result.columns
@@ -129,51 +159,59 @@ struct DescribeSession: ~Copyable {
     }
 }
 
+private typealias Column = (name: String, type: UInt32)
+
 /// What the server told of a statement, with types by their numbers.
 private struct Shape {
     var parameterTypes: [UInt32] = []
-    var columns: [(name: String, type: UInt32)] = []
+    var columns: [Column] = []
     var mistake: QueryMistake?
 }
 
-extension QueryGetter {
-    /// What the shape means for this group: its own columns, and whether they are what `returns` wants.
-    fileprivate func description(of shape: Shape, typeNames: [UInt32: String]) -> GroupDescription {
-        var description = GroupDescription(group: name)
-        description.mistake = shape.mistake ?? mistake(in: shape)
-        guard description.mistake == nil else { return description }
-        description.parameters = shape.parameterTypes.map { typeNames[$0] ?? "type \($0)" }
-        description.columns = ownColumns(of: shape).map {
-            GroupDescription.Column(name: $0.name, type: typeNames[$0.type] ?? "type \($0.type)")
-        }
-        return description
+/// Which query is asked about.
+private struct Question {
+    let group: String
+    let part: QueryMistake.Part
+
+    func mistake(_ message: String, at position: QueryText.Position? = nil) -> QueryMistake {
+        QueryMistake(group: group, part: part, message: message, at: position)
     }
 
-    /// Without those that the wrapping adds.
-    private func ownColumns(of shape: Shape) -> ArraySlice<(name: String, type: UInt32)> {
-        switch returns {
-        case .row: shape.columns.dropFirst()
-        case .value: shape.columns[...]
-        case .rows: []
+    /// Why a query of so many parameters is none for a key of `expected` parts.
+    func mistake(inParameters count: Int, expected: Int) -> QueryMistake? {
+        if count == expected { return nil }
+        switch part {
+        case .query: return mistake("the server counts \(count) parameters where the SQL seems to have \(expected)")
+        case .batch:
+            let arrays = expected == 1 ? "one array, $1" : "an array for each of the \(expected) parts of a key"
+            return mistake("the query takes \(arrays), this one has \(count) parameters")
         }
     }
 
-    private func mistake(in shape: Shape) -> QueryMistake? {
-        mistake(inColumns: ownColumns(of: shape).map(\.name))
-    }
-
-    /// Why columns of these names are no row or value of this group.
-    fileprivate func mistake(inColumns names: [String]) -> QueryMistake? {
+    /// Why columns of these names are no row or value.
+    func mistake(inColumns names: [String], _ returns: QueryGetter.Returns) -> QueryMistake? {
+        if names.isEmpty { return mistake("the query gives no columns") }
         switch returns {
         case .value:
-            if names.count == 1 { return nil }
-            return QueryMistake(group: name, message: "the query gives \(names.count) columns, a value is one")
+            return names.count == 1 ? nil : mistake(QueryGetter.mistake(inValueOf: names.count))
         case .row:
             guard let twice = Dictionary(names.map { ($0, 1) }, uniquingKeysWith: +).first(where: { $0.value > 1 })
             else { return nil }
-            return QueryMistake(
-                group: name, message: "two columns are called \"\(twice.key)\"; name them apart with AS")
+            return mistake("two columns are called \"\(twice.key)\"; name them apart with AS")
         case .rows: return nil
         }
+    }
+}
+
+extension QueryGetter {
+    fileprivate func description(of shape: Shape, typeNames: [UInt32: String]) -> GroupDescription {
+        var description = GroupDescription(group: name)
+        description.mistake = shape.mistake
+        guard description.mistake == nil else { return description }
+        description.parameters = shape.parameterTypes.map { typeNames[$0] ?? "type \($0)" }
+        description.columns = shape.columns.map {
+            GroupDescription.Column(name: $0.name, type: typeNames[$0.type] ?? "type \($0.type)")
+        }
+        return description
     }
 }

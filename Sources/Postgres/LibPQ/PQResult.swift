@@ -74,6 +74,11 @@ struct PQResult: ~Copyable {
         return _overrideLifetime(RawSpan(_unsafeStart: start, byteCount: length), borrowing: self)
     }
 
+    /// Whether a column is a `bytea`, or of a domain over it: a domain's columns come as its base type.
+    func isBytea(_ column: Int) -> Bool {
+        PQftype(pointer, Int32(clamping: column)) == 17
+    }
+
     /// A field as a string.
     func text(row: Int, column: Int) -> String {
         field(row: row, column: column).withUnsafeBytes { String(decoding: $0, as: UTF8.self) }

@@ -29,56 +29,62 @@ struct BatchStatement: Sendable {
     let statement: Statement
     let max: Int
     let queries: Int
-    /// The highest n of the parameters `$n` in the user's SQL.
-    let parameterCount: Int
 
     /// For keys of `keyParts` parts.
     init(_ query: BatchQuery, group: String, keyParts: Int, returns: QueryGetter.Returns) {
-        let text = QueryText(query.sql)
-        statement = Statement(ofBatch: text, group: group, keyParts: keyParts, returns: returns)
+        statement = Statement(ofBatch: QueryText(query.sql), group: group, keyParts: keyParts, returns: returns)
         max = query.max
         queries = query.queries
-        parameterCount = text.parameterCount
     }
 }
 
 extension Statement {
     /// Wraps a batch query: its rows are brought together with the places of the keys in the arrays.
     ///
-    /// The user's SQL stands first, so that it decides of which types the arrays are, and behind a fence (`offset 0`), lest
-    /// the join is pushed into it and turns one search for many keys into many searches.
+    /// The user's SQL stands first, so that it decides of which types the arrays are, and behind a fence (`offset 0`, or the
+    /// rows' numbers), lest the join is pushed into it and turns one search for many keys into many searches. Rows that are
+    /// no asked key's come, too, without a place: they tell that the batch has another idea of what a key is.
+    ///
+    /// The JSON has the key's parts in front, and a row's number before them; whoever reads it leaves them out. So what
+    /// follows is what `row_to_json` gives, however the row's own key is spelled. The names of these columns are ones that
+    /// no column of the user's has: they hold a hash of the SQL.
     init(ofBatch text: QueryText, group: String, keyParts: Int, returns: QueryGetter.Returns) {
-        let numbers = Array(1...Swift.max(1, keyParts))
-        let keys = numbers.map { "pgs_key\($0)" }.joined(separator: ", ")
-        let arrays = numbers.map { "$\($0)" }.joined(separator: ", ")
-        // The object without its first members: what stands behind an object that has only those.
-        let json = """
-            '{' || substr(row_to_json(pgs_batch)::text, \
-            length((select row_to_json(pgs_keys)::text from (select \(keys)) pgs_keys)) + 1)
-            """
-        let columns =
-            switch returns {
-            case .value: "select pgs_place, pgs_value"
-            case .row: "select pgs_place, \(json), pgs_batch.*"
-            // Equal keys in other words (7 and 007) could each bring the rows of both.
-            case .rows:
+        let keys = (1...Swift.max(1, keyParts)).map { Self.name(ofColumn: $0, of: text) }
+        let number = Self.name(ofColumn: 0, of: text)
+        let arrays = keys.indices.map { "$\($0 + 1)" }.joined(separator: ", ")
+        let isSame = keys.map { "pgs_batch.\($0) = pgs_asked.\($0)" }.joined(separator: " and ")
+        let names = keys.joined(separator: ", ")
+        let join = "left join unnest(\(arrays)) with ordinality pgs_asked(\(names), pgs_place) on \(isSame)"
+        let json = "row_to_json(pgs_batch.*)::text"
+        let prefix: String
+        let suffix: String
+        switch returns {
+        case .value:
+            prefix = "select pgs_asked.pgs_place, pgs_batch.* from (select * from (\n"
+            suffix = "\n) pgs_query offset 0) pgs_batch(\(names)) \(join)"
+        case .row:
+            prefix = "select pgs_asked.pgs_place, \(json), pgs_batch.* from (select * from (\n"
+            suffix = "\n) pgs_query offset 0) pgs_batch(\(names)) \(join)"
+        case .rows:
+            prefix = """
+                select pgs_asked.pgs_place, \(json), pgs_batch.\(number) \
+                from (select row_number() over (), pgs_query.* from (\n
                 """
-                select pgs_place, '[' || string_agg(pgs_json, ',' order by pgs_row) || ']', pgs_equals \
-                from (select row_number() over () as pgs_row, \(json) as pgs_json, \(keys)
-                """
-            }
-        let asked = "unnest(\(arrays)) with ordinality pgs_asked(\(keys), pgs_place)"
-        let join =
-            switch returns {
-            case .value, .row: "join \(asked) using (\(keys))"
-            case .rows:
-                """
-                ) pgs_rows join (select *, count(*) over (partition by \(keys)) as pgs_equals from \(asked)) \
-                pgs_asked using (\(keys)) group by pgs_place, pgs_equals
-                """
-            }
+            suffix = "\n) pgs_query) pgs_batch(\(number), \(names)) \(join) order by pgs_batch.\(number)"
+        }
+        self.init(text, group: group, prefix: prefix, suffix: suffix)
+    }
+
+    /// Tells the different keys among a batch query's rows. Never run: the server refuses it where types of the key's parts
+    /// have no equality.
+    init(distinctKeysOfBatch text: QueryText, group: String, keyParts: Int) {
+        let names = (1...Swift.max(1, keyParts)).map { Self.name(ofColumn: $0, of: text) }.joined(separator: ", ")
         self.init(
-            text, group: group, prefix: "\(columns) from (select * from (\n",
-            suffix: "\n) pgs_query offset 0) pgs_batch(\(keys)\(returns == .value ? ", pgs_value" : "")) \(join)")
+            text, group: group, prefix: "select distinct \(names) from (\n", suffix: "\n) pgs_batch(\(names))")
+    }
+
+    /// No column of the user's is called so.
+    private static func name(ofColumn number: Int, of text: QueryText) -> String {
+        "pgs_\(number)_\(String(fnv1a(text.statement), radix: 36))"
     }
 }

@@ -12,9 +12,10 @@ public final class QueryGetter: Getter {
         /// The one row as a JSON object, and its columns by name as hash fields. No row: the value is missing; more than
         /// one row: an error, since which of them is meant would be chance.
         case row
-        /// The one column of the one row, as its text. No row, or null: the value is missing; more than one row: an error.
+        /// The one column of the one row: its text, or the bytes of a `bytea`. No row, or null: the value is missing; more
+        /// than one row: an error.
         case value
-        /// Every row as a JSON array of objects, in the query's order. No row: the value is missing.
+        /// Every row as a JSON array of objects, in the query's order; without rows it is empty, `[]`.
         case rows
     }
 
@@ -24,13 +25,14 @@ public final class QueryGetter: Getter {
     public let returns: Returns
     /// What is sent: the SQL, wrapped.
     let statement: Statement
-    /// What is sent for several keys at once; nil when each is asked for by itself.
-    let batch: BatchStatement?
+    /// What the group says is sent for several keys at once, be it right or not.
+    let writtenBatch: BatchStatement?
     private let parameterCount: Int
 
     private let route = AtomicLazyReference<Route>()
     private let description = AtomicLazyReference<GroupDescriptionBox>()
     private let degraded = Atomic<Bool>(false)
+    private let isBatchRefused: Atomic<Bool>
 
     /// A getter for the group `name`. Never fails: what is wrong with the SQL is found by ``Database/describe()``.
     ///
@@ -42,12 +44,13 @@ public final class QueryGetter: Getter {
         self.returns = returns
         parameterCount = text.parameterCount
         statement = Statement(of: text, group: name, returns: returns)
-        self.batch =
+        writtenBatch =
             text.parameterCount == 0
             ? nil
             : batch.map {
                 BatchStatement($0, group: name, keyParts: text.parameterCount, returns: returns)
             }
+        isBatchRefused = Atomic(writtenBatch?.statement.mistake != nil)
     }
 
     /// The number of parameters that the SQL has.
@@ -58,7 +61,7 @@ public final class QueryGetter: Getter {
 
     /// Hands the load to a database connection: of the calling thread's loop, if it has one.
     public func load(_ flight: consuming Flight) {
-        if let mistake = statement.mistake { return flight.fail(LoadError(.query, "\(name): \(mistake)")) }
+        if let mistake = statement.mistake { return flight.fail(LoadError(.query, "\(name): \(mistake.message)")) }
         do {
             let parts = try KeyParts(of: flight.key, count: parameterCount)
             guard let route = route.load() else { return flight.fail(.stopped(name)) }
@@ -78,6 +81,15 @@ public final class QueryGetter: Getter {
     /// Remembers what the server told, for better texts.
     func describe(as description: GroupDescription) {
         _ = self.description.storeIfNil(GroupDescriptionBox(description))
+    }
+
+    /// What is sent for several keys at once; nil when each is asked for by itself.
+    var batch: BatchStatement? { isBatchRefused.load(ordering: .relaxed) ? nil : writtenBatch }
+
+    /// From now on each key is asked for by itself: the batch query does not work, or does not give what the group's own
+    /// one gives. To be called before the first load.
+    func refuseBatch() {
+        isBatchRefused.store(true, ordering: .relaxed)
     }
 
     /// Remembers whether the SQL fits the tables.

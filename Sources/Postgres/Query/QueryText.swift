@@ -7,32 +7,68 @@ struct QueryText: Equatable {
     private(set) var statement = ""
     /// The highest n of the parameters `$n`.
     private(set) var parameterCount = 0
-    /// Whether something stands behind a semicolon.
-    private(set) var hasSeveralStatements = false
-    /// Whether it is a COPY, which only its own protocol can answer.
-    private(set) var isCopy = false
+    /// The word that it begins with, in lower case, be it in brackets or not; empty when it begins with something else.
+    private(set) var firstWord = ""
+    /// Where the first token stands.
+    private(set) var firstPosition: Position?
+    /// Where something stands behind a semicolon; nil when there is one statement.
+    private(set) var secondStatement: Position?
+    /// What may be a parameter as other databases or drivers write it. Only the server knows: `?` and `%` are operators.
+    private(set) var foreignParameter: ForeignParameter?
 
-    private let bytes: [UInt8]
+    /// A line and a column in it, in Unicode scalars, both from 1.
+    struct Position: Sendable, Equatable {
+        let line: Int
+        let column: Int
+    }
+
+    /// `?`, `:id`, `%s`, `@id` or `$id`.
+    struct ForeignParameter: Sendable, Equatable {
+        let spelling: String
+        let position: Position
+    }
+
+    private var bytes: [UInt8]
     private var place = 0
 
     init(_ sql: String) {
         bytes = Array(sql.utf8)
         var end = 0
-        var closed = false
+        var isClosed = false
+        var isBehindBrackets = true
         while place < bytes.count {
             if skipWhiteSpaceOrComment() { continue }
             if bytes[place] == UInt8(ascii: ";") {
-                closed = end > 0
+                isClosed = end > 0
+                // What stands before the first word stays, so that positions do.
+                if !isClosed { bytes[place] = UInt8(ascii: " ") }
                 place += 1
                 continue
             }
-            hasSeveralStatements = hasSeveralStatements || closed
+            if isClosed, secondStatement == nil { secondStatement = position(of: place) }
+            if firstPosition == nil { firstPosition = position(of: place) }
             let start = place
             skipToken()
-            if end == 0 { isCopy = Self.spellsCopy(bytes[start..<place]) }
+            if isBehindBrackets, bytes[start] != UInt8(ascii: "(") {
+                isBehindBrackets = false
+                if Self.beginsName(bytes[start]) {
+                    firstWord = String(decoding: bytes[start..<place], as: UTF8.self).lowercased()
+                }
+            }
             end = place
         }
         statement = String(decoding: bytes[..<end], as: UTF8.self)
+    }
+
+    /// Where the byte at `offset` stands, for the operator.
+    private func position(of offset: Int) -> Position {
+        Self.position(behind: String(decoding: bytes[..<offset], as: UTF8.self).unicodeScalars)
+    }
+
+    /// The position that follows `text`.
+    static func position(behind text: some BidirectionalCollection<Unicode.Scalar>) -> Position {
+        Position(
+            line: text.reduce(1) { $1 == "\n" ? $0 + 1 : $0 }, column: text.reversed().prefix { $0 != "\n" }.count + 1)
     }
 
     private func byte(_ place: Int) -> UInt8? {
@@ -81,18 +117,57 @@ struct QueryText: Equatable {
         case UInt8(ascii: "'"): skipQuoted(by: UInt8(ascii: "'"), escapes: false)
         case UInt8(ascii: "\""): skipQuoted(by: UInt8(ascii: "\""), escapes: false)
         case UInt8(ascii: "$"): skipDollar()
+        case UInt8(ascii: ":") where byte(place + 1) == UInt8(ascii: ":"): place += 2
         case let first where Self.beginsName(first): skipName()
-        default: place += 1
+        default:
+            noteForeignParameter()
+            place += 1
         }
     }
 
-    /// A doubled quote is taken as two strings side by side, which ends at the same place.
-    private mutating func skipQuoted(by quote: UInt8, escapes: Bool) {
-        place += 1
-        while let next = byte(place), next != quote {
-            place += escapes && next == UInt8(ascii: "\\") ? 2 : 1
+    private mutating func noteForeignParameter() {
+        guard foreignParameter == nil, let length = foreignParameterLength() else { return }
+        foreignParameter = ForeignParameter(
+            spelling: String(decoding: bytes[place..<place + length], as: UTF8.self), position: position(of: place))
+    }
+
+    /// How many bytes at `place` look like another's parameter; nil when they don't.
+    private func foreignParameterLength() -> Int? {
+        let nameEnd = bytes[(place + 1)...].firstIndex { !Self.continuesName($0) } ?? bytes.count
+        let hasName = byte(place + 1).map(Self.beginsName) ?? false
+        switch bytes[place] {
+        case UInt8(ascii: "?"): return 1
+        case UInt8(ascii: ":"), UInt8(ascii: "@"), UInt8(ascii: "$"): return hasName ? nameEnd - place : nil
+        case UInt8(ascii: "%"):
+            if bytes[place + 1..<nameEnd].elementsEqual("s".utf8) { return 2 }
+            guard byte(place + 1) == UInt8(ascii: "("),
+                let close = bytes[place...].firstIndex(of: UInt8(ascii: ")")), byte(close + 1) == UInt8(ascii: "s")
+            else { return nil }
+            return close + 2 - place
+        default: return nil
         }
-        place = min(place + 1, bytes.count)
+    }
+
+    /// A doubled quote is taken as two strings side by side, which ends at the same place. Strings on lines of their own
+    /// are one string, too, so the escapes of the first are those of all.
+    private mutating func skipQuoted(by quote: UInt8, escapes: Bool) {
+        repeat {
+            place += 1
+            while let next = byte(place), next != quote {
+                place += escapes && next == UInt8(ascii: "\\") ? 2 : 1
+            }
+            place = min(place + 1, bytes.count)
+        } while escapes && (byte(place) == quote || skipToContinuation(of: quote))
+    }
+
+    /// Goes on to the quote that continues a string: behind white space and comments with at least one line end.
+    private mutating func skipToContinuation(of quote: UInt8) -> Bool {
+        let start = place
+        while let next = byte(place), next != UInt8(ascii: "/"), skipWhiteSpaceOrComment() {}
+        let hasLineEnd = bytes[start..<place].contains { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+        if hasLineEnd, byte(place) == quote { return true }
+        place = start
+        return false
     }
 
     private mutating func skipName() {
@@ -117,6 +192,7 @@ struct QueryText: Equatable {
         }
         while let next = byte(ahead), Self.continuesName(next), next != UInt8(ascii: "$") { ahead += 1 }
         guard byte(ahead) == UInt8(ascii: "$") else {
+            noteForeignParameter()
             place += 1
             return
         }
@@ -124,10 +200,6 @@ struct QueryText: Equatable {
         place = ahead + 1
         while place < bytes.count, !bytes[place...].starts(with: mark) { place += 1 }
         place = min(place + mark.count, bytes.count)
-    }
-
-    private static func spellsCopy(_ word: ArraySlice<UInt8>) -> Bool {
-        word.elementsEqual("copy".utf8) { $0 | 0x20 == $1 }
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool {

@@ -1,49 +1,52 @@
 /// A getter's SQL as it is sent.
-struct Statement: Sendable, Equatable {
+struct Statement: Sendable {
+    /// Why SQL can't be a getter's, whatever the database says.
+    struct Mistake: Sendable, Equatable {
+        let message: String
+        let position: QueryText.Position?
+    }
+
     /// The user's SQL in what makes PostgreSQL render the JSON.
     let sql: String
-    /// Characters that stand before the user's SQL.
-    let prefixLength: Int
     /// The user's SQL alone.
-    let userSQL: String
-    /// Why it can't be a getter's, whatever the database says; nil when it may be. A statement with a mistake is never
-    /// sent: a COPY would cost the connection, and with it what others have in flight there.
-    let mistake: String?
+    let text: QueryText
+    /// Nil when it may be sent. A statement with a mistake never is: a COPY would cost the connection, and with it what
+    /// others have in flight there.
+    let mistake: Mistake?
 
+    /// Characters that stand before the user's SQL.
+    private let prefixLength: Int
     private let baseName: String
 
     /// Wraps `text`. The closing bracket stands on a line of its own, so that a comment at the end cannot swallow it.
+    ///
+    /// Being in brackets also keeps it from writing: PostgreSQL takes nothing but a query there. `pgs_row.*` is the row even
+    /// where a column is called `pgs_row`.
     init(of text: QueryText, group: String, returns: QueryGetter.Returns) {
         let prefix: String
         let suffix: String
         switch returns {
         case .row:
             // Two rows tell as well as all of them that there is more than one.
-            prefix = "select row_to_json(pgs_row)::text, pgs_row.* from (\n"
+            prefix = "select row_to_json(pgs_row.*)::text, pgs_row.* from (\n"
             suffix = "\n) pgs_row limit 2"
         case .value:
-            prefix = ""
-            suffix = ""
+            prefix = "select pgs_row.* from (\n"
+            suffix = "\n) pgs_row limit 2"
         case .rows:
-            prefix = "select '[' || string_agg(row_to_json(pgs_row)::text, ',') || ']' from (\n"
+            prefix = "select '[' || coalesce(string_agg(row_to_json(pgs_row.*)::text, ','), '') || ']' from (\n"
             suffix = "\n) pgs_row"
         }
         self.init(text, group: group, prefix: prefix, suffix: suffix)
     }
 
     /// `text` between two others.
-    init(_ text: QueryText, group: String, prefix: String, suffix: String) {
+    init(_ text: QueryText, group: String, prefix: String = "", suffix: String = "") {
         sql = prefix + text.statement + suffix
         prefixLength = prefix.unicodeScalars.count
-        userSQL = text.statement
-        mistake = Self.mistake(in: text)
+        self.text = text
+        mistake = Mistake(in: text)
         baseName = Self.name(group: group, sql: sql)
-    }
-
-    private static func mistake(in text: QueryText) -> String? {
-        if text.statement.isEmpty { return "the SQL is empty" }
-        if text.hasSeveralStatements { return "the SQL has several statements, a getter is one" }
-        return text.isCopy ? "COPY gives no rows to a getter; write a SELECT" : nil
     }
 
     /// The prepared statement's name, the same in every process that has the same SQL, so that two sidecars behind one
@@ -67,19 +70,44 @@ struct Statement: Sendable, Equatable {
     }
 
     /// FNV-1a, 64 bits (Fowler, Noll, Vo): stable over processes, unlike Swift's own hashing.
-    private static func fnv1a(_ text: String) -> UInt64 {
+    static func fnv1a(_ text: String) -> UInt64 {
         text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 
-    /// The line and column, both from 1, of a position that the server named in ``sql``; nil when it lies outside the
-    /// user's text.
-    func userPosition(of position: Int) -> (line: Int, column: Int)? {
+    /// The place in the user's text of a position that the server named in ``sql``; nil when it lies outside.
+    func userPosition(of position: Int) -> QueryText.Position? {
         let offset = position - 1 - prefixLength
-        let scalars = userSQL.unicodeScalars
+        let scalars = text.statement.unicodeScalars
         guard offset >= 0, offset <= scalars.count else { return nil }
-        let before = scalars.prefix(offset)
-        let line = before.reduce(1) { $1 == "\n" ? $0 + 1 : $0 }
-        let column = before.reversed().prefix { $0 != "\n" }.count + 1
-        return (line, column)
+        return QueryText.position(behind: scalars.prefix(offset))
+    }
+}
+
+extension Statement.Mistake {
+    /// What a query can begin with.
+    private static let queries: Set = ["select", "with", "values", "table"]
+    /// What else users try. Other words are not repeated, since clients read the message, too.
+    private static let otherStatements: Set = [
+        "alter", "analyze", "begin", "call", "cluster", "commit", "create", "deallocate", "declare", "delete", "discard",
+        "do", "drop", "end", "execute", "explain", "fetch", "grant", "insert", "listen", "lock", "merge", "notify", "prepare",
+        "refresh", "reindex", "reset", "revoke", "rollback", "savepoint", "set", "show", "start", "truncate", "unlisten",
+        "update", "vacuum",
+    ]
+
+    fileprivate init?(in text: QueryText) {
+        if text.statement.isEmpty {
+            self.init(message: "the SQL is empty", position: nil)
+        } else if let second = text.secondStatement {
+            self.init(message: "the SQL has several statements, a getter is one", position: second)
+        } else if text.firstWord.isEmpty || Self.queries.contains(text.firstWord) {
+            return nil
+        } else if text.firstWord == "copy" {
+            self.init(message: "COPY gives no rows to a getter; write a SELECT", position: text.firstPosition)
+        } else {
+            let isKnown = Self.otherStatements.contains(text.firstWord)
+            self.init(
+                message: "a getter only reads; write a SELECT" + (isKnown ? ", not \(text.firstWord.uppercased())" : ""),
+                position: text.firstPosition)
+        }
     }
 }

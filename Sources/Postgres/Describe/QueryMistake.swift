@@ -1,0 +1,96 @@
+/// Why a group's query cannot work. For the operator's terminal and logs: it may quote the SQL.
+public struct QueryMistake: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Which of a group's two queries.
+    public enum Part: Sendable {
+        /// The group's own.
+        case query
+        /// That of its batch. The group works without it, key by key.
+        case batch
+    }
+
+    /// The group's name.
+    public let group: String
+    /// Which of its queries is wrong.
+    public let part: Part
+    /// What is wrong.
+    public let message: String
+    /// What may help.
+    public let hint: String?
+    /// PostgreSQL's code; nil when the mistake was found without the server.
+    public let sqlState: String?
+    /// The line in that query's SQL, from 1; nil when the mistake has no place there.
+    public let line: Int?
+    /// The column in that line, in Unicode scalars, from 1.
+    public let column: Int?
+
+    init(
+        group: String, part: Part, message: String, hint: String? = nil, sqlState: String? = nil,
+        at position: QueryText.Position? = nil
+    ) {
+        self.group = group
+        self.part = part
+        self.message = message
+        self.hint = hint
+        self.sqlState = sqlState
+        line = position?.line
+        column = position?.column
+    }
+
+    /// One line: group, place, what is wrong, the hint and the code.
+    public var description: String {
+        var text = group
+        switch part {
+        case .query: break
+        case .batch: text += ".batch"
+        }
+        if let line, let column { text += ": line \(line), column \(column)" }
+        text += ": \(message)"
+        if let hint { text += " (\(hint))" }
+        if let sqlState { text += " [SQLSTATE \(sqlState)]" }
+        return text
+    }
+}
+
+extension QueryMistake {
+    /// What the server said of a statement.
+    ///
+    /// - Parameter isWrapped: Whether it took the user's SQL as it stands, and refuses what is made of it.
+    init(_ error: ServerError, in statement: Statement, group: String, part: Part, isWrapped: Bool) {
+        let position = error.position.flatMap { statement.userPosition(of: $0) }
+        let foreign = statement.text.foreignParameter.flatMap { Self.mayCause(error, at: position, $0) ? $0 : nil }
+        self.init(
+            group: group, part: part, message: error.message,
+            hint: foreign.map { "a getter's parameters are $1, $2 and so on, not \($0.spelling)" }
+                ?? error.hint ?? Self.hint(for: error, part, isWrapped: isWrapped, hasPosition: position != nil),
+            sqlState: error.state.code.isEmpty ? nil : error.state.code, at: foreign?.position ?? position)
+    }
+
+    /// A parameter that isn't PostgreSQL's is an error of syntax at its place or behind it, or is taken for an operator
+    /// that isn't there.
+    private static func mayCause(
+        _ error: ServerError, at position: QueryText.Position?, _ foreign: QueryText.ForeignParameter
+    ) -> Bool {
+        guard let position else { return error.isSyntaxError }
+        let start = foreign.position
+        if error.isSyntaxError { return (position.line, position.column) >= (start.line, start.column) }
+        let columns = start.column...start.column + foreign.spelling.unicodeScalars.count
+        return error.isSchemaMismatch && position.line == start.line && columns.contains(position.column)
+    }
+
+    private static func hint(for error: ServerError, _ part: Part, isWrapped: Bool, hasPosition: Bool) -> String? {
+        if isWrapped, error.isSyntaxError || error.state == .featureNotSupported {
+            return "a getter only reads: a SELECT without INTO, INSERT, UPDATE, DELETE or MERGE"
+        }
+        if error.isSyntaxError { return "a getter is one SELECT; its parameters are $1, $2 and so on" }
+        switch part {
+        case .query: return nil
+        case .batch:
+            return isWrapped && !hasPosition
+                ? "a batch takes an array for each part of the key, and its first columns are the key's parts" : nil
+        }
+    }
+}
+
+extension ServerError {
+    fileprivate var isSyntaxError: Bool { state == .syntaxError }
+}
