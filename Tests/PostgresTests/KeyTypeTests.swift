@@ -27,7 +27,8 @@ struct KeyTypeTests {
         var description: String {
             isMissing
                 ? "missing"
-                : String(decoding: text, as: UTF8.self) + " " + String(decoding: fields.dropFirst(4), as: UTF8.self) + error
+                : String(decoding: text, as: UTF8.self) + " " + String(decoding: fields.dropFirst(4), as: UTF8.self)
+                    + error
         }
     }
 
@@ -80,7 +81,8 @@ struct KeyTypeTests {
         for type in KeyType.all where !type.setup.isEmpty { sql += "\(type.setup);\n" }
         for (index, type) in KeyType.all.enumerated() {
             let table = "\(schema).t\(index)"
-            sql += "create table \(table)(k \(type.name), n int, pgs_batch text, j jsonb, o json, a int[], c \(schema).thing);\n"
+            sql +=
+                "create table \(table)(k \(type.name), n int, pgs_batch text, j jsonb, o json, a int[], c \(schema).thing);\n"
             for (number, key) in type.keys.dropLast().enumerated() {
                 let literal = "'\(key.replacing("'", with: "''"))'"
                 sql += """
@@ -108,7 +110,8 @@ struct KeyTypeTests {
     @Test(
         arguments: QueryGetter.Returns.allCases,
         [
-            "", "timezone=Asia/Kathmandu,bytea_output=escape,intervalstyle=iso_8601,datestyle=German,extra_float_digits=0",
+            "",
+            "timezone=Asia/Kathmandu,bytea_output=escape,intervalstyle=iso_8601,datestyle=German,extra_float_digits=0",
             "timezone=America/St_Johns,enable_hashjoin=off,enable_mergejoin=off",
         ])
     func `for every type, every text of a key and every shape`(
@@ -145,7 +148,9 @@ struct KeyTypeTests {
             }
             // Among texts that are none of the type's, and by two at a time.
             let odd = keys + ["", "nonsense", "{", "99999999999999999999999999"]
-            #expect(await answers(bench, "column\(index)", odd) == answers(bench, "alone\(index)", odd), "\(query.type.name)")
+            #expect(
+                await answers(bench, "column\(index)", odd) == answers(bench, "alone\(index)", odd),
+                "\(query.type.name)")
             for pair in zip(keys, keys.dropFirst()) {
                 let pair = [pair.0, pair.1]
                 #expect(
@@ -160,11 +165,14 @@ struct KeyTypeTests {
         var seen: Set<String> = []
         let asked = keys.filter { seen.insert($0).inserted }
         let outcomes = await bench.outcomesTogether(asked.map { (group, $0) })
-        let byKey = Dictionary(uniqueKeysWithValues: zip(asked, outcomes.map { outcome in
-            var bytes = Bytes(outcome)
-            bytes.error = bytes.error.replacing(group, with: "g")
-            return bytes
-        }))
+        let byKey = Dictionary(
+            uniqueKeysWithValues: zip(
+                asked,
+                outcomes.map { outcome in
+                    var bytes = Bytes(outcome)
+                    bytes.error = bytes.error.replacing(group, with: "g")
+                    return bytes
+                }))
         return keys.compactMap { byKey[$0] }
     }
 
@@ -187,7 +195,8 @@ struct KeyTypeTests {
         let server = try await Server.shared()
         let schema = "names_\(returns)"
         let names = [
-            "pgs_row", "pgs_batch", "pgs_asked", "pgs_query", "pgs_place", "pgs_1", "pgs_key1", "n", "\"ein \"\"Wort\"\"\"",
+            "pgs_row", "pgs_batch", "pgs_asked", "pgs_query", "pgs_place", "pgs_1", "pgs_key1", "n",
+            "\"ein \"\"Wort\"\"\"",
             "\"ö, {\"", "\"A\"", "\"\\\"", "\"select\"", "\"\u{1}\"", "\"\(String(repeating: "x", count: 63))\"",
         ]
         _ = try await server.psql(
@@ -215,7 +224,9 @@ struct KeyTypeTests {
         let bench = try Bench(server.url, loops: 1, settings: { $0.connections = 1 }, [alone, batched])
         #expect(await bench.described())
         for mistake in bench.database.descriptions?.compactMap(\.mistake) ?? [] { Issue.record("\(mistake)") }
-        let keys = (0...44).map { "\($0 % 3 == 1 ? "0" : "")\($0 % 3):\($0):\(Double($0) / 2)\($0 % 2 == 0 ? "0" : "")" }
+        let keys = (0...44).map {
+            "\($0 % 3 == 1 ? "0" : "")\($0 % 3):\($0):\(Double($0) / 2)\($0 % 2 == 0 ? "0" : "")"
+        }
         let expected = await answers(bench, "alone", keys)
         let sent = bench.database.status.loadsSent
         let answers = await answers(bench, "batched", keys)
@@ -258,18 +269,22 @@ struct KeyTypeTests {
             for returns in QueryGetter.Returns.allCases {
                 let query = Query(type: KeyType.all[index], table: "keytypes.t\(index)", returns: returns)
                 let bench = try Bench(
-                    server.url, loops: 1, settings: { $0.connections = 1 }, [query.alone("alone"), query.byColumn("batched")])
+                    server.url, loops: 1, settings: { $0.connections = 1 },
+                    [query.alone("alone"), query.byColumn("batched")])
                 var keys: Set<String> = []
                 while keys.count < 60 {
                     let number = Int.random(in: -1...9, using: &random)
                     let sign = number < 0 ? "-" : Bool.random(using: &random) ? "+" : ""
                     let zeros = String(repeating: "0", count: Int.random(in: 0...3, using: &random))
-                    let fraction = name == "integer" ? "" : ["", ".", ".0", ".00", "e0", ".0e-0", "0e-1"].randomElement(using: &random) ?? ""
+                    let fraction =
+                        name == "integer"
+                        ? "" : ["", ".", ".0", ".00", "e0", ".0e-0", "0e-1"].randomElement(using: &random) ?? ""
                     keys.insert("\(sign)\(zeros)\(number.magnitude)\(fraction)")
                 }
                 let asked = keys.sorted()
                 #expect(
-                    await answers(bench, "batched", asked) == answers(bench, "alone", asked), "\(name), \(returns), seed \(seed)")
+                    await answers(bench, "batched", asked) == answers(bench, "alone", asked),
+                    "\(name), \(returns), seed \(seed)")
                 await bench.stop()
             }
         }

@@ -25,7 +25,9 @@ struct KeyType: Sendable {
         KeyType("smallint", ["7", "007", "+7", " 7 ", "-3", "-03", "0", "-0", "9"]),
         KeyType("integer", ["7", "007", "+7", "\t7\n", "-3", "-03", "0", "-0", "2147483647", "9"]),
         KeyType("bigint", ["7", "007", "9223372036854775807", "+9223372036854775807", "-1", "9"]),
-        KeyType("numeric", ["7", "7.0", "07.00", "7e0", "70e-1", ".5", "0.5", "-0", "0.00", "NaN", "nan", "inf", "Infinity"]),
+        KeyType(
+            "numeric",
+            ["7", "7.0", "07.00", "7e0", "70e-1", ".5", "0.5", "-0", "0.00", "NaN", "nan", "inf", "Infinity"]),
         KeyType("real", ["7", "7.0", "7e0", "0.1", ".1", "-0", "0", "NaN", "nan", "inf", "-Infinity", "3.4e38"]),
         KeyType(
             "double precision",
@@ -35,7 +37,8 @@ struct KeyType: Sendable {
         KeyType("text", texts), KeyType("character varying", texts), KeyType("name", Array(texts.dropFirst())),
         KeyType("character", ["a", "a  ", "A", "é", ",", "\"", "\\", "{", "b"]),
         KeyType("\"char\"", ["a", "", "A", ",", "\"", "{", "\\101", "7"]),
-        KeyType("bytea", [#"\x6869"#, #"\x68 69"#, "hi", #"h\151"#, "", #"\\"#, #"\x"#, #"\x00ff"#, #"\000\377"#, "\"},{"]),
+        KeyType(
+            "bytea", [#"\x6869"#, #"\x68 69"#, "hi", #"h\151"#, "", #"\\"#, #"\x"#, #"\x00ff"#, #"\000\377"#, "\"},{"]),
         KeyType(
             "uuid",
             [
@@ -43,7 +46,8 @@ struct KeyType: Sendable {
                 "{a0eebc999c0b4ef8bb6d6bb9bd380a11}", "a0eebc999c0b4ef8bb6d6bb9bd380a11",
                 "00000000-0000-0000-0000-000000000000",
             ]),
-        KeyType("date", ["2024-02-29", "20240229", "Feb 29, 2024", "epoch", "1970-01-01", "infinity", "0044-03-15 BC"]),
+        KeyType(
+            "date", ["2024-02-29", "20240229", "Feb 29, 2024", "epoch", "1970-01-01", "infinity", "0044-03-15 BC"]),
         KeyType("time without time zone", ["04:05", "04:05:00", "4:05 AM", "040500", "04:05:00.000000", "23:59:60"]),
         KeyType("time with time zone", ["04:05+02", "04:05:00 +02:00", "040500+02", "02:05Z", "02:05+00"]),
         KeyType(
@@ -51,13 +55,20 @@ struct KeyType: Sendable {
             ["2024-02-29 04:05", "2024-02-29T04:05:00", "20240229 040500.0", "epoch", "1970-01-01", "-infinity"]),
         KeyType(
             "timestamp with time zone",
-            ["2024-02-29 04:05Z", "2024-02-29T05:05:00+01", "20240229 040500 UTC", "2024-06-01 12:00", "epoch", "infinity"]),
+            [
+                "2024-02-29 04:05Z", "2024-02-29T05:05:00+01", "20240229 040500 UTC", "2024-06-01 12:00", "epoch",
+                "infinity",
+            ]),
         KeyType(
             "interval",
-            ["1 month", "30 days", "720:00", "P1M", "1 mon ago", "-1 mon", "1-2", "14 months", "0", "1 day -3:00", "21:00"]),
+            [
+                "1 month", "30 days", "720:00", "P1M", "1 mon ago", "-1 mon", "1-2", "14 months", "0", "1 day -3:00",
+                "21:00",
+            ]),
         KeyType("inet", ["10.0.0.1", "10.0.0.1/32", "::1", "0:0:0:0:0:0:0:1", "10.0.0.1/8", "::FFFF"]),
         KeyType("cidr", ["10.0.0.0/8", "10/8", "10.0.0/24", "10.0.0.0/24", "::/0", "2001:db8::/32", "2001:0DB8::/32"]),
-        KeyType("macaddr", ["08:00:2b:01:02:03", "08-00-2B-01-02-03", "08002b:010203", "08002b010203", "ff:ff:ff:ff:ff:ff"]),
+        KeyType(
+            "macaddr", ["08:00:2b:01:02:03", "08-00-2B-01-02-03", "08002b:010203", "08002b010203", "ff:ff:ff:ff:ff:ff"]),
         KeyType("macaddr8", ["08:00:2b:01:02:03:04:05", "08002B01:02030405", "08:00:2b:01:02:03"]),
         KeyType("bit", ["1", "b1", "B1", "0"]),
         KeyType("bit varying", ["101", "b101", "xA", "1010", "", "0"]),
@@ -67,7 +78,9 @@ struct KeyType: Sendable {
         KeyType("cid", ["7", "007", "8"]), KeyType("tid", ["(0,1)", "( 0, 01)", "(4,2)"]),
         KeyType("pg_lsn", ["16/B374D848", "16/b374d848", "0016/B374D848", "0/0"]),
         KeyType("aclitem", ["=r/postgres", "postgres=rw/postgres", "postgres=wr/postgres", "=/postgres"]),
-        KeyType("jsonb", [#"{"a":1,"b":[2]}"#, #"{ "b": [2], "a": 1 }"#, #"{"a":1.0,"b":[2]}"#, "\"}],{\"", "7", "null", "[]"]),
+        KeyType(
+            "jsonb",
+            [#"{"a":1,"b":[2]}"#, #"{ "b": [2], "a": 1 }"#, #"{"a":1.0,"b":[2]}"#, "\"}],{\"", "7", "null", "[]"]),
         KeyType("tsvector", ["fat cat", "cat fat", "'cat' 'fat'", "a:1 a:2", ""]),
         KeyType("tsquery", ["fat & cat", "fat&cat", "'fat' & 'cat'", "!(a|b)", "fat"]),
     ]
@@ -97,14 +110,18 @@ struct KeyType: Sendable {
         KeyType("int4range", ["[1,3)", "[1,2]", "(0,2]", " [1, 3)", "empty", "(5,5)", "(,)"]),
         KeyType("tstzrange", ["[2024-01-01Z,2024-01-02Z)", "[2024-01-01 01:00+01,2024-01-02Z)", "empty"]),
         KeyType("int4multirange", ["{[1,3)}", "{[1,2],[2,2]}", "{ [1,2] }", "{}", "{[7,9)}"]),
-        KeyType("duo", setup: "create type duo as (a int, b text)", [#"(1,"x,y")"#, #"(01,"x,y")"#, "(,)", "(1,)"]).asText,
+        KeyType("duo", setup: "create type duo as (a int, b text)", [#"(1,"x,y")"#, #"(01,"x,y")"#, "(,)", "(1,)"])
+            .asText,
         KeyType("hstore", setup: "create extension if not exists hstore", ["a=>1", #""a"=>"1""#, "a=>1,b=>NULL", ""]),
-        KeyType("isbn", setup: "create extension if not exists isn", ["0-19-853453-1", "9780198534532", "0198534531", "0-393-04002-X", "978-1-4302-1998-9"]),
+        KeyType(
+            "isbn", setup: "create extension if not exists isn",
+            ["0-19-853453-1", "9780198534532", "0198534531", "0-393-04002-X", "978-1-4302-1998-9"]),
         KeyType("ltree", setup: "create extension if not exists ltree", ["a.b", "a", "a.b.c", ""]),
     ]
 
     private static let texts = [
-        "", "a", "A", " a", "a ", #"a"b"#, #"a\b"#, #"\"#, "{a,b}", "NULL", "null", "é", "e\u{301}", "😀", "\n", "\u{1}", "'", "$1",
+        "", "a", "A", " a", "a ", #"a"b"#, #"a\b"#, #"\"#, "{a,b}", "NULL", "null", "é", "e\u{301}", "😀", "\n", "\u{1}",
+        "'", "$1",
         #"","a":1"#, #"}{"#, "[", "7", "007",
     ]
 

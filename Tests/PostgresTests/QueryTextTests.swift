@@ -41,12 +41,13 @@ struct QueryTextTests {
         #expect(QueryText(sql).firstWord == word)
     }
 
-    @Test(arguments: [
-        ("select ?", "?"), ("select ':a', a::int, :b", ":b"), ("select a % s", nil), ("select a %s", "%s"),
-        ("select a %size", nil), ("select %(a b)s", "%(a b)s"), ("select %(a", nil), ("select a[1:2]", nil),
-        ("select $tag$ ? $tag$, $tag", "$tag"), ("-- ?\nselect $1", nil), ("select $1, @x", "@x"),
-        ("select \"?\"", nil), ("?", "?"), ("%", nil), (":", nil), ("$", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("select ?", "?"), ("select ':a', a::int, :b", ":b"), ("select a % s", nil), ("select a %s", "%s"),
+            ("select a %size", nil), ("select %(a b)s", "%(a b)s"), ("select %(a", nil), ("select a[1:2]", nil),
+            ("select $tag$ ? $tag$, $tag", "$tag"), ("-- ?\nselect $1", nil), ("select $1, @x", "@x"),
+            ("select \"?\"", nil), ("?", "?"), ("%", nil), (":", nil), ("$", nil),
+        ] as [(String, String?)])
     func `what other databases take for parameters is seen`(sql: String, spelling: String?) {
         #expect(QueryText(sql).foreignParameter?.spelling == spelling)
     }

@@ -52,7 +52,9 @@ struct DescribeSession: ~Copyable {
     ) throws(ConnectError) -> QueryMistake? {
         let keyParts = getter.keyParts ?? 0
         let question = Question(group: getter.name, part: .batch)
-        if let mistake = question.mistake(inParameters: batch.text.parameterCount, expected: keyParts) { return mistake }
+        if let mistake = question.mistake(inParameters: batch.text.parameterCount, expected: keyParts) {
+            return mistake
+        }
         let own = try self.shape(asItStands: batch, question, on: connection)
         if let refused = own.mistake { return refused }
         let columns = own.columns.dropFirst(keyParts)
@@ -65,7 +67,9 @@ struct DescribeSession: ~Copyable {
         // Where no index could hold the key, its `=` is something else: two boxes are "equal" when their areas are.
         let distinct = Statement(distinctKeysOfBatch: batch.text, group: getter.name, keyParts: keyParts)
         if let refused = try self.shape(of: distinct, question, on: connection).mistake { return refused }
-        guard columns.elementsEqual(shape.columns, by: { $0.type == $1.type && (getter.returns == .value || $0.name == $1.name) })
+        guard
+            columns.elementsEqual(
+                shape.columns, by: { $0.type == $1.type && (getter.returns == .value || $0.name == $1.name) })
         else {
             let names = try typeNames(of: Set((columns + shape.columns).map(\.type)), on: connection)
             let (given, wanted) = (list(columns, names), list(shape.columns[...], names))
@@ -84,7 +88,8 @@ struct DescribeSession: ~Copyable {
         if let mistake = statement.mistake {
             return Shape(mistake: question.mistake(mistake.message, at: mistake.position))
         }
-        return try shape(of: Statement(statement.text, group: question.group), question, isWrapped: false, on: connection)
+        return try shape(
+            of: Statement(statement.text, group: question.group), question, isWrapped: false, on: connection)
     }
 
     private func shape(

@@ -17,4 +17,3 @@ public struct GroupDescription: Sendable {
     /// Why the query, or its batch, can't work; nil when both can.
     public internal(set) var mistake: QueryMistake?
 }
-

@@ -57,24 +57,12 @@ extension QueryMistake {
     /// - Parameter isWrapped: Whether it took the user's SQL as it stands, and refuses what is made of it.
     init(_ error: ServerError, in statement: Statement, group: String, part: Part, isWrapped: Bool) {
         let position = error.position.flatMap { statement.userPosition(of: $0) }
-        let foreign = statement.text.foreignParameter.flatMap { Self.mayCause(error, at: position, $0) ? $0 : nil }
+        let foreign = statement.text.foreignParameter(behind: error, at: position)
         self.init(
             group: group, part: part, message: error.message,
             hint: foreign.map { "a getter's parameters are $1, $2 and so on, not \($0.spelling)" }
                 ?? error.hint ?? Self.hint(for: error, part, isWrapped: isWrapped, hasPosition: position != nil),
             sqlState: error.state.code.isEmpty ? nil : error.state.code, at: foreign?.position ?? position)
-    }
-
-    /// A parameter that isn't PostgreSQL's is an error of syntax at its place or behind it, or is taken for an operator
-    /// that isn't there.
-    private static func mayCause(
-        _ error: ServerError, at position: QueryText.Position?, _ foreign: QueryText.ForeignParameter
-    ) -> Bool {
-        guard let position else { return error.isSyntaxError }
-        let start = foreign.position
-        if error.isSyntaxError { return (position.line, position.column) >= (start.line, start.column) }
-        let columns = start.column...start.column + foreign.spelling.unicodeScalars.count
-        return error.isSchemaMismatch && position.line == start.line && columns.contains(position.column)
     }
 
     private static func hint(for error: ServerError, _ part: Part, isWrapped: Bool, hasPosition: Bool) -> String? {
@@ -88,6 +76,22 @@ extension QueryMistake {
             return isWrapped && !hasPosition
                 ? "a batch takes an array for each part of the key, and its first columns are the key's parts" : nil
         }
+    }
+}
+
+extension QueryText {
+    /// What may be another's parameter and the reason of an error: one of syntax at its place or behind it, or an operator or
+    /// column that is none there, in SQL that has no parameter of PostgreSQL's.
+    fileprivate func foreignParameter(behind error: ServerError, at position: Position?) -> ForeignParameter? {
+        guard let foreignParameter else { return nil }
+        guard let position else { return error.isSyntaxError ? foreignParameter : nil }
+        let start = foreignParameter.position
+        let columns = start.column...start.column + foreignParameter.spelling.unicodeScalars.count
+        let isBehind = (position.line, position.column) >= (start.line, start.column)
+        let isThere = position.line == start.line && columns.contains(position.column)
+        let isCause =
+            error.isSyntaxError && isBehind || error.isSchemaMismatch && isThere && parameterCount == 0
+        return isCause ? foreignParameter : nil
     }
 }
 

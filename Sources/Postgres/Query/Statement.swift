@@ -88,9 +88,12 @@ extension Statement.Mistake {
     private static let queries: Set = ["select", "with", "values", "table"]
     /// What else users try. Other words are not repeated, since clients read the message, too.
     private static let otherStatements: Set = [
-        "alter", "analyze", "begin", "call", "cluster", "commit", "create", "deallocate", "declare", "delete", "discard",
-        "do", "drop", "end", "execute", "explain", "fetch", "grant", "insert", "listen", "lock", "merge", "notify", "prepare",
-        "refresh", "reindex", "reset", "revoke", "rollback", "savepoint", "set", "show", "start", "truncate", "unlisten",
+        "alter", "analyze", "begin", "call", "cluster", "commit", "create", "deallocate", "declare", "delete",
+        "discard",
+        "do", "drop", "end", "execute", "explain", "fetch", "grant", "insert", "listen", "lock", "merge", "notify",
+        "prepare",
+        "refresh", "reindex", "reset", "revoke", "rollback", "savepoint", "set", "show", "start", "truncate",
+        "unlisten",
         "update", "vacuum",
     ]
 
@@ -106,7 +109,8 @@ extension Statement.Mistake {
         } else {
             let isKnown = Self.otherStatements.contains(text.firstWord)
             self.init(
-                message: "a getter only reads; write a SELECT" + (isKnown ? ", not \(text.firstWord.uppercased())" : ""),
+                message: "a getter only reads; write a SELECT"
+                    + (isKnown ? ", not \(text.firstWord.uppercased())" : ""),
                 position: text.firstPosition)
         }
     }
