@@ -25,7 +25,7 @@ struct SegmentTests {
     }
 
     private func calls(_ mark: String) async throws -> Int? {
-        let sql = "select sum(calls) from pg_stat_statements where query like 'select $1::int %\(mark)'"
+        let sql = "select sum(calls) from pg_stat_statements where query like '%select $1::int % from \(mark)%'"
         return Int(try await Server.shared().psql(sql).trimmingCharacters(in: .whitespacesAndNewlines))
     }
 
