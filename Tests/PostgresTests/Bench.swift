@@ -249,6 +249,7 @@ enum Server {
         _ = try await server.psql(
             """
             create extension if not exists pg_stat_statements;
+            create extension citext; create extension hstore; create extension isn; create extension ltree;
             create table account(id int primary key, owner text, balance numeric, settings jsonb, note text);
             insert into account values
                 (1, 'Ada', 10.50, '{"theme": "dark"}', null),

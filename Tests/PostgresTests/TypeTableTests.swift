@@ -45,8 +45,6 @@ struct TypeTableTests {
             create type type_point as (x int, y text);
             create domain type_positive as int check (value > 0);
             create type type_mood as enum ('sad', 'ok');
-            create extension if not exists citext;
-            create extension if not exists hstore;
             """)
         let getters = Self.examples.enumerated().flatMap { index, example in
             [
