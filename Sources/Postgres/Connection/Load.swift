@@ -46,7 +46,7 @@ struct Load: ~Copyable, Sendable {
     var byteCount: Int { (batch?.keys.byteCount ?? parts.byteCount) + 160 }
 
     /// Whether it can go out with others of its group.
-    var isBatchable: Bool { getter.batch != nil && batch == nil && !isUnbatched && !isRetry && !isAlone }
+    var isBatchable: Bool { getter.takesBatches && batch == nil && !isUnbatched && !isRetry && !isAlone }
 
     /// Takes others of its group along, to be asked for by one query.
     mutating func lead(_ others: consuming UniqueDeque<Load>) {

@@ -48,13 +48,10 @@ final class Catalog: Sendable {
         let session = DescribeSession(deadline: Instant.now() + timeLimit)
         let descriptions = try session.describe(getters, on: connection)
         for (getter, description) in zip(getters, descriptions) {
-            let mistake = description.mistake
-            getter.setDegraded(mistake?.part == .query)
-            switch mistake?.part {
-            case nil: getter.describe(as: description)
-            case .batch?: getter.refuseBatch()
-            case .query?: break
-            }
+            let refused = description.mistake?.part
+            getter.setDegraded(refused == .query)
+            if refused != .query { getter.setBatchRefused(refused == .batch) }
+            if refused == nil { getter.describe(as: description) }
         }
         return descriptions
     }

@@ -21,7 +21,7 @@ struct DescribeSession: ~Copyable {
         var shapes: [Shape] = []
         for getter in getters {
             var shape = try shape(of: getter, on: connection)
-            if shape.mistake == nil, let batch = getter.writtenBatch {
+            if shape.mistake == nil, let batch = getter.batch {
                 shape.mistake = try mistake(in: batch.statement, of: getter, with: shape, on: connection)
             }
             shapes.append(shape)

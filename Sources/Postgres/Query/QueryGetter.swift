@@ -25,8 +25,8 @@ public final class QueryGetter: Getter {
     public let returns: Returns
     /// What is sent: the SQL, wrapped.
     let statement: Statement
-    /// What the group says is sent for several keys at once, be it right or not.
-    let writtenBatch: BatchStatement?
+    /// What is sent for several keys at once, as long as the getter ``takesBatches``; nil when there is no such query.
+    let batch: BatchStatement?
     private let parameterCount: Int
 
     private let route = AtomicLazyReference<Route>()
@@ -44,13 +44,13 @@ public final class QueryGetter: Getter {
         self.returns = returns
         parameterCount = text.parameterCount
         statement = Statement(of: text, group: name, returns: returns)
-        writtenBatch =
+        self.batch =
             text.parameterCount == 0
             ? nil
             : batch.map {
                 BatchStatement($0, group: name, keyParts: text.parameterCount, returns: returns)
             }
-        isBatchRefused = Atomic(writtenBatch?.statement.mistake != nil)
+        isBatchRefused = Atomic(self.batch?.statement.mistake != nil)
     }
 
     /// The number of parameters that the SQL has.
@@ -83,13 +83,13 @@ public final class QueryGetter: Getter {
         _ = self.description.storeIfNil(GroupDescriptionBox(description))
     }
 
-    /// What is sent for several keys at once; nil when each is asked for by itself.
-    var batch: BatchStatement? { isBatchRefused.load(ordering: .relaxed) ? nil : writtenBatch }
+    /// Whether keys may go out together, as the server's look at the batch query showed.
+    var takesBatches: Bool { batch != nil && !isBatchRefused.load(ordering: .relaxed) }
 
-    /// From now on each key is asked for by itself: the batch query does not work, or does not give what the group's own
-    /// one gives. To be called before the first load.
-    func refuseBatch() {
-        isBatchRefused.store(true, ordering: .relaxed)
+    /// Remembers whether the batch query works and gives what the group's own one gives; if not, each key is asked for by
+    /// itself.
+    func setBatchRefused(_ isRefused: Bool) {
+        isBatchRefused.store(isRefused, ordering: .relaxed)
     }
 
     /// Remembers whether the SQL fits the tables.

@@ -81,8 +81,13 @@ struct QueryCheckService: SidecarService {
         let known = mistakes.groups
         let mended = mistakes.set(found.map(\.group))
         for mistake in found where !known.contains(mistake.group) {
+            let consequence: Logger.Message =
+                switch mistake.part {
+                case .query: "the database refuses a group's query; the group is degraded, the others serve"
+                case .batch: "a group's batch does not work; its keys are asked for one by one"
+                }
             logger.error(
-                "the database refuses a group's query; the group is degraded, the others serve",
+                consequence,
                 metadata: ["group": "\(mistake.group)", "mistake": "\(settings.text(of: mistake))"])
         }
         for group in mended {
@@ -95,11 +100,15 @@ extension Settings {
     /// A mistake that the database found, at its place in the file where the query stands.
     func text(of mistake: QueryMistake) -> String {
         let group = groups.first { $0.name == mistake.group }
-        let place = mistake.message.hasPrefix("batch: ") ? group?.batch.place : group?.place
+        let (place, name) =
+            switch mistake.part {
+            case .query: (group?.place, mistake.group)
+            case .batch: (group?.batch.place, mistake.group + ".batch")
+            }
         guard let place else { return "groups.\(mistake)" }
         let hint = mistake.hint.map { " (\($0))" } ?? ""
         let state = mistake.sqlState.map { " [SQLSTATE \($0)]" } ?? ""
         return place.text(line: mistake.line, column: mistake.column)
-            + ": groups.\(mistake.group): \(mistake.message)\(hint)\(state)"
+            + ": groups.\(name): \(mistake.message)\(hint)\(state)"
     }
 }
