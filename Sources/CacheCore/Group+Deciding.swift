@@ -4,8 +4,8 @@ import Singleflight
 
 /// What a lookup decides under the shard's lock. Everything here is to be called with that lock held.
 extension Group {
-    /// The entry of a key, unless its time in memory is over: then it goes.
-    func live(
+    /// The entry of a key; if its time in memory is over it is removed, and there is none.
+    func findOrExpire(
         _ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State
     ) -> SlotIndex? {
         let place = state.store.locate(key, hash: hash)
@@ -23,7 +23,7 @@ extension Group {
     func servable(
         _ key: UnsafeRawBufferPointer, hash: UInt64, at now: Tick, in state: inout Shard.State
     ) -> SlotIndex? {
-        guard let place = live(key, hash: hash, at: now, in: &state) else { return nil }
+        guard let place = findOrExpire(key, hash: hash, at: now, in: &state) else { return nil }
         return freshness.isStale(state.store.slots[Int(place)].pointee, at: now) ? nil : place
     }
 
@@ -102,7 +102,7 @@ extension Group {
     func standIn(
         _ key: UnsafeRawBufferPointer, hash: UInt64, for callers: Int, at now: Tick, in state: inout Shard.State
     ) -> Value? {
-        guard settings.staleIfError > .zero, let place = live(key, hash: hash, at: now, in: &state),
+        guard settings.staleIfError > .zero, let place = findOrExpire(key, hash: hash, at: now, in: &state),
             let record = Record(state.store.slots[Int(place)].pointee)
         else { return nil }
         state.counters.staleHits += callers

@@ -87,7 +87,7 @@ public final class Group: Sendable {
         withShard(of: key, hash) { bytes, hash, shard, state in
             let now = tick(now)
             state.count(bytes, hash: hash)
-            if let place = live(bytes, hash: hash, at: now, in: &state) {
+            if let place = findOrExpire(bytes, hash: hash, at: now, in: &state) {
                 switch standing(of: place, at: now, in: &state) {
                 case .fresh: return .hit(hit(place, form, at: now, in: &state, into: &output))
                 case .needsRefresh:

@@ -79,21 +79,24 @@ final class BlockPool: Sendable {
     /// Gives back what ``allocate(_:)`` gave for so many bytes.
     func release(_ start: UnsafeMutableRawPointer, _ count: Int) {
         let size = Self.size(count)
+        let length = Self.classLength(size)
         let isAlone = size > Self.classLimit
-        if isAlone { munmap(start, size) }
         let address = Address(start: start)
-        state.withLock { state in
+        let isKept = state.withLock { state in
             state.bytes -= size
-            if isAlone { return }
-            let length = Self.classLength(size)
-            if state.idleBytes + size <= state.bytes / Self.idleShare {
-                state.idle[length, default: []].append((address.start, size))
-                state.idleBytes += size
-            } else {
-                madvise(address.start, size, MADV_DONTNEED)
-                state.empty[length, default: []].append(address.start)
-            }
+            guard !isAlone, state.idleBytes + size <= state.bytes / Self.idleShare else { return false }
+            state.idle[length, default: []].append((address.start, size))
+            state.idleBytes += size
+            return true
         }
+        if isKept { return }
+        // Without the lock: it takes the longer the larger it is.
+        if isAlone {
+            _ = munmap(start, size)
+            return
+        }
+        madvise(start, size, MADV_DONTNEED)
+        state.withLock { $0.empty[length, default: []].append(address.start) }
     }
 
     /// Takes an address over the lock's border: what is there changes owners.
@@ -107,7 +110,8 @@ final class BlockPool: Sendable {
     }
 
     private static func map(_ size: Int) -> UnsafeMutableRawPointer? {
-        let start = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        let start = mmap(
+            nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         return start == MAP_FAILED ? nil : start
     }
 }

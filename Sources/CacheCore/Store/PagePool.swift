@@ -89,7 +89,8 @@ final class PagePool: Sendable {
     private func takePage() -> UnsafeMutableRawPointer? {
         let page = state.withLock { state -> Page? in
             // Taken out meanwhile, so that it is changed in place.
-            guard let address = state.open.first, var chunk = state.chunks.removeValue(forKey: address) else {
+            guard let address = state.open.first, var chunk = state.chunks.removeValue(forKey: address)
+            else {
                 return nil
             }
             let page = state.take(from: &chunk, pageSize)
@@ -121,7 +122,7 @@ final class PagePool: Sendable {
                 chunk.idle.append(page.start)
                 state.idle += 1
             } else {
-                // Nobody else can have it yet, and it takes less than a microsecond.
+                // Under the lock, as nobody else may have it yet: some microseconds, when a cache shrinks.
                 madvise(page.start, pageSize, MADV_DONTNEED)
                 chunk.empty.append(page.start)
             }
