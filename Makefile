@@ -45,8 +45,11 @@ help: ## Tell what there is to make
 run: deps build ## Install what is missing, build, and serve the demo from a private PostgreSQL
 	.build/release/pgsidecar demo
 
+# Without symbols, which are half of it; STRIP= keeps them, for perf and debuggers.
+STRIP := -Xlinker --strip-all
+
 build: ## Build pgsidecar in release mode: .build/release/pgsidecar
-	swift build -c release --product pgsidecar --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked
+	swift build -c release --product pgsidecar --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked $(STRIP)
 
 test: deps-test lint test-swift fuzz ## Install what tests need and run them all: lint, unit, integration, fuzz
 

@@ -12,6 +12,21 @@ struct LoadControlTests {
         return try Bench(settings: settings, getter: getter)
     }
 
+    @Test func `who logs it is told once when a circuit opens, and once when it closes`() {
+        let states = Groundwork.Mutex<[CircuitBreaker.State]>([])
+        let breaker = CircuitBreaker(evidence: .reports, threshold: 2) { state in states.withLock { $0.append(state) } }
+        func silence(at seconds: Int64) {
+            let now = Instant(nanoseconds: seconds * 1_000_000_000)
+            breaker.sourceWasSilent(since: now, at: now)
+        }
+        silence(at: 100)
+        #expect(states.withLock { $0 } == [])
+        for second in 101...105 { silence(at: Int64(second)) }
+        #expect(states.withLock { $0 } == [.open])
+        for second in 106...107 { breaker.sourceAnswered(at: Instant(nanoseconds: Int64(second) * 1_000_000_000)) }
+        #expect(states.withLock { $0 } == [.open, .closed])
+    }
+
     @Test func `no more loads run at once than max_loads, and the others start in turn`() throws {
         let bench = try bench { $0.maxLoads = 2 }
         for number in 0..<5 { bench.get("k\(number)", token: UInt64(number)) }
