@@ -10,7 +10,9 @@ SOURCES := Package.swift Sources Tests Benchmarks Examples
 
 # Debian's packages. libpq, libyaml, the server whose programs the demo and the tests start, and redis-cli to ask with.
 PACKAGES := libpq-dev libyaml-dev pkg-config postgresql redis-tools
-TEST_PACKAGES := $(PACKAGES) python3-venv
+TEST_PACKAGES := $(PACKAGES) python3-venv socat $(CLIENT_PACKAGES)
+# Clients in other languages that the tests ask with.
+CLIENT_PACKAGES := php-cli php-redis ruby ruby-redis nodejs node-redis golang-go golang-github-gomodule-redigo-dev
 BENCH_PACKAGES := $(PACKAGES) redis-server
 
 APT_INSTALL := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends
@@ -83,17 +85,20 @@ hit-ratio: ## Print the hit ratio of each eviction policy on several traces, bes
 deps: ## Install the Debian packages that are missing for make run
 	@$(call install,$(PACKAGES))
 
-deps-test: $(PYTHON) ## Install what tests need: the same, and redis-py in run/venv
+deps-test: run/clients ## Install what tests need: the same, and clients in several languages
 	@$(call install,$(TEST_PACKAGES))
 
 deps-bench: ## Install what the benchmarks need: the same, and redis-server
 	@$(call install,$(BENCH_PACKAGES))
 
-# A client that Python programs use, for the tests with real clients; in a folder of its own, for no system's Python.
-$(PYTHON):
+# Clients that Python programs use, for the tests with real clients; in folders of their own, for no system's Python.
+run/clients: Tests/IntegrationTests/Clients/requirements.txt
 	@$(call install,$(TEST_PACKAGES))
-	python3 -m venv run/venv
-	run/venv/bin/pip install --quiet --disable-pip-version-check redis || { rm -rf run/venv; exit 1; }
+	[ -x $(PYTHON) ] || python3 -m venv run/venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target run/redis-4 'redis>=4.6,<5'
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target run/redis-5 'redis>=5.2,<6'
+	touch $@
 
 clean: ## Remove what was built, and run/
 	rm -rf .build .build-tsan run

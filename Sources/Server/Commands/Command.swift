@@ -123,7 +123,9 @@ extension ContainerCommand {
 
     private static func appendHelp(to reply: inout ReplyBuffer) {
         let asked = "\(name.uppercased()) <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
-        let lines = [asked] + subcommands.flatMap { [$0.syntax.line(after: $0.name), "    \($0.summary)"] }
+        let lines =
+            [asked]
+            + subcommands.flatMap { [$0.syntax.line(after: $0.name), "    \($0.summary.filter { $0 != "`" })"] }
         reply.bytes.appendArrayHeader(lines.count + 2)
         for line in lines + ["HELP", "    Print this help."] { reply.bytes.appendStatus(line) }
     }

@@ -15,7 +15,7 @@ enum CommandCommand: ContainerCommand {
             request, client, reply in
             appendDocumentation(of: named(request).compactMap { $0 }, to: &reply.bytes, client.version)
         },
-        Subcommand("getkeys", "command [arg ...]", "Returns the keys in a request.") { request, _, reply in
+        Subcommand("getkeys", "command arg [arg ...]", "Returns the keys in a request.") { request, _, reply in
             appendKeys(of: request, to: &reply)
         },
         Subcommand("info", "[command-name [command-name ...]]", "Returns what clients want to know of commands.") {
@@ -54,7 +54,7 @@ enum CommandCommand: ContainerCommand {
         reply.bytes.appendArrayHeader(commands.count)
         for command in commands {
             guard let command else {
-                reply.bytes.appendNullArray(version)
+                reply.bytes.appendNull(version)
                 continue
             }
             let subcommands = (command as? any ContainerCommand.Type)?.subcommands ?? []
