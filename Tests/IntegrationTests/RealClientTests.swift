@@ -90,6 +90,15 @@ struct RealClientTests {
             environment: ["NODE_PATH": "/usr/share/nodejs", "GOPATH": "/usr/share/gocode", "GO111MODULE": "off"])
     }
 
+    @Test func `flushing can be kept to other users than redis-cli's`() async throws {
+        try await withSidecar(settings(try await database()), listen: ", admin_users: [nobody]") { sidecar in
+            let said = try await Program(
+                command: ["/usr/bin/env", "redis-cli", "-s", sidecar.socket, "FLUSHALL"]
+            ).run()
+            #expect(said == "NOPERM FLUSHALL is kept to listen.admin_users")
+        }
+    }
+
     @Test(arguments: ["--bigkeys", "--memkeys", "--hotkeys"])
     func `redis-cli looks for large and hot keys`(_ option: String) async throws {
         try await withSidecar(settings(try await database())) { sidecar in

@@ -51,7 +51,7 @@ import Testing
         ("[protover [AUTH user password] [SETNAME name]]", -1), ("[user] password", -2), ("ID client-id", 3),
     ])
     func `a command's arity follows from its syntax`(_ syntax: String, _ arity: Int) {
-        #expect(CommandSyntax(syntax).arity == arity)
+        #expect(CommandSyntax(syntax).arity.number == arity)
     }
 
     @Test func `a syntax knows tokens, choices, blocks and what may be left out`() {

@@ -15,7 +15,7 @@ extension ClientConnection {
                 &reply)
         }
         activity.executes(command.index)
-        guard command.accepts(request.count) else {
+        guard command.arity.accepts(request.count) else {
             return reject(ErrorText.wrongNumberOfArguments(command.type.name), &reply)
         }
         if !mayAskAnything {

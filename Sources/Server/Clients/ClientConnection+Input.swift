@@ -123,7 +123,10 @@ extension ClientConnection {
                     used = run.end
                     count += run.count
                     if reply.byteCount >= Self.sendThreshold { transmit(&reply) }
-                    if run.count > 0 { continue }
+                    if run.count > 0 {
+                        activity.executes(CommandTable.get)
+                        continue
+                    }
                 }
                 let rest = bytes.extracting(droppingFirst: used)
                 switch try parser.parse(rest) {

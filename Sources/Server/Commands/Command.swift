@@ -111,14 +111,14 @@ extension ContainerCommand {
             let asked = ErrorText.quoted(request.string(at: 1))
             return "ERR unknown subcommand '\(asked)'. Try \(name.uppercased()) HELP."
         }
-        return subcommand.syntax.accepts(request.count)
+        return subcommand.syntax.arity.accepts(request.count)
             ? nil : ErrorText.wrongNumberOfArguments("\(name)|\(subcommand.name)")
     }
 
     /// What the request names, if it has the right number of arguments.
     private static func subcommand(of request: Request) -> Subcommand? {
         let word = request.string(at: 1).lowercased()
-        return subcommands.first { $0.name == word && $0.syntax.accepts(request.count) }
+        return subcommands.first { $0.name == word && $0.syntax.arity.accepts(request.count) }
     }
 
     private static func appendHelp(to reply: inout ReplyBuffer) {

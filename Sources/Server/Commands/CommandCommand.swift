@@ -59,11 +59,11 @@ enum CommandCommand: ContainerCommand {
             }
             let subcommands = (command as? any ContainerCommand.Type)?.subcommands ?? []
             let syntax = CommandSyntax(command.syntax)
-            appendElements(command.name, syntax.arity, command, to: &reply.bytes, version)
+            appendElements(command.name, syntax.arity.number, command, to: &reply.bytes, version)
             reply.bytes.appendArrayHeader(subcommands.count)
             for subcommand in subcommands {
                 let name = "\(command.name)|\(subcommand.name)"
-                appendElements(name, subcommand.syntax.arity, command, to: &reply.bytes, version)
+                appendElements(name, subcommand.syntax.arity.number, command, to: &reply.bytes, version)
                 reply.bytes.appendArrayHeader(0)
             }
         }
@@ -159,7 +159,7 @@ enum CommandCommand: ContainerCommand {
             reply.bytes.appendError("ERR The command has no key arguments")
             return
         }
-        guard command.accepts(request.count - 2) else {
+        guard command.arity.accepts(request.count - 2) else {
             reply.bytes.appendError("ERR Invalid number of arguments specified for command")
             return
         }

@@ -21,26 +21,30 @@ struct CommandSyntax: Sendable {
         var isMultiple = false
     }
 
+    /// How many words a request has, the name included.
+    struct Arity: BitwiseCopyable, Sendable {
+        let least: Int
+        let most: Int
+
+        /// As Redis counts: so many words exactly, or when negative, so many at least.
+        var number: Int { most == .max ? -least : least }
+
+        /// Whether a request of so many words can be right.
+        func accepts(_ count: Int) -> Bool { least <= count && count <= most }
+    }
+
     let text: String
     let arguments: [Argument]
-    /// How many words a request has at least and at most, the name included.
-    private let least: Int
-    private let most: Int
+    let arity: Arity
 
     /// The syntax behind so many words, which are a command's name, or with 2 its subcommand's too.
     init(_ text: String, behind words: Int = 1) {
         self.text = text
         var parser = Parser(text)
         arguments = parser.arguments(until: nil)
-        least = words + Self.least(of: arguments)
-        most = arguments.contains { $0.isOptional || $0.isMultiple } ? .max : least
+        let least = words + Self.least(of: arguments)
+        arity = Arity(least: least, most: arguments.contains { $0.isOptional || $0.isMultiple } ? .max : least)
     }
-
-    /// As Redis counts: so many words exactly, or when negative, so many at least.
-    var arity: Int { most == .max ? -least : least }
-
-    /// Whether a request of so many words can be right.
-    func accepts(_ count: Int) -> Bool { least <= count && count <= most }
 
     /// The name in capitals and what follows it.
     func line(after name: String) -> String { text.isEmpty ? name.uppercased() : "\(name.uppercased()) \(text)" }

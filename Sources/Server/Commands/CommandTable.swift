@@ -24,13 +24,16 @@ struct CommandTable: Sendable {
         Peek.self, Refresh.self, FlushGroup.self, Statistics.self, Hot.self,
     ]
 
+    /// Where `GET` stands in it: the short way of plain GETs knows no other command.
+    static let get = 0
+
     /// The table of ``served``.
     static let standard = CommandTable(served)
 
-    /// What dispatching needs, without asking the type.
+    /// What dispatching needs, without asking the type and without counting a reference, which all loops would share.
     struct Entry: Sendable {
         let type: any Command.Type
-        let syntax: CommandSyntax
+        let arity: CommandSyntax.Arity
         let needsNoPassword: Bool
         let isForSubscribers: Bool
         let isForAdministrators: Bool
@@ -41,15 +44,12 @@ struct CommandTable: Sendable {
         init(_ type: any Command.Type, index: Int) {
             self.type = type
             self.index = index
-            syntax = CommandSyntax(type.syntax)
+            arity = CommandSyntax(type.syntax).arity
             needsNoPassword = type.needsNoPassword
             isForSubscribers = type.isForSubscribers
             isForAdministrators = type.isForAdministrators
             inTransaction = type.inTransaction
         }
-
-        /// Whether it takes so many words, its name included.
-        func accepts(_ count: Int) -> Bool { syntax.accepts(count) }
     }
 
     private let entries: [CommandWord: Entry]
