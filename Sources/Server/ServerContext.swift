@@ -61,6 +61,8 @@ final class ServerContext: Sendable {
         sum.clients = clientCount.load(ordering: .relaxed)
         sum.accepted = acceptedCount.load(ordering: .relaxed)
         sum.rejected = rejectedCount.load(ordering: .relaxed)
+        sum.requestBytes = input.used
+        sum.replyBytes = output.used
         for loop in counters {
             sum.commands += loop.commands.count
             sum.protocolErrors += loop.protocolErrors.count

@@ -18,6 +18,10 @@ public struct ServerStatistics: Sendable, Equatable {
     public var slowReaders = 0
     /// Requests that wait for a load now.
     public var pending = 0
+    /// Bytes of requests that wait, beyond the little that each client may have.
+    public var requestBytes = 0
+    /// Bytes that replies hold while they wait.
+    public var replyBytes = 0
 
     /// Nothing happened yet.
     public init() {}

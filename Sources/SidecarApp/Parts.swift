@@ -151,6 +151,8 @@ struct Parts {
         server.maxClients = try Descriptors.clients(settings, logger: logger)
         server.maxRequest = listen.maxRequest
         server.maxOutput = listen.maxOutput
+        server.maxPipeline = listen.maxPipeline
+        server.maxBuffers = listen.maxBuffers
         server.password = listen.password?.exposed
         server.version = Sidecar.version
         return server

@@ -73,6 +73,53 @@ struct ConnectionTests {
         }
     }
 
+    @Test func `a client that is still writing a request beyond max_request can finish, and reads why it is refused`()
+        async throws
+    {
+        try await withServer([], configure: { $0.maxRequest = 1 << 20 }) { server in
+            for size in [2 << 20, 40 << 20] {
+                let client = try TestClient(server.path)
+                let text = String(repeating: "x", count: size)
+                try client.send(raw: TestClient.encoded(["PING"]) + TestClient.encoded(["ECHO", text]))
+                #expect(try client.receive() == .simpleString("PONG"))
+                #expect(try client.receive().text?.hasPrefix("ERR Protocol error: ") == true)
+                #expect(try client.isAtEnd())
+            }
+            #expect(eventually { server.server.statistics.clients == 0 })
+        }
+    }
+
+    @Test func `a client that goes on writing after it was refused is closed in the end`() async throws {
+        try await withServer([], configure: { $0.writeTimeout = .milliseconds(50) }) { server in
+            let client = try TestClient(server.path)
+            try client.send(raw: "*1\r\n+")
+            #expect(try client.receive().text?.hasPrefix("ERR Protocol error: ") == true)
+            #expect(try client.isAtEnd())
+            #expect(eventually { server.server.statistics.clients == 0 })
+            withExtendedLifetime(client) {}
+        }
+    }
+
+    @Test func `before the password a client may have little stored, and little waiting`() async throws {
+        try await withServer([], configure: { $0.password = "s3cret" }) { server in
+            let client = try TestClient(server.path)
+            try client.send("ECHO", String(repeating: "x", count: 200_000))
+            #expect(try client.receive().text?.hasPrefix("ERR Protocol error: too big") == true)
+            #expect(try client.isAtEnd())
+            // One that writes and does not read is not read from for long.
+            let writer = try TestClient(server.path)
+            let requests = (0..<200_000).flatMap { _ in TestClient.encoded(["PING"]) }
+            let sent = writer.sendUntilBlocked(requests)
+            #expect(sent < 1 << 20)
+            #expect(server.server.statistics.replyBytes < 64 << 10)
+            let other = try TestClient(server.path)
+            #expect(try other.ask("AUTH", "s3cret") == .simpleString("OK"))
+            let text = String(repeating: "x", count: 500_000)
+            #expect(try other.ask("ECHO", text) == .bulk(text))
+            withExtendedLifetime(writer) {}
+        }
+    }
+
     @Test func `a large request arrives in parts and is answered`() async throws {
         try await withServer([]) { server in
             let client = try TestClient(server.path)
@@ -148,12 +195,17 @@ struct ConnectionTests {
     @Test func `a client that reads nothing for the write timeout is closed`() async throws {
         let value = String(repeating: "v", count: 1 << 20)
         let group = try served("word", HeldGetter { _ in .text(value) })
-        try await withServer([group], configure: { $0.writeTimeout = .milliseconds(50) }) { server in
-            let client = try TestClient(server.path)
-            for _ in 0..<8 { try client.send("GET", "word:a") }
-            #expect(eventually { server.server.statistics.slowReaders == 1 })
+        let log = LogRecorder()
+        try await withServer([group], log: log, configure: { $0.writeTimeout = .milliseconds(50) }) { server in
+            let clients = try (0..<5).map { _ in try TestClient(server.path) }
+            for client in clients { for _ in 0..<8 { try client.send("GET", "word:a") } }
+            #expect(eventually { server.server.statistics.slowReaders == 5 })
             #expect(eventually { server.server.statistics.clients == 0 })
-            withExtendedLifetime(client) {}
+            // They went at one moment: it is told once.
+            #expect(log.messages.count == 1)
+            #expect(log.messages.first?.hasPrefix("warning: client ") == true)
+            #expect(log.messages.first?.contains("does not read its replies: closed") == true)
+            withExtendedLifetime(clients) {}
         }
     }
 

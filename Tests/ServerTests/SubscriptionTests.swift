@@ -90,6 +90,48 @@ struct SubscriptionTests {
         }
     }
 
+    @Test(arguments: ["alone", "pipelined"])
+    func `in RESP2 a subscriber's GET is refused, from memory and loaded`(_ sending: String) async throws {
+        try await withServer([try words()]) { server in
+            let client = try TestClient(server.path)
+            _ = try client.ask("GET", "word:a")
+            _ = try client.ask("SUBSCRIBE", "c")
+            for key in ["a", "b"] {
+                if sending == "alone" {
+                    try client.send("GET", "word:\(key)")
+                } else {
+                    try client.send(raw: TestClient.encoded(["GET", "word:\(key)"]) + TestClient.encoded(["PING"]))
+                }
+                #expect(try client.receive().text?.hasPrefix("ERR Can't execute 'get': only (P)SUBSCRIBE ") == true)
+                if sending == "pipelined" { #expect(try client.receive() == array("pong", "")) }
+            }
+        }
+    }
+
+    @Test func `subscribers that go while events are told are told nothing more, and nobody else is told theirs`()
+        async throws
+    {
+        try await withServer([try words()], loops: 1) { server in
+            let staying = try TestClient(server.path)
+            _ = try staying.ask("PSUBSCRIBE", "__keyspace@0__:word:*")
+            let asking = try TestClient(server.path)
+            for index in 0..<200 {
+                let leaving = try TestClient(server.path)
+                _ = try leaving.ask("SUBSCRIBE", "__keyevent@0__:loaded")
+                // The event, and the going of one whom it is for, come in one round or in two, in either order.
+                try asking.send("GET", "word:\(index)")
+                leaving.end(abruptly: index % 2 == 0)
+                #expect(try asking.receive() == .bulk("\(index)"))
+                #expect(
+                    try staying.receive()
+                        == array("pmessage", "__keyspace@0__:word:*", "__keyspace@0__:word:\(index)", "loaded"))
+                // A newcomer has the descriptor of the one that went, and hears its own only.
+                let next = try TestClient(server.path)
+                #expect(try next.ask("ECHO", "x\(index)") == .bulk("x\(index)"))
+            }
+        }
+    }
+
     @Test func `groups are observed while somebody subscribes to their events, and only then`() async throws {
         let words = try words()
         func isObserved() -> Bool { words.group.isObserved.load(ordering: .relaxed) }

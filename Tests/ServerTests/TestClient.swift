@@ -105,8 +105,33 @@ final class TestClient: @unchecked Sendable {
         return poll(&waiting, 1, milliseconds) > 0
     }
 
+    /// Shuts both directions; the descriptor is closed with the client. Abruptly: with something left to read.
+    func end(abruptly: Bool) {
+        if abruptly { try? send("PING") }
+        shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
     func shutWrite() {
         shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    /// Reads as many bytes as `expected` has, at most so many at a time. Returns whether they are the same. Not to be mixed
+    /// with ``receive()``.
+    func receives(_ expected: [UInt8], atMost count: Int = 256 << 10) throws -> Bool {
+        try withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { buffer in
+            try expected.withUnsafeBytes { expected in
+                var offset = 0
+                while offset < expected.count {
+                    let received = recv(descriptor, buffer.baseAddress, min(count, expected.count - offset), 0)
+                    guard received >= 0 else { throw Failure(description: "recv: errno \(errno)") }
+                    guard received > 0, let base = buffer.baseAddress, let wanted = expected.baseAddress,
+                        memcmp(base, wanted + offset, received) == 0
+                    else { return false }
+                    offset += received
+                }
+                return true
+            }
+        }
     }
 
     private func receiveMore() throws -> Bool {

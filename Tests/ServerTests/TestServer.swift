@@ -1,6 +1,7 @@
 import CacheCore
 import EventLoop
 import Foundation
+import Groundwork
 import Logging
 import Server
 
@@ -13,6 +14,7 @@ final class TestServer: Sendable {
 
     init(
         _ groups: [ServedGroup], loops count: Int = 2, keyPrefix: String = "",
+        log: any LogHandler = SwiftLogNoOpLogHandler(),
         configure: (inout ServerSettings) -> Void = { _ in }
     ) throws {
         folder = NSTemporaryDirectory() + "pgs-" + UUID().uuidString.prefix(8)
@@ -27,7 +29,7 @@ final class TestServer: Sendable {
         server = try Server(
             settings: settings, loops: loops, keyspace: Keyspace(groups, keyPrefix: keyPrefix),
             information: ServerInformation(memoryLimit: 1 << 20, memoryUsed: { 12 }),
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            logger: Logger(label: "test", factory: { _ in log }))
         try server.start()
     }
 
@@ -39,12 +41,37 @@ final class TestServer: Sendable {
     }
 }
 
+/// Keeps what is logged, each as `level: message`.
+final class LogRecorder: LogHandler, Sendable {
+    private let kept = Groundwork.Mutex<[String]>([])
+
+    var messages: [String] { kept.withLock { $0 } }
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .info }
+        set {}
+    }
+
+    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) {
+        kept.withLock { $0.append("\(event.level): \(event.message)") }
+    }
+}
+
 /// Runs `body` with a server, and ends that whatever happens.
 func withServer(
     _ groups: [ServedGroup], loops: Int = 2, keyPrefix: String = "",
-    configure: (inout ServerSettings) -> Void = { _ in }, _ body: (TestServer) async throws -> Void
+    log: any LogHandler = SwiftLogNoOpLogHandler(), configure: (inout ServerSettings) -> Void = { _ in },
+    _ body: (TestServer) async throws -> Void
 ) async throws {
-    let server = try TestServer(groups, loops: loops, keyPrefix: keyPrefix, configure: configure)
+    let server = try TestServer(groups, loops: loops, keyPrefix: keyPrefix, log: log, configure: configure)
     do {
         try await body(server)
     } catch {
@@ -56,7 +83,7 @@ func withServer(
 
 /// A group in a cache of its own.
 func served(
-    _ name: String, _ getter: HeldGetter, shape: ServedGroup.Shape = .value,
+    _ name: String, _ getter: any Getter, shape: ServedGroup.Shape = .value,
     settings: (inout GroupSettings) -> Void = { _ in }
 ) throws -> ServedGroup {
     var groupSettings = GroupSettings()

@@ -5,7 +5,7 @@ import Synchronization
 /// How much of something all clients together may have: bytes that wait, or places to wait in. Any thread.
 final class Bound: Sendable {
     let limit: Int
-    private let used = Atomic<Int>(0)
+    private let total = Atomic<Int>(0)
     /// Those who wait for room, in the order of their coming.
     private let queue = Groundwork.Mutex<[Waiting]>([])
     /// Whether somebody does: spares the lock.
@@ -20,16 +20,19 @@ final class Bound: Sendable {
         self.limit = limit
     }
 
-    var isFull: Bool { used.load(ordering: .relaxed) >= limit }
+    /// How much they have.
+    var used: Int { total.load(ordering: .relaxed) }
+
+    var isFull: Bool { used >= limit }
 
     /// Whether `amount` more stays within `limit`, or within a lower one.
     func hasRoom(for amount: Int, below limit: Int? = nil) -> Bool {
-        used.load(ordering: .relaxed) + amount <= limit ?? self.limit
+        used + amount <= limit ?? self.limit
     }
 
     /// Takes `amount` if that stays within `limit`, or within a lower one.
     func reserve(_ amount: Int, below limit: Int? = nil) -> Bool {
-        guard used.wrappingAdd(amount, ordering: .relaxed).newValue <= limit ?? self.limit else {
+        guard total.wrappingAdd(amount, ordering: .relaxed).newValue <= limit ?? self.limit else {
             remove(amount)
             return false
         }
@@ -38,12 +41,12 @@ final class Bound: Sendable {
 
     /// Takes what can't be refused any more.
     func add(_ amount: Int) {
-        used.wrappingAdd(amount, ordering: .relaxed)
+        total.wrappingAdd(amount, ordering: .relaxed)
     }
 
     /// Gives back.
     func remove(_ amount: Int) {
-        used.wrappingSubtract(amount, ordering: .sequentiallyConsistent)
+        total.wrappingSubtract(amount, ordering: .sequentiallyConsistent)
         if hasWaiting.load(ordering: .sequentiallyConsistent) { wake() }
     }
 
@@ -60,7 +63,7 @@ final class Bound: Sendable {
     /// First come, first served: a large need is not passed by small ones for ever.
     private func wake() {
         let woken = queue.withLock { queue in
-            var room = limit - used.load(ordering: .sequentiallyConsistent)
+            var room = limit - total.load(ordering: .sequentiallyConsistent)
             let count = queue.prefix { waiting in
                 guard waiting.need <= room else { return false }
                 room -= waiting.need

@@ -56,6 +56,8 @@ enum Info: Command {
         return [
             ("connected_clients", "\(statistics.clients)"), ("maxclients", "\(context.settings.maxClients)"),
             ("blocked_clients", "0"), ("pending_loads", "\(statistics.pending)"),
+            ("waiting_request_bytes", "\(statistics.requestBytes)"),
+            ("waiting_reply_bytes", "\(statistics.replyBytes)"),
         ]
     }
 

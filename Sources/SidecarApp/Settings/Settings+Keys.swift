@@ -43,6 +43,10 @@ extension Settings.Listen {
         Key("max_clients", \.maxClients, .count(1...1_000_000), "Client connections at once."),
         Key("max_request", \.maxRequest, .bytes(1 << 10...1 << 29), "Bytes of one request."),
         Key("max_output", \.maxOutput, .bytes(1 << 16...1 << 40), "Bytes of replies that may wait for one client."),
+        Key("max_pipeline", \.maxPipeline, .bytes(1 << 16...1 << 40), "Bytes of requests of one client that may wait."),
+        Key(
+            "max_buffers", \.maxBuffers, .bytes(1 << 20...1 << 44),
+            "Bytes of requests and replies that may wait, of all clients together."),
         Key("password", \.password, optional: .secret, "What a client must say with AUTH before it may ask."),
     ]
 }

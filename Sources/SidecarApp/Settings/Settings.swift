@@ -59,6 +59,10 @@ public struct Settings: Sendable, Equatable {
         public var maxRequest = 1 << 20
         /// Bytes of replies that may wait for one client.
         public var maxOutput = 64 << 20
+        /// Bytes of requests of one client that may wait.
+        public var maxPipeline = 16 << 20
+        /// Bytes of requests and replies that may wait, of all clients together: half of it for each.
+        public var maxBuffers = 256 << 20
         /// The ids of the users that may flush and close other clients; nil: whoever may connect.
         public var adminUsers: [UInt32]?
         /// What is taken away from the beginning of keys; nil: nothing.
