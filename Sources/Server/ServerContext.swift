@@ -12,8 +12,6 @@ final class ServerContext: Sendable {
     /// What all clients together may have: bytes of requests, and of replies.
     let input: Bound
     let output: Bound
-    /// What clients bring about is logged at most so often.
-    let warnings: Warnings
     let subscriptions = SubscriptionDirectory()
     let started = Instant.now()
     /// The figures of each loop, by its index among the server's loops.
@@ -30,7 +28,6 @@ final class ServerContext: Sendable {
         self.keyspace = keyspace
         self.information = information
         self.logger = logger
-        warnings = Warnings(logger)
         input = Bound(settings.maxBuffers / 2)
         output = Bound(max(settings.maxBuffers / 2, settings.maxOutput))
         counters = (0..<loopCount).map { _ in LoopCounters() }

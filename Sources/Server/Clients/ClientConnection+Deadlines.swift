@@ -30,7 +30,7 @@ extension ClientConnection {
     /// Closes because the client doesn't take what it is sent.
     func closeAsSlowReader() {
         counters.slowReaders.add(1)
-        server.warnings.warn("client \(id) does not read its replies: closed with \(replies.byteCount) bytes unsent")
+        server.logger.warning("client \(id) does not read its replies: closed with \(replies.byteCount) bytes unsent")
         close()
     }
 
