@@ -86,7 +86,8 @@ struct DeliveryTests {
             let reply = Question.bulk(Question.text(size))
             for time in ["cold", "hot"] {
                 try client.send(raw: requests)
-                #expect(server.server.statistics.replyBytes < 8 << 20)
+                // 1,024 may wait for loads, and as much as is asked for ahead of its being sent.
+                #expect(server.server.statistics.replyBytes < 16 << 20)
                 let replies = [UInt8]((0..<100).map { _ in reply }.joined())
                 for _ in 0..<count / 100 {
                     let isRight = try client.receives(replies)

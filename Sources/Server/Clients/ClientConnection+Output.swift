@@ -20,7 +20,9 @@ extension ClientConnection {
     /// the queue only when that is empty.
     func queue(_ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark, to request: RawSpan) {
         // A transaction's replies were taken one by one.
-        guard reply.isCurrent(mark), let pending = takeWaiting(&reply, from: mark, to: request) else { return }
+        guard reply.isCurrent(mark), phase != .closed, let pending = takeWaiting(&reply, from: mark, to: request) else {
+            return
+        }
         if !reply.isEmpty { replies.append(reply.takeAll()) }
         replies.append(pending)
         expectAlarm(of: pending)
@@ -71,6 +73,8 @@ extension ClientConnection {
 
     /// Sends replies, or queues them behind those that wait. `reply` is empty afterwards.
     func transmit(_ reply: inout ReplyBuffer) {
+        // What is left in the loop's buffer would be the next client's.
+        guard phase != .closed else { return drop(&reply, from: reply.start) }
         if replies.isEmpty, reply.isPlain {
             if reply.isEmpty { return }
             let sent = reply.bytes.withUnsafeBytes { send($0) }
@@ -134,7 +138,7 @@ extension ClientConnection {
             isBlocked = true
             return count
         case .gone:
-            phase = .broken
+            if phase != .closed { phase = .broken }
             return 0
         }
     }
