@@ -60,7 +60,7 @@ struct AnswerTests {
     }
 
     @Test(arguments: [(2, 1), (3, 2)])
-    func `every command, alone, pipelined and mixed, cold and hot, of every size, to readers of every speed`(
+    func `every command, alone, pipelined, mixed and in MULTI, cold and hot, of every size, to readers of every speed`(
         protocol version: Int, threads: Int
     ) async throws {
         try await ask(wantsLargeTests ? Self.moreSizes : Self.sizes, protocol: version, threads: threads)

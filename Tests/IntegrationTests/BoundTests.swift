@@ -83,6 +83,10 @@ struct BoundTests {
         try await run("subscriber_asks")
     }
 
+    @Test func `subscribers that leave in the middle of their events harm nobody who comes after them`() async throws {
+        try await run("subscribers_come_and_go")
+    }
+
     @Test func `the error about a request that is too long can be read`() async throws {
         try await run("request_too_long")
     }

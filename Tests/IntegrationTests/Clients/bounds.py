@@ -211,6 +211,34 @@ def subscriber_asks():
     compare("GET of a RESP3 subscriber", client.ask("GET", "text:1"), body(1, 100))
 
 
+def subscribers_come_and_go():
+    """Subscribers leave in the middle of the events that they asked for, and others connect, who get the numbers of their
+    descriptors: each of them hears its own answers and nothing else."""
+    channel = b"__keyevent@0__:loaded"
+    confirmed = b"*3\r\n" + bulk(b"subscribe") + bulk(channel) + b":1\r\n"
+    loader = Wire(path)
+    for turn in range(60):
+        subscribers = [Wire(path) for _ in range(20)]
+        for subscriber in subscribers:
+            subscriber.send(command("SUBSCRIBE", channel))
+            compare("SUBSCRIBE", subscriber.read(len(confirmed)), confirmed)
+        numbers = range(200_000 + turn * 200, 200_200 + turn * 200)
+        loader.send(b"".join(command("GET", f"text:{number}") for number in numbers))
+        newcomers = []
+        for subscriber in subscribers:
+            subscriber.close()
+            newcomers.append(Wire(path))
+            newcomers[-1].send(command("ECHO", f"{turn}") + command("GET", "text:1"))
+        wanted = b"".join(bulk(body(number, 100)) for number in numbers)
+        compare("the loads meanwhile", loader.read(len(wanted)), wanted)
+        wanted = bulk(b"%d" % turn) + bulk(body(1, 100))
+        for newcomer in newcomers:
+            compare("a newcomer's answers", newcomer.read(len(wanted)), wanted)
+            if newcomer.waiting() > 0:
+                raise Fault(f"a newcomer got what it did not ask for: {newcomer.read(newcomer.waiting())}")
+            newcomer.close()
+
+
 def request_too_long():
     """The error can be read, although not all of the request was."""
     client = Wire(path)

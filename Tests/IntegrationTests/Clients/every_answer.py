@@ -41,10 +41,13 @@ for size in sizes:
     assert told[size] == mine, f"this script expects another value of {size} bytes than PostgreSQL has"
 
 
+def pairs(size):
+    return [(b"id", b"%d" % size), (b"size", b"%d" % size), (b"text", TEXTS[size])]
+
+
 def fields(size):
-    pairs = [(b"id", b"%d" % size), (b"size", b"%d" % size), (b"text", TEXTS[size])]
-    head = b"%%%d\r\n" % len(pairs) if protocol == 3 else b"*%d\r\n" % (2 * len(pairs))
-    return head + b"".join(bulk(name) + bulk(value) for name, value in pairs)
+    head = b"%3\r\n" if protocol == 3 else b"*6\r\n"
+    return head + b"".join(bulk(name) + bulk(value) for name, value in pairs(size))
 
 
 def rows(size):
@@ -74,6 +77,20 @@ COMMANDS = {
         ["HMGET", of("batchrow", n), "id", "nothing", "text"],
         sequence([bulk(b"%d" % n), NIL, bulk(TEXTS[n])]),
     ),
+    "HKEYS": lambda n: (["HKEYS", of("row", n)], sequence([bulk(name) for name, _ in pairs(n)])),
+    "HVALS": lambda n: (["HVALS", of("row", n)], sequence([bulk(value) for _, value in pairs(n)])),
+    "HSCAN": lambda n: (
+        ["HSCAN", of("row", n), "0"],
+        sequence([bulk(b"0"), sequence([bulk(text) for pair in pairs(n) for text in pair])]),
+    ),
+    "HLEN": lambda n: (["HLEN", of("row", n)], integer(3)),
+    "HEXISTS": lambda n: (["HEXISTS", of("batchrow", n), "text"], integer(1)),
+    "HSTRLEN": lambda n: (["HSTRLEN", of("row", n), "text"], integer(n)),
+    "STRLEN": lambda n: (["STRLEN", of("rows", n)], integer(len(rows(n)))),
+    "GETRANGE": lambda n: (["GETRANGE", of("value", n), "5", "16"], bulk(TEXTS[n][5:17])),
+    "GETRANGE end": lambda n: (["GETRANGE", of("batchrow", n), "-4000", "-1"], bulk(ROWS[n][-4000:])),
+    "GETRANGE all": lambda n: (["GETRANGE", of("batch", n), "0", "-1"], bulk(TEXTS[n])),
+    "TYPE": lambda n: (["TYPE", of("row", n)], b"+hash\r\n"),
     "EXISTS": lambda n: (["EXISTS", of("value", n), f"value:no{n}", of("row", n)], integer(2)),
     "TTL": lambda n: (["TTL", of("value", n)], integer(-1), integer(-2)),
     "PTTL": lambda n: (["PTTL", of("row", n)], integer(-1), integer(-2)),
@@ -132,10 +149,10 @@ def check(what, some, asked):
     for reader, exchange in READERS.items():
         for heat in ("cold", "hot"):
             (warm if heat == "hot" else cool)(some)
-            pairs = asked(heat == "hot")
-            wanted = b"".join(reply for _, reply in pairs)
+            asks = asked(heat == "hot")
+            wanted = b"".join(reply for _, reply in asks)
             try:
-                compare("the replies", exchange(b"".join(request for request, _ in pairs), len(wanted)), wanted)
+                compare("the replies", exchange(b"".join(request for request, _ in asks), len(wanted)), wanted)
                 compare("PING afterwards", client.exchange(command("PING"), 7, Wire.at_once), b"+PONG\r\n")
             except Exception as fault:
                 raise SystemExit(f"{what}, {heat}, {reader}: {fault}")
@@ -162,22 +179,28 @@ def pipelined():
         check(f"{name}, pipelined", some, lambda is_hot: [ask(name, size, is_hot) for size in some])
 
 
-def mixed(seed):
+def mixed(seed, transaction):
     """Whether one command finds what another one before it brings is the sidecar's affair: cold ones don't ask that."""
     some = [size for size in sizes if size <= LARGE]
     drawn = random.Random(seed)
-    asked = [(name, size) for name in COMMANDS for size in some]
-    drawn.shuffle(asked)
+    order = [(name, size) for name in COMMANDS for size in some]
+    drawn.shuffle(order)
     told_by_memory = ("TTL", "PTTL", "TOUCH", "PGS.PEEK")
-    check(
-        f"mixed (seed {seed})",
-        some,
-        lambda is_hot: [ask(*pair, is_hot) for pair in asked if is_hot or pair[0] not in told_by_memory],
-    )
+
+    def asked(is_hot):
+        asks = [ask(*pair, is_hot) for pair in order if is_hot or pair[0] not in told_by_memory]
+        if not transaction:
+            return asks
+        # The replies of all come in the one of EXEC.
+        queued = [(request, b"+QUEUED\r\n") for request, _ in asks]
+        return [(command("MULTI"), OK), *queued, (command("EXEC"), sequence([reply for _, reply in asks]))]
+
+    check(f"mixed (seed {seed}){' in MULTI' if transaction else ''}", some, asked)
 
 
 alone()
 pipelined()
-for seed in range(3):
-    mixed(seed)
+for seed in range(2):
+    mixed(seed, transaction=False)
+mixed(2, transaction=True)
 print("all is well")
