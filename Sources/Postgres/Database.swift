@@ -1,5 +1,6 @@
 public import CacheCore
 public import EventLoop
+import Groundwork
 public import Logging
 
 /// The way from getters to PostgreSQL: a pool of pipelined connections on each loop. Any thread may use it.
@@ -44,16 +45,28 @@ public final class Database: Sendable {
         }
     }
 
-    /// Closes all connections; loads that wait or are in flight fail. Returns when that is done. The loops must be running.
+    /// How long a server may take to cancel what it still runs at the end.
+    private static let patience = Duration.seconds(1)
+
+    /// Closes all connections; loads that wait or are in flight fail, and what the server still runs for them is cancelled.
+    /// Returns when that is done, or when the server does not answer within a second. The loops must be running.
     public func stop() async {
+        let (cancelled, signal) = AsyncStream.makeStream(of: Void.self)
+        var due = 0
         for seat in routing.seats {
-            await withCheckedContinuation { continuation in
+            due += await withCheckedContinuation { continuation in
                 seat.loop.submit {
-                    seat.pool?.close()
+                    let count = seat.pool?.close { signal.yield() } ?? 0
                     seat.pool = nil
-                    continuation.resume()
+                    continuation.resume(returning: count)
                 }
             }
+        }
+        guard due > 0, let loop = routing.seats.first?.loop else { return }
+        loop.submit { loop.schedule(at: loop.now + Self.patience) { signal.finish() } }
+        for await _ in cancelled {
+            due -= 1
+            if due == 0 { break }
         }
     }
 

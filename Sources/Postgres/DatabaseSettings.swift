@@ -13,7 +13,9 @@ public struct DatabaseSettings: Sendable, Equatable {
     public var connectTimeout: Duration = .seconds(5)
     /// Whether getters are prepared statements. Off is for poolers that cannot keep them.
     public var prepare = true
-    /// Loads that may wait on one loop for a place in a pipeline; beyond it they fail as busy.
+    /// Whether the server is told to refuse writes.
+    public var readOnly = true
+    /// Loads of one group that may wait on one loop for a place in a pipeline; beyond it they fail as busy.
     public var queuedLoads = 10_000
 
     /// The defaults.

@@ -22,6 +22,7 @@ struct SQLState: Hashable, Sendable, ExpressibleByStringLiteral {
     static let undefinedFunction: SQLState = "42883"
     static let undefinedTable: SQLState = "42P01"
     static let queryCanceled: SQLState = "57014"
+    static let readOnlyTransaction: SQLState = "25006"
 
     /// Class 22 where the text of a parameter is to blame.
     static let badParameterText: Set<SQLState> = [
@@ -106,6 +107,12 @@ struct ServerError: Error, Sendable {
             return LoadError(
                 .timedOut, "\(getter.name): the database cancelled the query (its statement timeout)", detail: detail)
         }
+        if state == .readOnlyTransaction {
+            return LoadError(
+                .query,
+                "\(getter.name): the query would write, and a getter only reads, unless database.read_only is off",
+                detail: detail)
+        }
         if endsSession || state.codeClass == "53" {
             return .unavailable(getter.name, detail: detail)
         }
@@ -120,8 +127,23 @@ extension LoadError {
         LoadError(.unavailable, "\(group): the database cannot be reached", detail: detail)
     }
 
+    /// The query had its time, and the server not even ended it when it was asked to.
     static func hung(_ group: String) -> LoadError {
-        LoadError(.timedOut, "\(group): the database did not answer in time")
+        LoadError(.unavailable, "\(group): the database does not answer")
+    }
+
+    /// The query had its time, and the server ended it when it was asked to.
+    static func cancelled(_ group: String, after time: Duration) -> LoadError {
+        LoadError(.timedOut, "\(group): the query ran longer than load_timeout (\(time)) and was cancelled")
+    }
+
+    /// It was never sent: every connection that it could go to is held by queries of `holders`.
+    static func waitedBehind(_ holders: [String], _ group: String, for time: Duration) -> LoadError {
+        let reason =
+            holders.isEmpty
+            ? "no database connection became free"
+            : "queued behind slow queries of \(holders.joined(separator: ", "))"
+        return LoadError(.busy, "\(group): \(reason) for as long as load_timeout allows (\(time))")
     }
 
     static func tooManyWaiting(_ group: String) -> LoadError {

@@ -26,7 +26,7 @@ enum Loss {
     var text: String {
         switch self {
         case .broken(let text): text
-        case .hung: "no answer within load_timeout"
+        case .hung: "no answer within load_timeout, nor to the request to cancel the query"
         case .outgrown: "libpq keeps the memory that a large result took"
         }
     }
@@ -34,15 +34,9 @@ enum Loss {
 
 /// One database connection in pipeline mode, on the loop that made it. No call blocks.
 final class DatabaseConnection: EventSource {
-    /// Beyond a load's timeout, so that a statement timeout of the same length comes first.
-    private static let grace = Duration.milliseconds(250)
     private static let housekeepingTimeout = Duration.seconds(10)
     /// Loads in a segment at most: as many as are sent again when one of them is refused.
-    private static let segmentLoads = 16
-    /// Bytes in a segment at most, the last load's excepted. libpq sends by itself when it has 8 KiB; below that a segment
-    /// goes out whole, after the start of its last load. So even where one transaction has one snapshot (repeatable
-    /// read), none of its loads reads what was there before it started, which its fence could not know.
-    private static let segmentBytes = 6 << 10
+    static let segmentLoads = 16
     /// After a result of more bytes than this the connection is replaced as soon as it is idle: libpq's buffer has grown to
     /// the largest message it ever received, and never shrinks.
     private static let keptBytes = 16 << 20
@@ -50,95 +44,112 @@ final class DatabaseConnection: EventSource {
     /// When it was opened.
     let openedAt: Instant
 
-    private let loop: EventLoop
-    private let context: DatabaseContext
+    let loop: EventLoop
+    let context: DatabaseContext
     private unowned let owner: any DatabaseConnectionOwner
     /// Nil from the moment it is lost or closed.
-    private var link: PQConnection?
+    var link: PQConnection?
     private var registration: Registration?
-    private var pipeline: Pipeline
-    /// About how much was sent in the open segment.
-    private var openBytes = 0
+    var pipeline: Pipeline
+    /// Whether each segment has to say itself that it only reads.
+    private let saysReadOnly: Bool
     private var isOutgrown = false
     private var waitsForWriting = false
-    private var hangTimer: Timer?
-    private var hangTimerDue = Instant(nanoseconds: .max)
+    /// See `DatabaseConnection+Hang.swift`.
+    var hangTimer: Timer?
+    var hangTimerDue = Instant(nanoseconds: .max)
+    var cancelDue: Instant?
 
     /// Takes over a fresh connection. Throws when it broke meanwhile or cannot be watched.
     init(
-        _ link: consuming PQConnection, on loop: EventLoop, context: DatabaseContext, owner: any DatabaseConnectionOwner
+        _ session: consuming Session, on loop: EventLoop, context: DatabaseContext,
+        owner: any DatabaseConnectionOwner
     )
         throws
     {
-        guard link.startPipelining() else { throw ConnectError(description: link.errorText) }
-        let descriptor = link.descriptor
+        guard session.link.startPipelining() else { throw ConnectError(description: session.link.errorText) }
+        let descriptor = session.link.descriptor
         self.loop = loop
         self.context = context
         self.owner = owner
-        self.link = consume link
+        saysReadOnly = session.saysReadOnly
+        pipeline = Pipeline(paces: context.paces, roundTrip: session.roundTrip)
+        link = session.takeLink()
         openedAt = loop.now
-        pipeline = Pipeline(getterCount: context.getters.count)
         registration = try loop.register(descriptor, for: .readable, source: self)
     }
-
-    /// The number of answers that are due.
-    var depth: Int { pipeline.depth }
-
-    /// How many queries of the getter at `place` are due.
-    func count(at place: Int) -> Int { pipeline.counts[place] }
 
     /// Whether it takes loads.
     var isOpen: Bool { link != nil }
 
     // MARK: Sending
 
-    /// Whether the next load costs no sync of its own.
-    var isFilling: Bool { pipeline.openCount > 0 }
-
-    /// Sends a load, behind the Parse of its statement when this connection has not got it yet.
+    /// Sends loads as one segment: in one transaction, with one sync behind all of them, so with one system call and one
+    /// waking of the server's process, which cost more than the query of a row.
     ///
-    /// The loads of one round share a sync, and with it the system call and the waking of the server's process, which cost
-    /// more than the query of a row. The sync follows at the round's end, or when the segment is full.
-    func send(_ load: consuming Load) {
-        guard isOpen else { return load.fail { .unavailable($0, detail: nil) } }
-        // One that was refused before, or was lost together with others, shall not harm others again.
-        let isAlone = load.isAlone || load.isRetry || waitsForWriting
-        let sendsSQL = !context.settings.prepare || !pipeline.hasStatement(at: load.statementPlace)
-        let byteCount = load.byteCount + (sendsSQL ? load.statement.sql.utf8.count : 0)
-        if isFilling, isAlone || openBytes + byteCount > Self.segmentBytes { closeSegment() }
-        guard isOpen else { return load.fail { .unavailable($0, detail: nil) } }
-        if !isFilling, !isAlone { loop.enqueue { [weak self] in self?.closeSegment() } }
-        openBytes += byteCount
-        guard queue(load) else { return lose(.broken(link?.errorText ?? "")) }
-        if isAlone || pipeline.openCount >= Self.segmentLoads || openBytes > Self.segmentBytes { closeSegment() }
+    /// Each answer leaves the server when its own command completes, because each command but the last, which has the sync,
+    /// has a flush request behind it: without it sixteen fast answers would wait in the server's buffer for a slow
+    /// seventeenth.
+    func send(_ loads: consuming UniqueDeque<Load>, isUnknown: Bool) {
+        guard isOpen else {
+            while let load = loads.popFirst() { load.fail { .unavailable($0, detail: nil) } }
+            return
+        }
+        let now = Instant.now()
+        var isSent = !saysReadOnly || sayReadOnly(at: now)
+        while let load = loads.popFirst() {
+            // What cannot be sent is noted all the same: its pool gets it back with the rest.
+            isSent = queue(load, isUnknown: isUnknown, sends: isSent, at: now) && isSent
+            if isSent, !loads.isEmpty { isSent = link?.sendFlushRequest() ?? false }
+        }
+        guard isSent else { return lose(.broken(link?.errorText ?? "")) }
+        closeSegment()
     }
 
-    private func queue(_ load: consuming Load) -> Bool {
-        if let keys = load.batch?.keys { return queue(load, keys) }
+    /// Sends a load in a segment of its own.
+    private func sendAlone(_ load: consuming Load) {
+        var loads = UniqueDeque<Load>()
+        loads.append(load)
+        send(loads, isUnknown: false)
+    }
+
+    private func queue(_ load: consuming Load, isUnknown: Bool, sends: Bool, at now: Instant) -> Bool {
+        if let keys = load.batch?.keys { return queue(load, keys, isUnknown: isUnknown, sends: sends, at: now) }
         let parts = load.parts
-        return queue(load, parts)
+        return queue(load, parts, isUnknown: isUnknown, sends: sends, at: now)
     }
 
-    private func queue(_ load: consuming Load, _ parameters: some QueryParameters) -> Bool {
+    private func queue(
+        _ load: consuming Load, _ parameters: some QueryParameters, isUnknown: Bool, sends: Bool, at now: Instant
+    ) -> Bool {
         let sql = load.statement.sql
-        context.gauges.noteSent()
-        guard context.settings.prepare else {
-            pipeline.append(load, runsStatement: false, prepares: false, at: loop.now)
+        guard sends, context.prepares, !load.isUnprepared else {
+            pipeline.append(load, runsStatement: false, prepares: false, isUnknown: isUnknown, at: now)
+            guard sends else { return false }
+            context.gauges.noteSent()
             return link?.sendQuery(sql, parameters) ?? false
         }
+        context.gauges.noteSent()
         let (name, needsPrepare) = pipeline.statement(of: load)
-        pipeline.append(load, runsStatement: true, prepares: needsPrepare, at: loop.now)
+        pipeline.append(load, runsStatement: true, prepares: needsPrepare, isUnknown: isUnknown, at: now)
         if needsPrepare {
             guard link?.sendPrepare(name, sql) ?? false else { return false }
         }
         return link?.sendExecute(name, parameters) ?? false
     }
 
+    /// Begins a segment with the order to refuse writes, for servers that were reached through a pooler: what is set for a
+    /// session there is another client's later.
+    private func sayReadOnly(at now: Instant) -> Bool {
+        pipeline.appendHousekeeping(timeout: Self.housekeepingTimeout, at: now)
+        return link?.sendQuery(
+            "select pg_catalog.set_config('transaction_read_only', 'on', true)", KeyParts.none) ?? false
+    }
+
     /// Drops a statement that became stale. Its answer does not matter: it may be gone already.
     private func deallocate(_ name: String) {
-        closeSegment()
-        pipeline.appendHousekeeping(timeout: Self.housekeepingTimeout, at: loop.now)
-        guard link?.sendQuery("deallocate \(name)", KeyParts.none) ?? false else {
+        pipeline.appendHousekeeping(timeout: Self.housekeepingTimeout, at: Instant.now())
+        guard link?.sendQuery("deallocate \"\(name)\"", KeyParts.none) ?? false else {
             return lose(.broken(link?.errorText ?? ""))
         }
         closeSegment()
@@ -146,8 +157,6 @@ final class DatabaseConnection: EventSource {
 
     /// Sends the sync of what was sent since the last one.
     private func closeSegment() {
-        guard isOpen, isFilling else { return }
-        openBytes = 0
         pipeline.closeSegment()
         guard link?.sendSync() ?? false else { return lose(.broken(link?.errorText ?? "")) }
         flush()
@@ -171,11 +180,15 @@ final class DatabaseConnection: EventSource {
 
     // MARK: Receiving
 
-    /// Reads once, then takes every answer that is complete.
+    /// Reads what is there, then takes every answer that is complete.
     func ready(_ readiness: Readiness) {
-        guard let isConnected = link?.consumeInput() else { return }
+        guard let input = link?.consumeInput() else { return }
         takeResults()
-        guard isConnected else { return lose(.broken(link?.errorText ?? "")) }
+        switch input {
+        case .done: break
+        case .partly: loop.enqueue { [weak self] in self?.ready(.readable) }
+        case .lost: return lose(.broken(link?.errorText ?? ""))
+        }
         if waitsForWriting { flush() }
         watchForHang()
         if isOpen { owner.connectionHasRoom(self) }
@@ -207,10 +220,11 @@ final class DatabaseConnection: EventSource {
         case .error:
             let error = result.error
             if error.endsSession || link?.isBroken ?? true { return lose(.broken(error.message)) }
+            context.circuit.sourceAnswered(at: loop.now)
             act(on: pipeline.receiveError(error, at: loop.now))
         case .sync:
             var unrun = pipeline.receiveSync(at: loop.now)
-            while let load = unrun.popFirst() { send(load) }
+            while let load = unrun.popFirst() { sendAlone(load) }
         }
     }
 
@@ -231,54 +245,27 @@ final class DatabaseConnection: EventSource {
             while let load = loads.popFirst() { owner.startUnbatched(load) }
         case .retry(let load):
             context.gauges.noteRetry()
-            send(load)
+            sendAlone(load)
+        case .retryUnprepared(let load):
+            context.gauges.noteRetry()
+            context.noteLostStatement()
+            sendAlone(load)
         case .retryAfterSchemaChange(let load, let stale):
             context.gauges.noteRetry()
             owner.schemaChanged(for: load.getter)
             deallocate(stale)
-            send(load)
+            sendAlone(load)
         }
     }
 
-    // MARK: A hung database
-
-    /// One timer for the oldest load. It is set anew only when it would come too late; coming too early costs one look.
-    private func watchForHang() {
-        guard let deadline = pipeline.deadline.map({ $0 + Self.grace }), isOpen else { return }
-        guard deadline < hangTimerDue else { return }
-        if let hangTimer { loop.cancel(hangTimer) }
-        hangTimerDue = deadline
-        hangTimer = loop.schedule(at: deadline) { [weak self] in self?.hangTimerFired() }
-    }
-
-    private func hangTimerFired() {
-        hangTimer = nil
-        hangTimerDue = Instant(nanoseconds: .max)
-        if let deadline = pipeline.deadline, deadline + Self.grace <= loop.now {
-            context.circuit.sourceWasSilent(since: pipeline.waitsSince ?? loop.now, at: loop.now)
-            cancelOnServer()
-            lose(.hung)
-        } else {
-            watchForHang()
-        }
-    }
-
-    /// Asks the server to stop what it runs for us: closing the socket does not. On a thread, since it blocks, and only
-    /// so many at once, since they wait for as long as the server hangs.
-    private func cancelOnServer() {
-        guard let cancel = link?.makeCancel(), context.gauges.beginCancel() else { return }
-        let parcel = Parcel(cancel)
-        let gauges = context.gauges
-        let isStarted = runDetached {
-            parcel.take()?.send()
-            gauges.endCancel()
-        }
-        if !isStarted { gauges.endCancel() }
+    /// Tells the pool that it takes loads again.
+    func tellOfRoom() {
+        owner.connectionHasRoom(self)
     }
 
     // MARK: The end
 
-    private func lose(_ loss: Loss) {
+    func lose(_ loss: Loss) {
         guard isOpen else { return }
         shut()
         owner.connectionLost(self, pipeline.takeLoads(), loss)
@@ -296,5 +283,15 @@ final class DatabaseConnection: EventSource {
         registration = nil
         hangTimer = nil
         link = nil
+    }
+}
+
+extension DatabaseConnection: Occupied {
+    var depth: Int { pipeline.lane.depth }
+    func count(of getter: Int) -> Int { pipeline.lane.count(of: getter) }
+    func flows(at now: Instant) -> Bool { pipeline.lane.flows(at: now) }
+    var isKeptFree: Bool {
+        get { pipeline.isKeptFree }
+        set { pipeline.isKeptFree = newValue }
     }
 }

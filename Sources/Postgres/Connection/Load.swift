@@ -22,8 +22,12 @@ struct Load: ~Copyable, Sendable {
     var isAlone = false
     /// Whether it is a query of its own because a batch left its answer open.
     var isUnbatched = false
+    /// Whether it is sent as SQL, because the server had lost its prepared statement.
+    var isUnprepared = false
     /// Whether another loop's pool handed it over. It is not handed on.
     var isHandedOver = false
+    /// When it was asked for, or given back by a lost connection.
+    var startedAt = Instant(nanoseconds: 0)
 
     init(of getter: QueryGetter, place: Int, parts: KeyParts, flight: consuming Flight) {
         self.getter = getter
@@ -40,13 +44,24 @@ struct Load: ~Copyable, Sendable {
     }
 
     /// The statement's place among those of a connection: each getter has two.
-    var statementPlace: Int { 2 * place + (batch == nil ? 0 : 1) }
+    var statementPlace: Int { Self.statementPlace(of: place, isBatch: batch != nil) }
+
+    /// The getter whose statement stands at `place`.
+    static func getter(ofStatement place: Int) -> Int { place / 2 }
+
+    static func statementPlace(of getter: Int, isBatch: Bool) -> Int { 2 * getter + (isBatch ? 1 : 0) }
+
+    /// When it gives up waiting for a connection: a little before those who wait for it, so that they hear why.
+    var leavesQueueAt: Instant { startedAt.advanced(byNanoseconds: timeout - timeout / 16) }
 
     /// About what it takes in a message to the server: the key, and a few names and lengths.
     var byteCount: Int { (batch?.keys.byteCount ?? parts.byteCount) + 160 }
 
+    /// Whether it is to be sent in a segment of its own: one that was refused or lost before shall not harm others again.
+    var isSentAlone: Bool { isAlone || isRetry }
+
     /// Whether it can go out with others of its group.
-    var isBatchable: Bool { getter.takesBatches && batch == nil && !isUnbatched && !isRetry && !isAlone }
+    var isBatchable: Bool { getter.takesBatches && batch == nil && !isUnbatched && !isSentAlone }
 
     /// Takes others of its group along, to be asked for by one query.
     mutating func lead(_ others: consuming UniqueDeque<Load>) {
@@ -65,6 +80,7 @@ struct Load: ~Copyable, Sendable {
         batch = nil
         isAlone = false
         isRetry = false
+        isUnprepared = false
         others.prepend(self)
         return others
     }

@@ -6,7 +6,8 @@ import Groundwork
 /// I/O. Its owner sends, tells it what came back, and does what it returns.
 ///
 /// What stands between two syncs is a segment. PostgreSQL runs it as one transaction and aborts the rest of it after an
-/// error, so the loads behind a refused one were not run; they are sent again, each in a segment of its own.
+/// error, so the loads behind a refused one were not run; they are sent again, each in a segment of its own. A segment is
+/// sent in one go: nothing is received, and nothing can join it, between its first load and its sync.
 ///
 /// A load's answer is complete with its command, not only at the sync. All that can still fail at the segment's end is
 /// the commit, and that only undoes what was written: the rows were read, and getters only read.
@@ -19,8 +20,12 @@ struct Pipeline: ~Copyable {
         var load: Load?
         let at: Instant
         let timeout: Int64
+        /// The statement's place; nil for housekeeping.
+        let statement: Int?
         /// Of the statement that it runs; 0 when it runs none.
         let generation: UInt64
+        /// Whether nobody knows how long it takes.
+        let isUnknown: Bool
         /// Whether its first result is that of a Parse.
         let prepares: Bool
         /// The number of its segment.
@@ -45,6 +50,8 @@ struct Pipeline: ~Copyable {
         case split(Load)
         /// Send the load once more.
         case retry(Load)
+        /// The server lost the statement: send the load once more, as SQL.
+        case retryUnprepared(Load)
         /// The columns of its result changed: let the group forget what it holds, drop the statement, then send the load
         /// once more.
         case retryAfterSchemaChange(Load, stale: String)
@@ -54,8 +61,10 @@ struct Pipeline: ~Copyable {
 
     private var sent = UniqueDeque<Sent>()
     private var prepared: [Prepared]
-    /// By getter, how many of its queries are due.
-    private(set) var counts: [Int]
+    /// How the connection is occupied by them.
+    private(set) var lane: Lane
+    /// By statement.
+    private let paces: [Pace]
     /// Whether the oldest one's Parse was done.
     private var isParsed = false
     /// Whether something of the oldest segment was refused, so that the rest of it is not run.
@@ -66,16 +75,31 @@ struct Pipeline: ~Copyable {
     private var openSegment: UInt64 = 0
     /// What was sent in the open segment.
     private(set) var openCount = 0
-    /// When the oldest one became the oldest.
-    private var progressAt = Instant(nanoseconds: 0)
+    /// How many answers were complete so far.
+    private var answered: UInt64 = 0
+    private var cancellation = Cancellation.none
 
-    init(getterCount: Int) {
-        prepared = Array(repeating: Prepared(), count: 2 * getterCount)
-        counts = Array(repeating: 0, count: getterCount)
+    /// What was cancelled, as the server may take its time to do so.
+    private enum Cancellation {
+        /// Becomes `requested`.
+        case none
+        /// The answer of this number is to be that of a cancelled query. Becomes `done`.
+        case requested(UInt64)
+        /// Nothing that is sent from now on can be hit; an answer below `barrier` can have been. Becomes `requested`.
+        case done(UInt64, barrier: UInt64)
     }
 
-    /// The number of answers that are due.
-    var depth: Int { sent.count }
+    init(paces: [Pace], roundTrip: Int64) {
+        prepared = Array(repeating: Prepared(), count: paces.count)
+        lane = Lane(getterCount: paces.count / 2, roundTrip: roundTrip)
+        self.paces = paces
+    }
+
+    /// Whether the connection is kept for a query of unknown length.
+    var isKeptFree: Bool {
+        get { lane.isKeptFree }
+        set { lane.isKeptFree = newValue }
+    }
 
     /// Whether the server has something to say that was not received.
     var isExpecting: Bool { oldestSegment < openSegment || openCount > 0 }
@@ -97,27 +121,34 @@ struct Pipeline: ~Copyable {
     }
 
     /// Notes that a load was sent in the open segment.
-    mutating func append(_ load: consuming Load, runsStatement: Bool, prepares: Bool, at now: Instant) {
+    mutating func append(
+        _ load: consuming Load, runsStatement: Bool, prepares: Bool, isUnknown: Bool, at now: Instant
+    ) {
         let generation = runsStatement ? prepared[load.statementPlace].generation : 0
         let timeout = load.timeout
-        counts[load.place] += 1
-        append(load, timeout: timeout, generation: generation, prepares: prepares, at: now)
+        let statement = load.statementPlace
+        append(
+            load, timeout: timeout, statement: statement, generation: generation, prepares: prepares, isUnknown: isUnknown,
+            at: now)
     }
 
     /// Notes that a statement was sent, in the open segment, for whose answer nobody waits.
     mutating func appendHousekeeping(timeout: Duration, at now: Instant) {
-        append(nil, timeout: timeout.wholeNanoseconds, generation: 0, prepares: false, at: now)
+        append(
+            nil, timeout: timeout.wholeNanoseconds, statement: nil, generation: 0, prepares: false, isUnknown: false,
+            at: now)
     }
 
     private mutating func append(
-        _ load: consuming Load?, timeout: Int64, generation: UInt64, prepares: Bool, at now: Instant
+        _ load: consuming Load?, timeout: Int64, statement: Int?, generation: UInt64, prepares: Bool, isUnknown: Bool,
+        at now: Instant
     ) {
-        if sent.isEmpty { progressAt = now }
+        lane.send(statement.map(Load.getter(ofStatement:)), isUnknown: isUnknown, at: now)
         openCount += 1
         sent.append(
             Sent(
-                load: load, at: now, timeout: timeout, generation: generation, prepares: prepares,
-                segment: openSegment))
+                load: load, at: now, timeout: timeout, statement: statement, generation: generation, isUnknown: isUnknown,
+                prepares: prepares, segment: openSegment))
     }
 
     /// Notes that the open segment's sync was sent.
@@ -161,9 +192,54 @@ struct Pipeline: ~Copyable {
         guard isAnswerDue else { return .nothing }
         let isByParse = sent[0].prepares && !isParsed
         isAborting = true
+        let number = answered
         var refusedOne = takeOldest(at: now)
-        guard let load = refusedOne.load.take() else { return .nothing }
+        guard var load = refusedOne.load.take() else { return .nothing }
+        if error.state == .queryCanceled {
+            if isCancelled(number) {
+                let failure = LoadError.cancelled(load.getter.name, after: .nanoseconds(load.timeout))
+                return .fail(load, failure)
+            }
+            // The request came late, and hit one behind that which it was for.
+            if isInReachOfCancel(number), !load.isRetry {
+                load.isRetry = true
+                return .retry(load)
+            }
+        }
         return refused(load, error, generation: refusedOne.generation, byParse: isByParse)
+    }
+
+    // MARK: Cancelling
+
+    /// Notes that the server was asked to cancel the oldest query. Until ``cancelEnded()`` nothing new is to be sent here.
+    mutating func cancelBegan() {
+        cancellation = .requested(answered)
+        lane.isShut = true
+    }
+
+    /// Whether the server was asked to cancel a query and may still do so, or has not answered that one.
+    var isCancelling: Bool { lane.isShut || isCancelled(answered) }
+
+    private func isCancelled(_ number: UInt64) -> Bool {
+        switch cancellation {
+        case .none: false
+        case .requested(let cancelled), .done(let cancelled, _): cancelled == number
+        }
+    }
+
+    private func isInReachOfCancel(_ number: UInt64) -> Bool {
+        switch cancellation {
+        case .none: false
+        case .requested: true
+        case .done(_, let barrier): number < barrier
+        }
+    }
+
+    /// The request was carried out: it cannot hit what is sent from now on.
+    mutating func cancelEnded() {
+        guard case .requested(let number) = cancellation else { return }
+        cancellation = .done(number, barrier: answered + UInt64(sent.count))
+        lane.isShut = false
     }
 
     /// The oldest segment is at its end. Returns those of its loads that were not run, oldest first: they are to be sent
@@ -171,7 +247,7 @@ struct Pipeline: ~Copyable {
     mutating func receiveSync(at now: Instant) -> UniqueDeque<Load> {
         var unrun = UniqueDeque<Load>()
         while !sent.isEmpty, sent[0].segment == oldestSegment {
-            var skipped = takeOldest(at: now)
+            var skipped = takeOldest(at: now, wasRun: false)
             guard var load = skipped.load.take() else { continue }
             // Its Parse was skipped, too.
             if skipped.prepares, prepared[load.statementPlace].generation == skipped.generation {
@@ -192,16 +268,23 @@ struct Pipeline: ~Copyable {
         return oldest.load.take()
     }
 
-    private mutating func takeOldest(at now: Instant) -> Sent {
+    private mutating func takeOldest(at now: Instant, wasRun: Bool = true) -> Sent {
         isParsed = false
-        progressAt = now
-        if let place = sent[0].load?.place { counts[place] -= 1 }
-        return sent.removeFirst()
+        answered += 1
+        let oldest = sent.removeFirst()
+        let took = lane.finish(
+            oldest.statement.map(Load.getter(ofStatement:)), isUnknown: oldest.isUnknown, sentAt: oldest.at,
+            nextSentAt: sent.isEmpty ? nil : sent[0].at, at: now)
+        // A statement's first run plans it, and opens its tables.
+        if wasRun, !oldest.prepares || took > Pace.long, let place = oldest.statement {
+            paces[place].note(took)
+        }
+        return oldest
     }
 
-    /// A statement that the connection does not have, has under another meaning, or has with other columns, is prepared
-    /// anew under its next name. Loads that were sent behind it before the first refusal was read meet the same and find
-    /// the next generation already there.
+    /// A statement that the connection has with other columns is prepared anew under its next name. Loads that were sent
+    /// behind it before the first refusal was read meet the same and find the next generation already there. One that the
+    /// connection does not have, or has under another meaning, is what a pooler brings about: the load needs none.
     private mutating func refused(
         _ load: consuming Load, _ error: ServerError, generation: UInt64, byParse: Bool
     ) -> Completion {
@@ -218,20 +301,25 @@ struct Pipeline: ~Copyable {
             return .fail(load, failure)
         }
         load.isRetry = true
-        guard changed, isOwnStatement else { return .retry(load) }
+        guard changed else {
+            load.isUnprepared = true
+            return .retryUnprepared(load)
+        }
+        guard isOwnStatement else { return .retry(load) }
         let stale = load.statement.name(generation: generation)
         return .retryAfterSchemaChange(load, stale: stale)
     }
 
     // MARK: Time and loss
 
-    /// Since when the oldest load has waited without any answer; nil when none is due.
-    var waitsSince: Instant? { sent.isEmpty ? nil : max(sent[0].at, progressAt) }
+    /// Since when the server could have answered the oldest load; nil when none is due.
+    var waitsSince: Instant? { sent.isEmpty ? nil : lane.headSince }
 
-    /// When the database is to be taken as hung: the oldest one has had its time since it became the oldest.
+    /// When the oldest one has had its time, since the server could begin with it. What it waited for those before it does
+    /// not count.
     var deadline: Instant? {
         guard !sent.isEmpty else { return nil }
-        return max(sent[0].at, progressAt).advanced(byNanoseconds: sent[0].timeout)
+        return lane.headSince.advanced(byNanoseconds: sent[0].timeout)
     }
 
     /// Takes out every load, oldest first; nothing of them was answered in full.
@@ -240,7 +328,7 @@ struct Pipeline: ~Copyable {
         while var lost = sent.popFirst() {
             if let load = lost.load.take() { loads.append(load) }
         }
-        for place in counts.indices { counts[place] = 0 }
+        lane = Lane(getterCount: paces.count / 2, roundTrip: lane.roundTrip)
         return loads
     }
 }

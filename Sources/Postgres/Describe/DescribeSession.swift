@@ -157,7 +157,7 @@ struct DescribeSession: ~Copyable {
             var wait = pollfd(
                 fd: connection.descriptor, events: Int16(isSent ? POLLIN : POLLIN | POLLOUT), revents: 0)
             _ = poll(&wait, 1, Int32(clamping: left))
-            guard wait.revents == 0 || connection.consumeInput() else {
+            guard wait.revents == 0 || connection.consumeInput() != .lost else {
                 throw ConnectError(description: connection.errorText)
             }
         }

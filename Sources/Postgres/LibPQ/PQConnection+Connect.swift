@@ -1,9 +1,13 @@
 import CLibPQ
+import Glibc
 
 /// Why no database connection could be made.
 public struct ConnectError: Error, Sendable, CustomStringConvertible {
     /// What libpq said, without what may be a credential; for logs and the operator's terminal.
     public let description: String
+
+    /// Whether it is a server's word: it is there and answers, if only to refuse. (libpq has no code for it.)
+    var isRefusal: Bool { description.contains("FATAL:") }
 }
 
 extension PQConnection {
@@ -13,11 +17,13 @@ extension PQConnection {
     /// names and reads files without regard for the loop, and it knows no time limit: a host that swallows packets would
     /// take the whole attempt's time, and the hosts after it would never have their turn. Here libpq keeps
     /// `connect_timeout` for each address.
-    static func connect(_ settings: DatabaseSettings) throws(ConnectError) -> PQConnection {
+    ///
+    /// - Parameter options: For the server's session, in place of those of the URL or the environment.
+    static func connect(_ settings: DatabaseSettings, options: String? = nil) throws(ConnectError) -> PQConnection {
         if let url = settings.url, !DatabaseSettings.isConnectionString(url) {
             throw ConnectError(description: "database.url is not a connection string that libpq understands")
         }
-        guard let pointer = withParameters(settings, { PQconnectdbParams($0, $1, 1) }) else {
+        guard let pointer = withParameters(settings, options: options, { PQconnectdbParams($0, $1, 1) }) else {
             throw ConnectError(description: "out of memory")
         }
         PQsetNoticeProcessor(pointer, { _, _ in }, nil)
@@ -39,7 +45,7 @@ extension PQConnection {
     /// Later names override earlier ones and what the URL says overrides what stands before it, so the URL's own
     /// `connect_timeout` wins, and the encoding is always ours.
     private static func withParameters<Result>(
-        _ settings: DatabaseSettings,
+        _ settings: DatabaseSettings, options: String?,
         _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> Result?
     ) -> Result? {
         var parameters = [
@@ -49,6 +55,7 @@ extension PQConnection {
         if let url = settings.url { parameters.append(("dbname", url)) }
         if let password = settings.password { parameters.append(("password", password)) }
         parameters.append(("client_encoding", "UTF8"))
+        if let options { parameters.append(("options", options)) }
         return withCStrings(parameters.map(\.0)) { names in
             withCStrings(parameters.map(\.1)) { values in body(names, values) }
         }
@@ -64,6 +71,23 @@ extension DatabaseSettings {
         guard let options = PQconninfoParse(text, &words) else { return false }
         PQconninfoFree(options)
         return true
+    }
+
+    /// The options for the server's session that ``url`` or the environment has; nil when a service file may have some,
+    /// which libpq reads itself.
+    var sessionOptions: String? {
+        var found = ["options": "", "service": ""]
+        if let url, let options = PQconninfoParse(url, nil) {
+            defer { PQconninfoFree(options) }
+            var option = options
+            while let keyword = option.pointee.keyword {
+                if let value = option.pointee.val { found[String(cString: keyword)] = String(cString: value) }
+                option += 1
+            }
+        }
+        if found["service"] != "" || getenv("PGSERVICE") != nil { return nil }
+        if let options = found["options"], !options.isEmpty { return options }
+        return getenv("PGOPTIONS").map { String(cString: $0) } ?? ""
     }
 }
 

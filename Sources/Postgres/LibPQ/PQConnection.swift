@@ -7,7 +7,7 @@ import CLibPQ
 /// closed once and never used after that, and because no pointer that libpq hands out leaves the call it was asked in.
 struct PQConnection: ~Copyable, @unchecked Sendable {
     // Unchecked: libpq lets any thread use a connection, one at a time. Whoever holds this is the only one.
-    private let pointer: OpaquePointer
+    let pointer: OpaquePointer
 
     /// Takes over what libpq returned.
     init(takingOver pointer: OpaquePointer) {
@@ -23,6 +23,12 @@ struct PQConnection: ~Copyable, @unchecked Sendable {
 
     /// Whether the connection is lost.
     var isBroken: Bool { PQstatus(pointer) != CONNECTION_OK }
+
+    /// The host that it leads to, or the folder of its socket; for logs.
+    var host: String { PQhost(pointer).map { String(cString: $0) } ?? "" }
+
+    /// The server process' id, for logs.
+    var backendProcess: Int32 { PQbackendPID(pointer) }
 
     /// The server's version as libpq counts it, for example 150018.
     var serverVersion: Int { Int(PQserverVersion(pointer)) }
@@ -60,6 +66,11 @@ struct PQConnection: ~Copyable, @unchecked Sendable {
         parameters.withParameters { PQsendQueryParams(pointer, sql, $0, nil, $1, nil, nil, 0) == 1 }
     }
 
+    /// Queues the server's order to send what it has answered so far: by itself it does so at a sync only.
+    func sendFlushRequest() -> Bool {
+        PQsendFlushRequest(pointer) == 1
+    }
+
     /// Ends a segment and sends what is queued, as far as the kernel takes it.
     ///
     /// Up to the next one everything is one transaction, and an error aborts the rest of it.
@@ -80,11 +91,6 @@ struct PQConnection: ~Copyable, @unchecked Sendable {
     }
 
     // MARK: Receiving
-
-    /// Reads what the kernel has; false when the connection is lost. What came before the loss can still be taken.
-    func consumeInput() -> Bool {
-        PQconsumeInput(pointer) == 1
-    }
 
     /// Whether ``nextResult()`` would have to wait.
     var isBusy: Bool { PQisBusy(pointer) == 1 }

@@ -4,22 +4,24 @@ import EventLoop
 import Groundwork
 import Logging
 
-/// One loop's share of the database connections, and the loads that wait for a place in their pipelines.
-/// On its loop's thread only.
+/// One loop's share of the database connections, and the loads that wait for one. On its loop's thread only.
+///
+/// What starts in a round waits for the round's end, or until it fills a segment or a batch; then ``Placement`` says where
+/// it goes. What finds no connection waits here, by group, for whichever becomes free first, on this loop or another.
 final class ConnectionPool: DatabaseConnectionOwner {
-    private let loop: EventLoop
-    private let context: DatabaseContext
-    private let seat: PoolSeat
-    private unowned let routing: Routing
-    private var state: PoolState
-    private var connections: [DatabaseConnection] = []
-    /// The connection that the last load went to.
-    private var filling: DatabaseConnection?
-    private var queue = UniqueDeque<Load>()
-    /// By getter; only those with a batch query gather.
-    private let gatherings: [Gathering]
-    private var gathered = 0
-    private var retryTimer: Timer?
+    let loop: EventLoop
+    let context: DatabaseContext
+    let seat: PoolSeat
+    unowned let routing: Routing
+    var state: PoolState
+    var connections: [DatabaseConnection] = []
+    /// By getter.
+    let queues: [LoadQueue]
+    /// The getters that have something waiting; they take turns.
+    var turns = Deque<Int>()
+    private var isDispatchDue = false
+    private var queueTimer: (timer: Timer, due: Instant)?
+    var retryTimer: Timer?
 
     init(on seat: PoolSeat, routing: Routing, context: DatabaseContext) {
         loop = seat.loop
@@ -27,174 +29,213 @@ final class ConnectionPool: DatabaseConnectionOwner {
         self.routing = routing
         self.context = context
         state = PoolState(share: seat.share)
-        gatherings = context.getters.map { _ in Gathering() }
+        queues = context.getters.map { _ in LoadQueue() }
     }
 
     func start() {
         act(on: state.start())
     }
 
-    /// Closes every connection; every load fails.
-    func close() {
+    /// Closes every connection; every load fails. What the server still runs is cancelled; `completion` is called when that
+    /// is done, once for each of as many requests as are returned.
+    func close(_ completion: @escaping @Sendable () -> Void) -> Int {
         state.close()
         if let retryTimer { loop.cancel(retryTimer) }
+        if let queueTimer { loop.cancel(queueTimer.timer) }
         retryTimer = nil
+        queueTimer = nil
         let closing = connections
         connections = []
-        filling = nil
+        var cancels = 0
         for connection in closing {
+            if connection.depth > 0, let cancel = connection.link?.makeCancel(),
+                context.gauges.cancel(cancel, completion)
+            {
+                cancels += 1
+            }
             var lost = connection.close()
             while let load = lost.popFirst() { load.fail(LoadError.stopped) }
         }
-        queueGathered()
-        while let load = queue.popFirst() { load.fail(LoadError.stopped) }
+        for queue in queues {
+            var waiting = queue.takeAll()
+            while let load = waiting.popFirst() { load.fail(LoadError.stopped) }
+        }
         publish()
+        return cancels
     }
 
     // MARK: Loads
 
-    /// Sends a load on a connection that has room; or hands it to a loop that has a connection when this one
-    /// has none; or queues it while one can be expected.
+    /// Takes a load on; or hands it to a loop that has a connection when this one has none.
     func start(_ load: consuming Load) {
-        if let batch = load.getter.batch {
-            let hasQueries = seat.share(ofQueries: batch.queries) > 0
-            if !hasQueries, !load.isHandedOver, let other = routing.seat(forQueries: batch.queries) {
-                load.isHandedOver = true
-                return other.start(load)
-            }
-            if hasQueries, load.isBatchable || load.isUnbatched, state.ready > 0,
-                gathered + queue.count < context.settings.queuedLoads
-            {
-                return gather(load)
-            }
-        }
-        if queue.isEmpty, let connection = nextConnection() { return connection.send(load) }
-        if state.ready == 0, !load.isHandedOver, let other = routing.seat(insteadOf: seat) {
+        if load.startedAt.nanoseconds == 0 { load.startedAt = loop.now }
+        let getter = load.place
+        let hasShare = seat.share(ofQueries: context.queries(of: getter)) > 0
+        if !hasShare || state.ready == 0, !load.isHandedOver,
+            let other = routing.seat(insteadOf: seat, forQueries: context.queries(of: getter))
+        {
             load.isHandedOver = true
             return other.start(load)
         }
         if state.isDown || state.share == 0 {
             return load.fail { .unavailable($0, detail: context.gauges.lastError) }
         }
-        guard queue.count < context.settings.queuedLoads else { return load.fail(LoadError.tooManyWaiting) }
+        let queue = queues[getter]
+        guard queue.count < context.queueLimit(of: getter) else { return load.fail(LoadError.tooManyWaiting) }
         queue.append(load)
-        seat.publish(queued: queue.count)
-    }
-
-    /// The connection whose segment is being filled, so that as many loads as can be share it; else the one with the
-    /// least in flight.
-    private func nextConnection() -> DatabaseConnection? {
-        let limit = context.settings.pipelineDepth
-        if let filling, filling.isFilling, filling.depth < limit { return filling }
-        filling = leastBusy()
-        return filling
-    }
-
-    private func leastBusy() -> DatabaseConnection? {
-        var best: DatabaseConnection?
-        var leastDepth = context.settings.pipelineDepth
-        for connection in connections where connection.depth < leastDepth {
-            best = connection
-            leastDepth = connection.depth
+        list(getter)
+        // The database need not wait for the rest of a round.
+        if queue.count % turnSize(of: getter) == 0 {
+            while sendTurn(of: getter) {}
         }
-        return best
+        dispatchAtRoundEnd()
     }
 
-    /// Sends what waits as far as there is room. A load that nobody wants any more is dropped here, before it costs the
-    /// database anything.
-    private func pump() {
-        if gathered > 0 {
-            for place in gatherings.indices { sendGathered(at: place) }
-        }
-        guard !queue.isEmpty else { return }
-        while let connection = nextConnection(), let load = queue.popFirst() {
-            if load.isWanted(at: loop.now) { connection.send(load) }
-        }
-        seat.publish(queued: queue.count)
+    private func list(_ getter: Int) {
+        guard !queues[getter].isListed else { return }
+        queues[getter].isListed = true
+        turns.append(getter)
     }
 
-    /// Takes all that waits and is still wanted through ``start(_:)`` again: the state changed.
-    private func reconsiderQueue() {
-        var waiting = UniqueDeque<Load>()
-        queueGathered()
-        swap(&waiting, &queue)
-        while let load = waiting.popFirst() {
-            // Who asked may have gone while it waited; once it is gathered again, nobody looks.
-            if load.isWanted(at: loop.now) { start(load) }
-        }
-        seat.publish(queued: queue.count)
+    private func turnSize(of getter: Int) -> Int {
+        context.getters[getter].batch?.max ?? DatabaseConnection.segmentLoads
     }
 
-    // MARK: Batches
+    /// Lets what waits have another look at the connections when this round ends; until then more may come.
+    func dispatchAtRoundEnd() {
+        guard !isDispatchDue else { return }
+        isDispatchDue = true
+        loop.enqueue { [weak self] in
+            self?.isDispatchDue = false
+            self?.dispatch()
+        }
+    }
 
-    /// Keeps a load for the end of this round, or until they fill a batch: the database need not wait for the rest.
-    private func gather(_ load: consuming Load) {
-        let place = load.place
-        let gathering = gatherings[place]
-        if load.isUnbatched { gathering.unbatched.append(load) } else { gathering.loads.append(load) }
-        gathered += 1
-        if !gathering.isDueAtRoundEnd {
-            gathering.isDueAtRoundEnd = true
-            loop.enqueue { [weak self] in
-                gathering.isDueAtRoundEnd = false
-                self?.sendGathered(at: place)
+    /// Sends what waits, a segment or a batch of each getter in turn, until nothing more can be sent.
+    private func dispatch() {
+        var stuck = 0
+        while stuck < turns.count, let getter = turns.popFirst() {
+            stuck = sendTurn(of: getter, isRoundEnd: true) ? 0 : stuck + 1
+            if queues[getter].isEmpty {
+                queues[getter].isListed = false
+            } else {
+                turns.append(getter)
             }
         }
-        if gathering.loads.count >= context.getters[place].batch?.max ?? .max { sendGathered(at: place) }
+        if turns.isEmpty {
+            for connection in connections { connection.isKeptFree = false }
+        } else {
+            handOver()
+            expectDeadlines()
+        }
+        publishRoom()
     }
 
-    /// Sends what gathered for a group as one query, unless as many of its queries are under way as there are
-    /// connections: then it goes on gathering until one of them returns. No timer: the wait is the database's. A full batch
-    /// does not get better by waiting; one more a connection is sent, so that the server has its next one at hand.
-    private func sendGathered(at place: Int) {
-        sendUnbatched(at: place)
-        let gathering = gatherings[place]
-        guard let batch = context.getters[place].batch else { return }
-        defer { gathering.hasWaited = !gathering.loads.isEmpty && (gathering.hasWaited || !gathering.isDueAtRoundEnd) }
-        while !gathering.loads.isEmpty {
-            let isFull = gathering.loads.count >= batch.max
-            guard isFull || !gathering.isDueAtRoundEnd, hasTurn(place, isFull: isFull), let connection = leastBusy()
-            else { return }
-            var loads = UniqueDeque<Load>()
-            while loads.count < batch.max, let load = gathering.loads.popFirst() {
-                gathered -= 1
-                if !gathering.hasWaited || load.isWanted(at: loop.now) { loads.append(load) }
+    /// Sends one segment or one batch of a getter's loads. False when nothing can be sent now.
+    private func sendTurn(of getter: Int, isRoundEnd: Bool = false) -> Bool {
+        let queue = queues[getter]
+        guard let next = queue.next, let limits = limits(of: getter, next, isRoundEnd: isRoundEnd) else { return false }
+        let connection: DatabaseConnection
+        switch placement.choose(limits.query, among: connections, at: loop.now) {
+        case .connection(let index): connection = connections[index]
+        case .waits(let toKeepFree):
+            if isRoundEnd, let toKeepFree { keepFree(connections[toKeepFree]) }
+            return false
+        }
+        let room = limits.query.isShort ? context.settings.pipelineDepth - connection.depth : 1
+        var loads = queue.take(next, next == .batchable ? limits.count : min(limits.count, room), at: loop.now)
+        // Nobody wanted them: that is progress, too.
+        guard var first = loads.popFirst() else { return true }
+        if next == .batchable, !loads.isEmpty {
+            first.lead(loads)
+            loads = UniqueDeque()
+        }
+        loads.prepend(first)
+        if !limits.query.isShort { for connection in connections { connection.isKeptFree = false } }
+        connection.send(loads, isUnknown: !limits.query.isShort)
+        return true
+    }
+
+    var placement: Placement {
+        Placement(depthLimit: context.settings.pipelineDepth, isReserve: routing.isReserve(seat))
+    }
+
+    /// One connection at a time is kept for a query that needs an idle one.
+    private func keepFree(_ connection: DatabaseConnection) {
+        guard !connections.contains(where: { $0.isKeptFree }) else { return }
+        connection.isKeptFree = true
+    }
+
+    /// How many loads may go out together, and what the choice of their connection has to know. Nil when none may go now.
+    ///
+    /// A batch that is not full is not sent to where one of its group is under way: it goes on gathering until one of them
+    /// returns. No timer: the wait is the database's. A full one does not get better by waiting, and may stand behind one of
+    /// its own, so that the server has it at hand.
+    private func limits(
+        of getter: Int, _ next: LoadQueue.Next, isRoundEnd: Bool
+    ) -> (count: Int, query: Placement.Query)? {
+        let queue = queues[getter]
+        let isBatch = next == .batchable || next == .alone && queue.isBatchNext
+        let pace = context.paces[Load.statementPlace(of: getter, isBatch: isBatch)]
+        var query = Placement.Query(getter: getter, isShort: pace.isShort)
+        guard let batch = context.getters[getter].batch else { return (DatabaseConnection.segmentLoads, query) }
+        let underWay = connections.reduce(0) { $0 + $1.count(of: getter) }
+        let left = seat.share(ofQueries: batch.queries) - underWay
+        guard left > 0 else { return nil }
+        guard next == .batchable else { return (min(left, DatabaseConnection.segmentLoads), query) }
+        let isFull = queue.batchableCount >= batch.max
+        guard isFull || isRoundEnd else { return nil }
+        query.ownLimit = isFull ? 1 : 0
+        query.mayFollowOwn = isFull && pace.isBrisk
+        return (batch.max, query)
+    }
+
+    // MARK: Waiting
+
+    /// Takes all that waits through ``start(_:)`` again: the state changed.
+    func reconsiderQueue() {
+        for (getter, queue) in queues.enumerated() where !queue.isEmpty {
+            var waiting = queue.takeAll()
+            while let load = waiting.popFirst() {
+                // Who asked may have gone while it waited; once it is gathered again, nobody looks.
+                if load.isWanted(at: loop.now) { start(load) }
             }
-            guard var first = loads.popFirst() else { continue }
-            if !loads.isEmpty { first.lead(loads) }
-            connection.send(first)
+            if !queue.isEmpty { list(getter) }
         }
     }
 
-    private func hasTurn(_ place: Int, isFull: Bool) -> Bool {
-        let underWay = underWay(at: place)
-        return underWay < connections.count * (isFull ? 2 : 1) && underWay < queryLimit(at: place)
-    }
-
-    /// Sends what batches left open, each by itself.
-    private func sendUnbatched(at place: Int) {
-        let gathering = gatherings[place]
-        while !gathering.unbatched.isEmpty, underWay(at: place) < queryLimit(at: place),
-            let connection = nextConnection(), let load = gathering.unbatched.popFirst()
-        {
-            gathered -= 1
-            if load.isWanted(at: loop.now) { connection.send(load) }
+    /// One timer for the load that gives up first.
+    private func expectDeadlines() {
+        guard let deadline = turns.lazy.compactMap({ self.queues[$0].deadline }).min() else { return }
+        if let queueTimer {
+            guard deadline < queueTimer.due else { return }
+            loop.cancel(queueTimer.timer)
         }
+        queueTimer = (loop.schedule(at: deadline) { [weak self] in self?.failOverdue() }, deadline)
     }
 
-    /// How many queries of a group are under way here, and how many may be.
-    private func underWay(at place: Int) -> Int { connections.reduce(0) { $0 + $1.count(at: place) } }
-    private func queryLimit(at place: Int) -> Int {
-        seat.share(ofQueries: context.getters[place].batch?.queries ?? .max)
-    }
-
-    /// Puts what gathered behind what waits.
-    private func queueGathered() {
-        for gathering in gatherings {
-            while let load = gathering.unbatched.popFirst() { queue.append(load) }
-            while let load = gathering.loads.popFirst() { queue.append(load) }
+    /// Those who wait for a load hear what it waited for.
+    private func failOverdue() {
+        queueTimer = nil
+        let holders = state.ready > 0 ? holders() : []
+        for getter in turns {
+            while let load = queues[getter].popOverdue(at: loop.now) {
+                let time = Duration.nanoseconds(load.timeout)
+                if state.ready > 0 {
+                    load.fail { .waitedBehind(holders, $0, for: time) }
+                } else {
+                    load.fail { .unavailable($0, detail: context.gauges.lastError) }
+                }
+            }
         }
-        gathered = 0
+        dispatchAtRoundEnd()
+    }
+
+    /// The names of the groups whose queries others wait for.
+    private func holders() -> [String] {
+        context.getters.indices.filter { getter in
+            connections.contains { !$0.flows(at: loop.now) && $0.count(of: getter) > 0 }
+        }.map { context.getters[$0].name }
     }
 
     // MARK: What connections tell
@@ -205,7 +246,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     }
 
     func connectionHasRoom(_ connection: DatabaseConnection) {
-        pump()
+        if turns.isEmpty { publishRoom() } else { dispatchAtRoundEnd() }
     }
 
     func schemaChanged(for getter: QueryGetter) {
@@ -215,7 +256,6 @@ final class ConnectionPool: DatabaseConnectionOwner {
 
     func connectionLost(_ connection: DatabaseConnection, _ loads: consuming UniqueDeque<Load>, _ loss: Loss) {
         connections.removeAll { $0 === connection }
-        if filling === connection { filling = nil }
         switch loss {
         case .broken: note(loss, of: connection)
         case .hung:
@@ -226,7 +266,9 @@ final class ConnectionPool: DatabaseConnectionOwner {
             act(on: state.gaveUp())
         }
         while let load = loads.popFirst() { startAgain(load) }
-        if state.ready == 0, gathered > 0 { reconsiderQueue() }
+        if state.ready == 0 { reconsiderQueue() }
+        // Those that waited for this connection may go to another one.
+        dispatchAtRoundEnd()
     }
 
     private func note(_ loss: Loss, of connection: DatabaseConnection) {
@@ -241,74 +283,8 @@ final class ConnectionPool: DatabaseConnectionOwner {
         if load.isRetry { return load.fail { .unavailable($0, detail: context.gauges.lastError) } }
         guard load.isWanted(at: loop.now) else { return }
         load.isRetry = true
+        load.startedAt = loop.now
         context.gauges.noteRetry()
         start(load)
     }
-
-    // MARK: Connecting
-
-    private func act(on action: PoolState.Action) {
-        switch action {
-        case .nothing: break
-        case .connect(let count):
-            for _ in 0..<count { connect() }
-        case .retry(let delay):
-            retryTimer = loop.schedule(at: loop.now + delay) { [weak self] in
-                guard let self else { return }
-                retryTimer = nil
-                act(on: state.retryDue())
-            }
-        }
-        publish()
-    }
-
-    private func connect() {
-        let seat = seat
-        let began = loop.now
-        let isStarted = connectDetached(context) { result in
-            seat.loop.submit { seat.pool?.attemptEnded(result, began: began) }
-        }
-        if !isStarted {
-            loop.enqueue { [weak self] in self?.attemptFailed("no thread to connect on") }
-        }
-    }
-
-    private func attemptEnded(_ result: Result<Parcel<PQConnection>, ConnectError>, began: Instant) {
-        do {
-            guard let link = try result.get().take() else { return }
-            let version = link.serverVersion
-            connections.append(try DatabaseConnection(link, on: loop, context: context, owner: self))
-            context.gauges.noteConnected()
-            context.circuit.sourceAnswered(at: loop.now)
-            context.logger.info("database connection ready", metadata: ["server": "\(version)"])
-            act(on: state.connected())
-            reconsiderQueue()
-        } catch {
-            context.circuit.sourceWasSilent(since: began, at: loop.now)
-            attemptFailed("\(error)")
-        }
-    }
-
-    private func attemptFailed(_ text: String) {
-        context.gauges.noteFailure(text)
-        context.logger.warning("no database connection", metadata: ["reason": "\(text)"])
-        act(on: state.attemptFailed())
-        if state.isDown { reconsiderQueue() }
-    }
-
-    /// Shows others what this loop's thread knows.
-    private func publish() {
-        seat.publish(ready: state.ready, connecting: state.connecting)
-    }
-}
-
-/// Loads of one group that go out together.
-private final class Gathering {
-    var loads = UniqueDeque<Load>()
-    /// Those that a batch left open: they go out each by itself.
-    var unbatched = UniqueDeque<Load>()
-    /// Whether they are looked at when the round ends; until then more may come.
-    var isDueAtRoundEnd = false
-    /// Whether some of them came in an earlier round: who asked for them may be gone.
-    var hasWaited = false
 }

@@ -4,13 +4,13 @@ import Groundwork
 /// False when there is no thread; `completion` is not called then.
 func connectDetached(
     _ context: DatabaseContext,
-    _ completion: @escaping @Sendable (Result<Parcel<PQConnection>, ConnectError>) -> Void
+    _ completion: @escaping @Sendable (Result<Parcel<Session>, ConnectError>) -> Void
 ) -> Bool {
     runDetached {
         do throws(ConnectError) {
-            let connection = try PQConnection.connect(context.settings)
-            try context.catalog.describeOnce(context, on: connection)
-            completion(.success(Parcel(connection)))
+            let session = try Session.open(context)
+            try context.catalog.describeOnce(context, on: session.link)
+            completion(.success(Parcel(session)))
         } catch {
             completion(.failure(error))
         }

@@ -12,6 +12,11 @@ final class DatabaseContext: Sendable {
     let catalog = Catalog()
     /// Told when the database answers, and when it does not.
     let circuit: CircuitBreaker
+    /// How long each getter's statements take; two a getter, by ``Load/statementPlace``.
+    let paces: [Pace]
+    private let lostStatements = Atomic<Int>(0)
+    /// Whether a pooler between us and the server refuses startup options.
+    private let optionsRefused = Atomic<Bool>(false)
     /// Called on a loop's thread with the group's name.
     let onSchemaChange: @Sendable (String) -> Void
 
@@ -20,10 +25,46 @@ final class DatabaseContext: Sendable {
         onSchemaChange: @escaping @Sendable (String) -> Void
     ) {
         self.settings = settings
+        paces = getters.flatMap { _ in [Pace(), Pace()] }
         self.getters = getters
         self.logger = logger
         self.circuit = circuit
         self.onSchemaChange = onSchemaChange
+    }
+
+    /// Queries of a getter that may be under way at most.
+    func queries(of getter: Int) -> Int { getters[getter].batch?.queries ?? .max }
+
+    /// Loads of a getter that may wait on one loop. With a batch, as many come through the group's gate as its queries hold.
+    func queueLimit(of getter: Int) -> Int {
+        guard let batch = getters[getter].batch else { return settings.queuedLoads }
+        let (loads, overflow) = batch.queries.multipliedReportingOverflow(by: batch.max)
+        return max(settings.queuedLoads, overflow ? .max : loads)
+    }
+
+    // MARK: What a pooler cannot do
+
+    /// So many lost statements tell that they will be lost for ever.
+    private static let lostStatementLimit = 8
+
+    /// Whether getters are prepared statements.
+    var prepares: Bool {
+        settings.prepare && lostStatements.load(ordering: .relaxed) < Self.lostStatementLimit
+    }
+
+    /// Notes that a server did not have a statement that was prepared, or had another one under its name.
+    func noteLostStatement() {
+        guard lostStatements.add(1, ordering: .relaxed).newValue == 1 else { return }
+        logger.warning(
+            "prepared statements get lost on the way to the database, as in a pooler; set database.prepare: off")
+    }
+
+    /// Whether startup options are worth a try.
+    var takesOptions: Bool { !optionsRefused.load(ordering: .relaxed) }
+
+    /// Notes that whoever takes the connections refuses startup options.
+    func noteRefusedOptions() {
+        optionsRefused.store(true, ordering: .relaxed)
     }
 }
 
@@ -73,15 +114,21 @@ final class DatabaseGauges: Sendable {
         noteFailure(loss.text)
     }
 
-    /// Whether one more cancel request may start; if so, ``endCancel()`` has to follow.
-    func beginCancel() -> Bool {
-        if cancels.add(1, ordering: .relaxed).newValue <= Self.cancelLimit { return true }
-        endCancel()
-        return false
-    }
-
-    func endCancel() {
-        cancels.subtract(1, ordering: .relaxed)
+    /// Sends a cancel request, on a thread of its own. False when there are too many under way, or no thread; `completion`
+    /// is not called then.
+    func cancel(_ cancel: consuming PQCancel, _ completion: @escaping @Sendable () -> Void) -> Bool {
+        guard cancels.add(1, ordering: .relaxed).newValue <= Self.cancelLimit else {
+            cancels.subtract(1, ordering: .relaxed)
+            return false
+        }
+        let parcel = Parcel(cancel)
+        let isStarted = runDetached { [self] in
+            parcel.take()?.send()
+            cancels.subtract(1, ordering: .relaxed)
+            completion()
+        }
+        if !isStarted { cancels.subtract(1, ordering: .relaxed) }
+        return isStarted
     }
 }
 

@@ -20,6 +20,10 @@ final class PoolSeat: @unchecked Sendable {
     private let readyCount = Atomic<Int>(0)
     private let connectingCount = Atomic<Int>(0)
     private let queuedCount = Atomic<Int>(0)
+    private let flowingCount = Atomic<Int>(0)
+    private let spareCount = Atomic<Int>(0)
+    /// Whether a neighbour's request for work is on its way here.
+    private let isAsked = Atomic<Bool>(false)
 
     init(loop: EventLoop, share: Int, place: Int, of holders: Int) {
         self.loop = loop
@@ -48,6 +52,30 @@ final class PoolSeat: @unchecked Sendable {
 
     func publish(queued: Int) {
         queuedCount.store(queued, ordering: .relaxed)
+    }
+
+    /// Connections that short queries can be sent to.
+    var flowing: Int { flowingCount.load(ordering: .relaxed) }
+
+    /// Takes one of the idle connections that a query of unknown length may have, as far as is known here; false when there
+    /// is none.
+    func takeSpare() -> Bool {
+        guard spareCount.load(ordering: .relaxed) > 0 else { return false }
+        return spareCount.subtract(1, ordering: .relaxed).oldValue > 0
+    }
+
+    func publish(flowing: Int, spare: Int) {
+        flowingCount.store(flowing, ordering: .relaxed)
+        spareCount.store(spare, ordering: .relaxed)
+    }
+
+    /// Lets a neighbour have what waits here, once at a time.
+    func giveWork(to other: PoolSeat) {
+        guard !isAsked.exchange(true, ordering: .relaxed) else { return }
+        loop.submit { [self] in
+            isAsked.store(false, ordering: .relaxed)
+            pool?.giveWork(to: other)
+        }
     }
 
     /// Starts a load here, from any thread.
@@ -90,20 +118,38 @@ final class Routing: Sendable {
         seats[nextTurn() % seats.count].start(load)
     }
 
-    /// A seat that has a connection ready; else, for a seat that never gets one, any that will.
-    func seat(insteadOf own: PoolSeat) -> PoolSeat? {
-        let first = nextTurn()
-        let others = (0..<seats.count).lazy.map { self.seats[(first + $0) % self.seats.count] }.filter { $0 !== own }
+    /// Another seat that may have some of a group's `queries` and has a connection ready; else, for a seat that never gets
+    /// any, one that will.
+    func seat(insteadOf own: PoolSeat, forQueries queries: Int) -> PoolSeat? {
+        let others = others(than: own).filter { $0.share(ofQueries: queries) > 0 }
         if let ready = others.first(where: { $0.ready > 0 }) { return ready }
-        return own.share == 0 ? others.first { $0.share > 0 } : nil
+        return own.share(ofQueries: queries) == 0 ? others.first : nil
     }
 
-    /// A seat that may have some of the queries of a group that may have so many in all; one with a connection first.
-    func seat(forQueries queries: Int) -> PoolSeat? {
+    /// Another seat that has room for such a query.
+    func neighbour(of own: PoolSeat, takes query: NeighbourQuery) -> PoolSeat? {
+        switch query {
+        case .short: others(than: own).first { $0.flowing > 0 }
+        case .unknown: others(than: own).first { $0.takeSpare() }
+        }
+    }
+
+    /// Asks another seat where loads wait for work for this one.
+    func fetchWork(for own: PoolSeat) {
+        others(than: own).first { $0.queued > 0 }?.giveWork(to: own)
+    }
+
+    /// Whether the seat's only connection is the one that is kept for short queries: some connection has to be, as long as
+    /// there are two, and where a pool has several it keeps one of its own.
+    func isReserve(_ seat: PoolSeat) -> Bool {
+        guard seats.count > 1, seat.ready == 1, !seats.contains(where: { $0.ready > 1 }) else { return false }
+        let holders = seats.filter { $0.ready > 0 }
+        return holders.count > 1 && holders[0] === seat
+    }
+
+    private func others(than own: PoolSeat) -> [PoolSeat] {
         let first = nextTurn()
-        let those = (0..<seats.count).lazy.map { self.seats[(first + $0) % self.seats.count] }
-            .filter { $0.share(ofQueries: queries) > 0 }
-        return those.first { $0.ready > 0 } ?? those.first
+        return (0..<seats.count).map { seats[(first + $0) % seats.count] }.filter { $0 !== own }
     }
 
     private func nextTurn() -> Int {

@@ -1,0 +1,65 @@
+import EventLoop
+import Groundwork
+import Logging
+
+extension ConnectionPool {
+    func act(on action: PoolState.Action) {
+        switch action {
+        case .nothing: break
+        case .connect(let count):
+            for _ in 0..<count { connect() }
+        case .retry(let delay):
+            retryTimer = loop.schedule(at: loop.now + delay) { [weak self] in
+                guard let self else { return }
+                retryTimer = nil
+                act(on: state.retryDue())
+            }
+        }
+        publish()
+    }
+
+    private func connect() {
+        let seat = seat
+        let began = loop.now
+        let isStarted = connectDetached(context) { result in
+            seat.loop.submit { seat.pool?.attemptEnded(result, began: began) }
+        }
+        if !isStarted {
+            loop.enqueue { [weak self] in self?.attemptFailed("no thread to connect on") }
+        }
+    }
+
+    private func attemptEnded(_ result: Result<Parcel<Session>, ConnectError>, began: Instant) {
+        do {
+            guard let session = try result.get().take() else { return }
+            let version = session.link.serverVersion
+            let (host, process) = (session.link.host, session.link.backendProcess)
+            connections.append(try DatabaseConnection(session, on: loop, context: context, owner: self))
+            context.gauges.noteConnected()
+            context.circuit.sourceAnswered(at: loop.now)
+            context.logger.info(
+                "database connection ready", metadata: ["server": "\(version)", "host": "\(host)", "backend": "\(process)"])
+            act(on: state.connected())
+            reconsiderQueue()
+            publishRoom()
+        } catch let error as ConnectError where error.isRefusal {
+            context.circuit.sourceAnswered(at: loop.now)
+            attemptFailed("\(error)")
+        } catch {
+            context.circuit.sourceWasSilent(since: began, at: loop.now)
+            attemptFailed("\(error)")
+        }
+    }
+
+    private func attemptFailed(_ text: String) {
+        context.gauges.noteFailure(text)
+        context.logger.warning("no database connection", metadata: ["reason": "\(text)"])
+        act(on: state.attemptFailed())
+        if state.isDown { reconsiderQueue() }
+    }
+
+    /// Shows others what this loop's thread knows.
+    func publish() {
+        seat.publish(ready: state.ready, connecting: state.connecting)
+    }
+}

@@ -1,0 +1,60 @@
+import DequeModule
+import EventLoop
+import Groundwork
+
+/// Loads go from a pool whose connections are held to one that has a connection to spare: handed over as they start to
+/// wait, or fetched by the other pool as it becomes idle.
+extension ConnectionPool {
+    /// Shows the other pools what could be sent here, and fetches what waits there.
+    func publishRoom() {
+        seat.publish(queued: turns.reduce(0) { $0 + queues[$1].count })
+        guard routing.seats.count > 1 else { return }
+        let flowing = connections.reduce(0) { $0 + ($1.flows(at: loop.now) ? 1 : 0) }
+        let idle = connections.reduce(0) { $0 + ($1.depth == 0 ? 1 : 0) }
+        // As in ``Placement``: one stays for short queries.
+        let spare = connections.count > 1 ? min(idle, flowing - 1) : placement.isReserve ? 0 : idle
+        seat.publish(flowing: flowing, spare: spare)
+        if turns.isEmpty, spare > 0 { routing.fetchWork(for: seat) }
+    }
+
+    /// Hands over what can be sent elsewhere and not here.
+    func handOver() {
+        guard routing.seats.count > 1 else { return }
+        for getter in turns { giveWork(of: getter) { self.routing.neighbour(of: self.seat, takes: $0) } }
+    }
+
+    /// Gives another pool, which asked for it, what it can send and this one cannot.
+    func giveWork(to other: PoolSeat) {
+        for getter in turns {
+            giveWork(of: getter) { kind in
+                switch kind {
+                case .short: other.flowing > 0 ? other : nil
+                case .unknown: other.takeSpare() ? other : nil
+                }
+            }
+        }
+        publishRoom()
+    }
+
+    private func giveWork(of getter: Int, _ neighbour: (NeighbourQuery) -> PoolSeat?) {
+        let queue = queues[getter]
+        guard let next = queue.next else { return }
+        let pace = context.paces[
+            Load.statementPlace(of: getter, isBatch: next == .batchable || queue.isBatchNext)]
+        let flows = connections.contains { $0.flows(at: loop.now) }
+        guard !pace.isShort || !flows, let other = neighbour(pace.isShort ? .short : .unknown),
+            other.share(ofQueries: context.queries(of: getter)) > 0
+        else { return }
+        let count = next == .single && !pace.isShort ? 1 : DatabaseConnection.segmentLoads
+        var loads = queue.take(next, count, at: loop.now)
+        while var load = loads.popFirst() {
+            load.isHandedOver = true
+            other.start(load)
+        }
+    }
+}
+
+/// What a pool looks for a neighbour for.
+enum NeighbourQuery {
+    case short, unknown
+}
