@@ -1,3 +1,4 @@
+import CacheCore
 import EventLoop
 import Groundwork
 import Logging
