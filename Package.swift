@@ -124,6 +124,7 @@ let package = Package(
             dependencies: [
                 "Postgres", "EventLoop", "CacheCore", "Groundwork",
                 "SidecarApp",  // for its PrivatePostgres
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

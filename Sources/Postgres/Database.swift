@@ -5,7 +5,7 @@ public import Logging
 
 /// The way from getters to PostgreSQL: a pool of pipelined connections on each loop. Any thread may use it.
 public final class Database: Sendable {
-    private let context: DatabaseContext
+    let context: DatabaseContext
     private let routing: Routing
 
     /// Ties `getters` to the database, which connects when it is started.

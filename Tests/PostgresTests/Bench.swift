@@ -3,8 +3,9 @@ import EventLoop
 import Foundation
 import Groundwork
 import Logging
-import Postgres
 import SidecarApp
+
+@testable import Postgres
 
 /// What a load brought, in plain types.
 enum Answer: Equatable, Sendable {
@@ -20,6 +21,10 @@ enum Answer: Equatable, Sendable {
         case .success(let value): self = .text(Self.string(value.text))
         case .failure(let error): self = .error(error.code, error.message)
         }
+    }
+
+    var text: String {
+        if case .text(let text) = self { text } else { "" }
     }
 
     var code: LoadError.Code? {
@@ -124,13 +129,18 @@ final class Bench: Sendable {
         await loadTogether(keys.map { (name, $0) })
     }
 
-    func loadTogether(_ asked: [(group: String, key: String)]) async -> [Answer] {
-        await outcomesTogether(asked).map { Answer($0) }
+    /// `each` gets every answer as it comes.
+    func loadTogether(
+        _ asked: [(group: String, key: String)], each: @escaping @Sendable (Answer) -> Void = { _ in }
+    ) async -> [Answer] {
+        await outcomesTogether(asked, each: each).map { Answer($0) }
     }
 
     /// As ``loadTogether(_:)``, without taking the answers apart.
-    func outcomesTogether(_ asked: [(group: String, key: String)]) async -> [Outcome] {
-        let sink = GatheringSink(asked.count)
+    func outcomesTogether(
+        _ asked: [(group: String, key: String)], each: @escaping @Sendable (Answer) -> Void = { _ in }
+    ) async -> [Outcome] {
+        let sink = GatheringSink(asked.count, each)
         let groups = groups
         loops[0].submit {
             for (place, (name, key)) in asked.enumerated() {
@@ -156,6 +166,13 @@ final class Bench: Sendable {
             case .refused: break
             case .hit: break
             }
+        }
+    }
+
+    /// As if every getter had been short so far: several loads of it share a segment.
+    func trust() {
+        for pace in database.context.paces {
+            for _ in 0..<40 { pace.note(0) }
         }
     }
 
@@ -202,12 +219,15 @@ private final class GatheringSink: OutcomeSink {
     }
 
     private let state: Groundwork.Mutex<State>
+    private let each: @Sendable (Answer) -> Void
 
-    init(_ count: Int) {
+    init(_ count: Int, _ each: @escaping @Sendable (Answer) -> Void) {
+        self.each = each
         state = Mutex(State(outcomes: Array(repeating: nil, count: count), missing: count))
     }
 
     func deliver(_ outcome: Outcome, token: UInt64) {
+        each(Answer(outcome))
         state.withLock { state in
             state.outcomes[Int(token)] = outcome
             state.missing -= 1
@@ -245,7 +265,7 @@ enum Server {
     }
 
     private static let starting = Task {
-        let server = try await fresh(["max_connections": "400", "max_prepared_transactions": "10"])
+        let server = try await fresh(["max_connections": "400", "max_prepared_transactions": "60"])
         _ = try await server.psql(
             """
             create extension if not exists pg_stat_statements;
@@ -289,9 +309,12 @@ struct Held {
 
     /// Waits until a query waits for the number.
     func isAwaited() async throws -> Bool {
-        try await eventually(within: .seconds(20)) {
-            try await server.psql("select count(*) from (\(waiting)) as waiting").hasPrefix("1")
-        }
+        try await eventually(within: .seconds(20)) { try await isAwaitedNow() }
+    }
+
+    /// Whether a query waits for the number.
+    func isAwaitedNow() async throws -> Bool {
+        try await !server.psql("select count(*) from (\(waiting)) as waiting").hasPrefix("0")
     }
 
     /// Ends the session that waits for the number, once there is one, and then lets the number go.

@@ -21,6 +21,7 @@ struct SegmentTests {
                 $0.prepare = prepare
             }, getters)
         #expect(await bench.eventually { $0.connectionsReady == 1 })
+        bench.trust()
         return bench
     }
 

@@ -11,6 +11,7 @@ final class Pace: Sendable {
     /// A query that takes longer than this is not short, whatever those before it took.
     static let long: Int64 = 10_000_000
 
+    private let unknownCount = Atomic<Int>(0)
     /// A moving mean in nanoseconds.
     private let mean = Atomic<Int64>(Pace.distrust)
     private static let distrust = 16 * short
@@ -20,6 +21,19 @@ final class Pace: Sendable {
 
     /// Whether the next one of its own group may be sent behind it, so that the server has it at hand.
     var isBrisk: Bool { mean.load(ordering: .relaxed) <= Self.long }
+
+    /// Queries in flight, on all loops, that were sent when they were not short: each holds a connection.
+    var inFlightUnknown: Int { unknownCount.load(ordering: .relaxed) }
+
+    /// Notes that such a query was sent.
+    func noteSentUnknown() {
+        unknownCount.add(1, ordering: .relaxed)
+    }
+
+    /// Notes that such a query is over.
+    func noteEndedUnknown() {
+        unknownCount.subtract(1, ordering: .relaxed)
+    }
 
     /// Notes what a query took on the server.
     func note(_ nanoseconds: Int64) {

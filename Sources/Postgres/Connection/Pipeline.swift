@@ -144,6 +144,7 @@ struct Pipeline: ~Copyable {
         at now: Instant
     ) {
         lane.send(statement.map(Load.getter(ofStatement:)), isUnknown: isUnknown, at: now)
+        if isUnknown, let statement { paces[statement].noteSentUnknown() }
         openCount += 1
         sent.append(
             Sent(
@@ -275,11 +276,17 @@ struct Pipeline: ~Copyable {
         let took = lane.finish(
             oldest.statement.map(Load.getter(ofStatement:)), isUnknown: oldest.isUnknown, sentAt: oldest.at,
             nextSentAt: sent.isEmpty ? nil : sent[0].at, at: now)
+        forget(oldest)
         // A statement's first run plans it, and opens its tables.
         if wasRun, !oldest.prepares || took > Pace.long, let place = oldest.statement {
             paces[place].note(took)
         }
         return oldest
+    }
+
+    /// Everywhere they count what is in flight.
+    private func forget(_ sent: borrowing Sent) {
+        if sent.isUnknown, let statement = sent.statement { paces[statement].noteEndedUnknown() }
     }
 
     /// A statement that the connection has with other columns is prepared anew under its next name. Loads that were sent
@@ -326,6 +333,7 @@ struct Pipeline: ~Copyable {
     mutating func takeLoads() -> UniqueDeque<Load> {
         var loads = UniqueDeque<Load>()
         while var lost = sent.popFirst() {
+            forget(lost)
             if let load = lost.load.take() { loads.append(load) }
         }
         lane = Lane(getterCount: paces.count / 2, roundTrip: lane.roundTrip)

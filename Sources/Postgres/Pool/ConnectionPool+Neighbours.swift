@@ -12,7 +12,7 @@ extension ConnectionPool {
         let flowing = connections.reduce(0) { $0 + ($1.flows(at: loop.now) ? 1 : 0) }
         let idle = connections.reduce(0) { $0 + ($1.depth == 0 ? 1 : 0) }
         // As in ``Placement``: one stays for short queries.
-        let spare = connections.count > 1 ? min(idle, flowing - 1) : placement.isReserve ? 0 : idle
+        let spare = connections.count > 1 ? min(idle, flowing - 1) : idle
         seat.publish(flowing: flowing, spare: spare)
         if turns.isEmpty, spare > 0 { routing.fetchWork(for: seat) }
     }
@@ -42,7 +42,8 @@ extension ConnectionPool {
         let pace = context.paces[
             Load.statementPlace(of: getter, isBatch: next == .batchable || queue.isBatchNext)]
         let flows = connections.contains { $0.flows(at: loop.now) }
-        guard !pace.isShort || !flows, let other = neighbour(pace.isShort ? .short : .unknown),
+        let query = Placement.Query(getter: getter, isShort: pace.isShort, held: context.held(by: getter))
+        guard !pace.isShort || !flows, placement.leavesOne(query), let other = neighbour(pace.isShort ? .short : .unknown),
             other.share(ofQueries: context.queries(of: getter)) > 0
         else { return }
         let count = next == .single && !pace.isShort ? 1 : DatabaseConnection.segmentLoads

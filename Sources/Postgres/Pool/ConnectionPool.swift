@@ -20,6 +20,8 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// The getters that have something waiting; they take turns.
     var turns = Deque<Int>()
     private var isDispatchDue = false
+    /// Whether something waits for a connection that is kept free.
+    private var isKeeping = false
     private var queueTimer: (timer: Timer, due: Instant)?
     var retryTimer: Timer?
 
@@ -113,6 +115,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
 
     /// Sends what waits, a segment or a batch of each getter in turn, until nothing more can be sent.
     private func dispatch() {
+        isKeeping = false
         var stuck = 0
         while stuck < turns.count, let getter = turns.popFirst() {
             stuck = sendTurn(of: getter, isRoundEnd: true) ? 0 : stuck + 1
@@ -122,9 +125,8 @@ final class ConnectionPool: DatabaseConnectionOwner {
                 turns.append(getter)
             }
         }
-        if turns.isEmpty {
-            for connection in connections { connection.isKeptFree = false }
-        } else {
+        if !isKeeping { for connection in connections { connection.isKeptFree = false } }
+        if !turns.isEmpty {
             handOver()
             expectDeadlines()
         }
@@ -151,17 +153,18 @@ final class ConnectionPool: DatabaseConnectionOwner {
             loads = UniqueDeque()
         }
         loads.prepend(first)
-        if !limits.query.isShort { for connection in connections { connection.isKeptFree = false } }
+        connection.isKeptFree = false
         connection.send(loads, isUnknown: !limits.query.isShort)
         return true
     }
 
     var placement: Placement {
-        Placement(depthLimit: context.settings.pipelineDepth, isReserve: routing.isReserve(seat))
+        Placement(depthLimit: context.settings.pipelineDepth, connectionsInAll: routing.ready)
     }
 
     /// One connection at a time is kept for a query that needs an idle one.
     private func keepFree(_ connection: DatabaseConnection) {
+        isKeeping = true
         guard !connections.contains(where: { $0.isKeptFree }) else { return }
         connection.isKeptFree = true
     }
@@ -177,7 +180,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         let queue = queues[getter]
         let isBatch = next == .batchable || next == .alone && queue.isBatchNext
         let pace = context.paces[Load.statementPlace(of: getter, isBatch: isBatch)]
-        var query = Placement.Query(getter: getter, isShort: pace.isShort)
+        var query = Placement.Query(getter: getter, isShort: pace.isShort, held: context.held(by: getter))
         guard let batch = context.getters[getter].batch else { return (DatabaseConnection.segmentLoads, query) }
         let underWay = connections.reduce(0) { $0 + $1.count(of: getter) }
         let left = seat.share(ofQueries: batch.queries) - underWay

@@ -35,6 +35,9 @@ final class DatabaseContext: Sendable {
     /// Queries of a getter that may be under way at most.
     func queries(of getter: Int) -> Int { getters[getter].batch?.queries ?? .max }
 
+    /// How many connections of all pools a getter holds by queries of unknown length.
+    func held(by getter: Int) -> Int { paces[2 * getter].inFlightUnknown + paces[2 * getter + 1].inFlightUnknown }
+
     /// Loads of a getter that may wait on one loop. With a batch, as many come through the group's gate as its queries hold.
     func queueLimit(of getter: Int) -> Int {
         guard let batch = getters[getter].batch else { return settings.queuedLoads }

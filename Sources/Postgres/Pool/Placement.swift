@@ -27,6 +27,8 @@ struct Placement {
         let getter: Int
         /// Whether its group's queries are known to be short.
         let isShort: Bool
+        /// How many connections its group holds in all pools, by queries of unknown length.
+        var held = 0
         /// How many of its own group may be in flight on a connection already.
         var ownLimit = Int.max
         /// Whether it may be sent behind one of its own group though that one is not short.
@@ -42,8 +44,9 @@ struct Placement {
 
     /// Queries in flight on one connection at most.
     let depthLimit: Int
-    /// Whether the pool's only connection is the one that is kept for short queries, because other pools have the others.
-    var isReserve = false
+    /// Connections of all pools together. A pool of several leaves one to the other groups itself; pools of one do so
+    /// together.
+    var connectionsInAll = 1
 
     func choose(_ query: Query, among connections: [some Occupied], at now: Instant) -> Choice {
         var used = 0
@@ -52,7 +55,7 @@ struct Placement {
             if connection.count(of: query.getter) > 0 { used += 1 }
             if connection.flows(at: now) { flowing += 1 }
         }
-        let limit = connections.count > 1 ? connections.count - 1 : query.isShort || !isReserve ? 1 : 0
+        let limit = connections.count > 1 ? connections.count - 1 : leavesOne(query) ? 1 : 0
         // Beyond its first one, a query that may be slow does not take the last connection that works.
         let mayTakeMore = used < limit && (query.isShort || used == 0 || flowing > 1)
         var best: Int?
@@ -69,6 +72,11 @@ struct Placement {
             }
         }
         return best.map { .connection($0) } ?? .waits(keepingFree: toKeepFree)
+    }
+
+    /// Whether one connection somewhere is not the group's though it gets one more.
+    func leavesOne(_ query: Query) -> Bool {
+        query.isShort || query.held == 0 || query.held < connectionsInAll - 1
     }
 
     private func takes(_ query: Query, _ connection: some Occupied, own: Int, at now: Instant) -> Bool {

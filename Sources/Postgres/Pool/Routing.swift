@@ -139,13 +139,8 @@ final class Routing: Sendable {
         others(than: own).first { $0.queued > 0 }?.giveWork(to: own)
     }
 
-    /// Whether the seat's only connection is the one that is kept for short queries: some connection has to be, as long as
-    /// there are two, and where a pool has several it keeps one of its own.
-    func isReserve(_ seat: PoolSeat) -> Bool {
-        guard seats.count > 1, seat.ready == 1, !seats.contains(where: { $0.ready > 1 }) else { return false }
-        let holders = seats.filter { $0.ready > 0 }
-        return holders.count > 1 && holders[0] === seat
-    }
+    /// Connections that take loads, of all seats.
+    var ready: Int { seats.reduce(0) { $0 + $1.ready } }
 
     private func others(than own: PoolSeat) -> [PoolSeat] {
         let first = nextTurn()

@@ -1,0 +1,195 @@
+import CacheCore
+import Foundation
+import Groundwork
+import SidecarApp
+import Testing
+
+@testable import Postgres
+
+/// A group's slowness is its own: what others ask meanwhile is answered as if it were not there.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct IsolationTests {
+    private func getter(_ name: String, waitingFor number: Int) -> QueryGetter {
+        QueryGetter(
+            name: name, sql: "select case when $1 like 'slow%' then \(Held.sql(number))::text || $1 else $1 end",
+            returns: .value)
+    }
+
+    private func fast(_ name: String = "fast") -> QueryGetter {
+        QueryGetter(name: name, sql: "select $1::text", returns: .value)
+    }
+
+    /// Asks for two hundred keys of a group, one after the other, from every loop in turn.
+    private func expectAnswers(_ group: String, of bench: Bench, sourceLocation: SourceLocation = #_sourceLocation) async {
+        for index in 0..<200 {
+            let answer = await bench.load(group, "k\(index)", on: index % bench.loops.count)
+            #expect(answer == .text("k\(index)"), sourceLocation: sourceLocation)
+        }
+    }
+
+    @Test(arguments: [(1, 4), (2, 4), (2, 2), (3, 3), (1, 2)])
+    func `slow loads leave another group's loads as they were`(loops: Int, connections: Int) async throws {
+        let number = 100 + 10 * loops + connections
+        let held = try await Held(number, on: Server.shared())
+        let bench = try Bench(
+            try await Server.shared().url, loops: loops, loadTimeout: .seconds(80), settings: { $0.connections = connections },
+            [getter("slow", waitingFor: number), fast()])
+        #expect(await bench.eventually { $0.connectionsReady == connections })
+        async let slow = withTaskGroup(of: Answer.self) { group in
+            for index in 0..<6 { group.addTask { await bench.load("slow", "slow\(index)", on: index % loops) } }
+            return await group.reduce(into: [Answer]()) { $0.append($1) }
+        }
+        #expect(try await held.isAwaited())
+        await expectAnswers("fast", of: bench)
+        #expect(bench.database.status.loadsSent <= 200 + connections - 1)
+        try await held.release()
+        #expect(await slow.filter { $0.code != nil } == [])
+        #expect(bench.database.status.connectionsLost == 0)
+        await bench.stop()
+    }
+
+    @Test(arguments: [1, 2])
+    func `a lock on a table that was fast so far holds up no other group`(loops: Int) async throws {
+        let server = try await Server.shared()
+        _ = try await server.psql("create table locked_\(loops) as select 'v'::text as v")
+        let locked = QueryGetter(
+            name: "locked", sql: "select v || $1::text from locked_\(loops)", returns: .value)
+        let bench = try Bench(server.url, loops: loops, [locked, fast()])
+        #expect(await bench.eventually { $0.connectionsReady == 4 })
+        bench.trust()
+        _ = try await server.psql(
+            "begin; lock table locked_\(loops) in access exclusive mode; prepare transaction 'lock \(loops)'")
+        async let stuck = bench.loadTogether("locked", (0..<100).map { "\($0)" })
+        #expect(await bench.eventually { $0.loadsSent > 0 })
+        await expectAnswers("fast", of: bench)
+        _ = try await server.psql("rollback prepared 'lock \(loops)'")
+        #expect(await stuck == (0..<100).map { .text("v\($0)") })
+        #expect(bench.database.status.connectionsLost == 0)
+        await bench.stop()
+    }
+
+    @Test func `slow keys of a group hold up its own fast ones only when they hold all that it may have`() async throws {
+        let held = try await Held(31, on: Server.shared())
+        let bench = try await Bench(Server.shared().url, loops: 1, [getter("mixed", waitingFor: 31), fast()])
+        #expect(await bench.eventually { $0.connectionsReady == 4 })
+        bench.trust()
+        async let one = bench.load("mixed", "slow1")
+        async let two = bench.load("mixed", "slow2")
+        #expect(await bench.eventually { $0.loadsSent == 2 })
+        await expectAnswers("mixed", of: bench)
+        async let three = bench.load("mixed", "slow3")
+        async let four = bench.load("mixed", "slow4")
+        #expect(await bench.eventually { $0.loadsQueued > 0 })
+        await expectAnswers("fast", of: bench)
+        try await held.release()
+        #expect(await [one, two, three, four] == (1...4).map { .text("slow\($0)") })
+        await bench.stop()
+    }
+
+    @Test func `a load that waited for others until its time was over says for whom`() async throws {
+        let held = try await Held(32, on: Server.shared())
+        let bench = try Bench(
+            try await Server.shared().url, loops: 1, loadTimeout: .milliseconds(500), settings: { $0.connections = 1 },
+            [getter("report", waitingFor: 32), fast()])
+        #expect(await bench.eventually { $0.connectionsReady == 1 })
+        async let report = bench.load("report", "slow")
+        #expect(try await held.isAwaited())
+        #expect(
+            await bench.load("fast", "a")
+                == .error(
+                    .busy,
+                    "fast: queued behind slow queries of report for as long as load_timeout allows (0.5 seconds)"))
+        #expect(
+            await report
+                == .error(.timedOut, "report: the query ran longer than load_timeout (0.5 seconds) and was cancelled"))
+        #expect(await bench.load("fast", "b") == .text("b"))
+        #expect(bench.database.status.connectionsLost == 0)
+        try await held.release()
+        await bench.stop()
+    }
+
+    @Test func `what waits on one loop is fetched by another whose connection becomes free`() async throws {
+        let first = try await Held(33, on: Server.shared())
+        let second = try await Held(34, on: Server.shared())
+        let bench = try Bench(
+            try await Server.shared().url, loops: 2, settings: { $0.connections = 2 },
+            [getter("one", waitingFor: 33), getter("two", waitingFor: 34), fast()])
+        #expect(await bench.eventually { $0.connectionsReady == 2 })
+        async let one = bench.load("one", "slow", on: 0)
+        #expect(try await first.isAwaited())
+        // The last connection there is: the group has none yet.
+        async let two = bench.load("two", "slow", on: 1)
+        #expect(try await second.isAwaited())
+        async let waiting = bench.load("fast", "a", on: 0)
+        #expect(await bench.eventually { $0.loadsQueued == 1 })
+        try await second.release()
+        #expect(await waiting == .text("a"))
+        try await first.release()
+        #expect(await [one, two] == [.text("slow"), .text("slow")])
+        await bench.stop()
+    }
+
+    // MARK: Within one connection
+
+    private func alone(_ getters: [QueryGetter], loadTimeout: Duration = .seconds(20)) async throws -> Bench {
+        let bench = try Bench(
+            try await Server.shared().url, loops: 1, loadTimeout: loadTimeout, settings: { $0.connections = 1 }, getters)
+        #expect(await bench.eventually { $0.connectionsReady == 1 })
+        bench.trust()
+        return bench
+    }
+
+    @Test func `an answer leaves the server when its own command ends, not with its segment`() async throws {
+        let held = try await Held(35, on: Server.shared())
+        let bench = try await alone([getter("g", waitingFor: 35)])
+        let answered = Log()
+        async let last = bench.load("g", "nobody asks for this one twice")
+        _ = await last
+        bench.trust()
+        async let all = bench.loadTogether((0..<15).map { ("g", "\($0)") } + [("g", "slow")]) { answered.append($0.text) }
+        #expect(try await held.isAwaited())
+        #expect(await eventually(within: .seconds(10)) { answered.all.count == 15 })
+        try await held.release()
+        #expect(await all.count == 16)
+        #expect(bench.database.status.loadsSent == 17)
+        await bench.stop()
+    }
+
+    @Test func `a connection whose loads each take their time in turn is not taken as hung`() async throws {
+        // Together they take three times as long as one may.
+        let slow = QueryGetter(name: "g", sql: "select pg_sleep(0.1)::text || $1", returns: .value)
+        let bench = try await alone([slow], loadTimeout: .milliseconds(500))
+        let answers = await bench.loadTogether("g", (0..<15).map { "\($0)" })
+        #expect(answers == (0..<15).map { .text("\($0)") })
+        #expect(bench.database.status.loadsSent == 15)
+        #expect(bench.database.status.connectionsLost == 0)
+        await bench.stop()
+    }
+
+    @Test func `a query that had its time is cancelled, and the connection goes on with those behind it`() async throws {
+        let held = try await Held(36, on: Server.shared())
+        let bench = try await alone([getter("g", waitingFor: 36)], loadTimeout: .milliseconds(500))
+        let answers = await bench.loadTogether("g", ["a", "slow", "b", "c"])
+        #expect(
+            answers == [
+                .text("a"),
+                .error(.timedOut, "g: the query ran longer than load_timeout (0.5 seconds) and was cancelled"),
+                .text("b"), .text("c"),
+            ])
+        #expect(bench.database.status.connectionsLost == 0)
+        try await held.release()
+        await bench.stop()
+    }
+
+    @Test func `what the server still runs when the database is stopped is cancelled there`() async throws {
+        let held = try await Held(37, on: Server.shared())
+        let bench = try await alone([getter("g", waitingFor: 37)])
+        async let answer = bench.load("g", "slow")
+        #expect(try await held.isAwaited())
+        await bench.database.stop()
+        #expect(await answer == .error(.unavailable, "g: the database connections are closed"))
+        #expect(try await eventually(within: .seconds(5)) { try await !held.isAwaitedNow() })
+        try await held.release()
+        await bench.stop()
+    }
+}
