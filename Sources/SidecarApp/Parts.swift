@@ -130,14 +130,21 @@ struct Parts {
         return shards
     }
 
+    /// Two connections for each loop, so that none of its groups can take all of them.
+    static func connections(_ settings: Settings) -> Int {
+        let told = settings.database.connections
+        return told > 0 ? told : max(4, 2 * loopCount(settings.threads))
+    }
+
     static func database(_ settings: Settings) -> DatabaseSettings {
         var database = DatabaseSettings()
         database.url = settings.database.url?.exposed
         database.password = settings.database.password?.exposed
-        database.connections = settings.database.connections
+        database.connections = connections(settings)
         database.pipelineDepth = settings.database.pipelineDepth
         database.connectTimeout = settings.database.connectTimeout
         database.prepare = settings.database.prepare
+        database.readOnly = settings.database.readOnly
         return database
     }
 

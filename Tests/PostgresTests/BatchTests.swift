@@ -187,6 +187,50 @@ struct BatchTests {
         await bench.stop()
     }
 
+    @Test func `more keys than may wait fail at once, and none is sent past the group's bound of queries`() async throws
+    {
+        let held = try await Held(14, on: Server.shared())
+        let getter = QueryGetter(
+            name: "g", sql: "select $1::int * 2", returns: .value,
+            batch: BatchQuery(
+                sql: "select k, k * 2 from \(Held.sql(14)) held, unnest($1::int[]) k", max: 10, queries: 2))
+        let server = try await Server.shared()
+        let bench = try Bench(
+            server.url, loops: 1,
+            settings: {
+                $0.connections = 8
+                $0.queuedLoads = 5
+            }, [getter])
+        #expect(await bench.eventually { $0.connectionsReady == 8 })
+        async let answers = bench.loadTogether("g", (0..<100).map { "\($0)" })
+        #expect(try await held.isAwaited())
+        #expect(bench.database.status.loadsSent == 2)
+        try await held.release()
+        let all = await answers
+        // Two queries under way, and as many keys as two queries hold wait.
+        #expect(all.count { $0.code == nil } == 40)
+        #expect(all.count { $0.code == .busy } == 60)
+        await bench.stop()
+    }
+
+    @Test func `when a connection is lost, what it had and what waited for it goes to an idle one`() async throws {
+        let held = try await Held(15, on: Server.shared())
+        let getter = QueryGetter(
+            name: "g", sql: "select $1::int * 2", returns: .value,
+            batch: BatchQuery(
+                sql: "select k, k * 2 from \(Held.sql(15)) held, unnest($1::int[]) k", max: 10, queries: 1))
+        let bench = try await bench([getter], connections: 2)
+        async let first = bench.loadTogether("g", ["1", "2", "3"])
+        #expect(try await held.isAwaited())
+        async let second = bench.loadTogether("g", ["4", "5"])
+        #expect(await bench.eventually { $0.loadsQueued == 2 })
+        #expect(try await held.killWaiting())
+        #expect(await first == [.text("2"), .text("4"), .text("6")])
+        #expect(await second == [.text("8"), .text("10")])
+        #expect(bench.database.status.connectionsLost == 1)
+        await bench.stop()
+    }
+
     @Test func `a batch whose connection is killed is sent once more`() async throws {
         let held = try await Held(12, on: Server.shared())
         let bench = try await bench([doubling(waitingFor: 12)])

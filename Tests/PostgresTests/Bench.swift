@@ -66,7 +66,7 @@ final class Bench: Sendable {
 
     /// Starts all of it. Keys are kept for no time worth mentioning unless `timeToLive` says otherwise.
     init(
-        _ url: String?, loops count: Int = 2, loadTimeout: Duration = .seconds(20),
+        _ url: String?, loops count: Int = 2, loadTimeout: Duration = .seconds(20), warnings: Log? = nil,
         settings change: (inout DatabaseSettings) -> Void = { _ in }, _ getters: [QueryGetter]
     ) throws {
         var settings = DatabaseSettings()
@@ -75,8 +75,8 @@ final class Bench: Sendable {
         loops = try (0..<count).map { try EventLoop(index: $0) }
         let log = Log()
         schemaChanges = log
-        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        logger.logLevel = .critical
+        var logger = Logger(label: "test") { _ in WarningsHandler(log: warnings ?? Log()) }
+        logger.logLevel = .warning
         var rules = GroupSettings()
         rules.loadTimeout = loadTimeout
         var groups: [String: Group] = [:]
@@ -255,6 +255,26 @@ final class Log: Sendable {
     private let entries = Groundwork.Mutex<[String]>([])
     func append(_ entry: String) { entries.withLock { $0.append(entry) } }
     var all: [String] { entries.withLock { $0 } }
+}
+
+/// Keeps what is logged.
+private struct WarningsHandler: LogHandler {
+    let log: Log
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.warning
+
+    init(log: Log) {
+        self.log = log
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        log.append("\(event.message)")
+    }
 }
 
 /// PostgreSQL servers for tests.

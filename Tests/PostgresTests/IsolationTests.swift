@@ -20,7 +20,9 @@ struct IsolationTests {
     }
 
     /// Asks for two hundred keys of a group, one after the other, from every loop in turn.
-    private func expectAnswers(_ group: String, of bench: Bench, sourceLocation: SourceLocation = #_sourceLocation) async {
+    private func expectAnswers(_ group: String, of bench: Bench, sourceLocation: SourceLocation = #_sourceLocation)
+        async
+    {
         for index in 0..<200 {
             let answer = await bench.load(group, "k\(index)", on: index % bench.loops.count)
             #expect(answer == .text("k\(index)"), sourceLocation: sourceLocation)
@@ -32,7 +34,8 @@ struct IsolationTests {
         let number = 100 + 10 * loops + connections
         let held = try await Held(number, on: Server.shared())
         let bench = try Bench(
-            try await Server.shared().url, loops: loops, loadTimeout: .seconds(80), settings: { $0.connections = connections },
+            try await Server.shared().url, loops: loops, loadTimeout: .seconds(80),
+            settings: { $0.connections = connections },
             [getter("slow", waitingFor: number), fast()])
         #expect(await bench.eventually { $0.connectionsReady == connections })
         async let slow = withTaskGroup(of: Answer.self) { group in
@@ -68,7 +71,8 @@ struct IsolationTests {
         await bench.stop()
     }
 
-    @Test func `slow keys of a group hold up its own fast ones only when they hold all that it may have`() async throws {
+    @Test func `slow keys of a group hold up its own fast ones only when they hold all that it may have`() async throws
+    {
         let held = try await Held(31, on: Server.shared())
         let bench = try await Bench(Server.shared().url, loops: 1, [getter("mixed", waitingFor: 31), fast()])
         #expect(await bench.eventually { $0.connectionsReady == 4 })
@@ -133,7 +137,8 @@ struct IsolationTests {
 
     private func alone(_ getters: [QueryGetter], loadTimeout: Duration = .seconds(20)) async throws -> Bench {
         let bench = try Bench(
-            try await Server.shared().url, loops: 1, loadTimeout: loadTimeout, settings: { $0.connections = 1 }, getters)
+            try await Server.shared().url, loops: 1, loadTimeout: loadTimeout, settings: { $0.connections = 1 }, getters
+        )
         #expect(await bench.eventually { $0.connectionsReady == 1 })
         bench.trust()
         return bench
@@ -146,7 +151,9 @@ struct IsolationTests {
         async let last = bench.load("g", "nobody asks for this one twice")
         _ = await last
         bench.trust()
-        async let all = bench.loadTogether((0..<15).map { ("g", "\($0)") } + [("g", "slow")]) { answered.append($0.text) }
+        async let all = bench.loadTogether((0..<15).map { ("g", "\($0)") } + [("g", "slow")]) {
+            answered.append($0.text)
+        }
         #expect(try await held.isAwaited())
         #expect(await eventually(within: .seconds(10)) { answered.all.count == 15 })
         try await held.release()
@@ -166,7 +173,8 @@ struct IsolationTests {
         await bench.stop()
     }
 
-    @Test func `a query that had its time is cancelled, and the connection goes on with those behind it`() async throws {
+    @Test func `a query that had its time is cancelled, and the connection goes on with those behind it`() async throws
+    {
         let held = try await Held(36, on: Server.shared())
         let bench = try await alone([getter("g", waitingFor: 36)], loadTimeout: .milliseconds(500))
         let answers = await bench.loadTogether("g", ["a", "slow", "b", "c"])

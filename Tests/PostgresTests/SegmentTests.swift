@@ -137,23 +137,26 @@ struct SegmentTests {
         await bench.stop()
     }
 
-    @Test
-    func `no load of a segment reads what was there before it started, not even where a transaction has one snapshot`()
-        async throws
-    {
+    @Test(arguments: [1, 3_000])
+    func `no load of a segment reads what was there before it started, not even where a transaction has one snapshot`(
+        keyLength: Int
+    ) async throws {
         let server = try await Server.shared()
         _ = try await server.psql(
             """
-            create role repeating login; alter role repeating set default_transaction_isolation = 'repeatable read';
-            create table clock_of_one(v int); insert into clock_of_one values (0);
-            grant all on clock_of_one to repeating
+            create role repeating_\(keyLength) login;
+            alter role repeating_\(keyLength) set default_transaction_isolation = 'repeatable read';
+            create table clock_of_\(keyLength)(v int); insert into clock_of_\(keyLength) values (0);
+            grant all on clock_of_\(keyLength) to repeating_\(keyLength)
             """)
-        let url = server.url.replacing("user=postgres", with: "user=repeating")
-        let getter = QueryGetter(name: "g", sql: "select v from clock_of_one where $1::int > 0", returns: .value)
+        let url = server.url.replacing("user=postgres", with: "user=repeating_\(keyLength)")
+        let getter = QueryGetter(
+            name: "g", sql: "select v from clock_of_\(keyLength) where $1::text <> ''", returns: .value)
         let bench = try await bench([getter], url: url)
+        let pad = String(repeating: "x", count: keyLength)
         for round in 1...20 {
-            _ = try await server.psql("update clock_of_one set v = \(round)")
-            let answers = await bench.loadTogether("g", (1...40).map { "\($0)" })
+            _ = try await server.psql("update clock_of_\(keyLength) set v = \(round)")
+            let answers = await bench.loadTogether("g", (1...40).map { "\($0)" + pad })
             #expect(answers.allSatisfy { $0 == .text("\(round)") })
         }
         await bench.stop()

@@ -57,6 +57,24 @@ struct SessionTests {
         await bench.stop()
     }
 
+    @Test func `a stale statement is dropped on the server, whatever its group is called`() async throws {
+        let server = try await Server.shared()
+        _ = try await server.psql("create table renewed as select 1 as id")
+        let getter = QueryGetter(name: "Renewed", sql: "select * from renewed where id = $1::int", returns: .row)
+        let count = QueryGetter(
+            name: "count",
+            sql: "select count(*) from pg_prepared_statements where name like 'pgs_Renewed%' and $1 = ''",
+            returns: .value)
+        let bench = try Bench(server.url, loops: 1, settings: { $0.connections = 1 }, [getter, count])
+        for round in 0..<3 {
+            #expect(await bench.load("Renewed", "1").code == nil)
+            _ = try await server.psql("alter table renewed add column more\(round) int")
+        }
+        #expect(await bench.load("Renewed", "1").code == nil)
+        #expect(await bench.load("count", "") == .text("1"))
+        await bench.stop()
+    }
+
     @Test func `statements that a pooler or DISCARD dropped are prepared again`() async throws {
         let server = try await Server.shared()
         _ = try await server.psql(

@@ -290,6 +290,10 @@ extension DatabaseConnection: Occupied {
     var depth: Int { pipeline.lane.depth }
     func count(of getter: Int) -> Int { pipeline.lane.count(of: getter) }
     func flows(at now: Instant) -> Bool { pipeline.lane.flows(at: now) }
+    /// Whose query runs longer than a short one does.
+    func lateGetter(at now: Instant) -> Int? {
+        pipeline.lane.isLate(at: now) ? pipeline.oldestGetter : nil
+    }
     var isKeptFree: Bool {
         get { pipeline.isKeptFree }
         set { pipeline.isKeptFree = newValue }

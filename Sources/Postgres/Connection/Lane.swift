@@ -26,8 +26,12 @@ struct Lane: Occupied {
 
     func flows(at now: Instant) -> Bool {
         guard !isShut else { return false }
-        return depth == 0
-            || unknownCount == 0 && now.nanoseconds - headSince.nanoseconds <= Pace.long
+        return depth == 0 || unknownCount == 0 && !isLate(at: now)
+    }
+
+    /// Whether the oldest one runs longer than a short one does.
+    func isLate(at now: Instant) -> Bool {
+        depth > 0 && now.nanoseconds - headSince.nanoseconds > Pace.long
     }
 
     /// A query was sent; nil is the owner's own, for which nobody waits.

@@ -128,7 +128,8 @@ struct Pipeline: ~Copyable {
         let timeout = load.timeout
         let statement = load.statementPlace
         append(
-            load, timeout: timeout, statement: statement, generation: generation, prepares: prepares, isUnknown: isUnknown,
+            load, timeout: timeout, statement: statement, generation: generation, prepares: prepares,
+            isUnknown: isUnknown,
             at: now)
     }
 
@@ -148,7 +149,8 @@ struct Pipeline: ~Copyable {
         openCount += 1
         sent.append(
             Sent(
-                load: load, at: now, timeout: timeout, statement: statement, generation: generation, isUnknown: isUnknown,
+                load: load, at: now, timeout: timeout, statement: statement, generation: generation,
+                isUnknown: isUnknown,
                 prepares: prepares, segment: openSegment))
     }
 
@@ -318,6 +320,9 @@ struct Pipeline: ~Copyable {
     }
 
     // MARK: Time and loss
+
+    /// Whose query the server runs; nil when it is none of a getter.
+    var oldestGetter: Int? { sent.isEmpty ? nil : sent[0].statement.map(Load.getter(ofStatement:)) }
 
     /// Since when the server could have answered the oldest load; nil when none is due.
     var waitsSince: Instant? { sent.isEmpty ? nil : lane.headSince }

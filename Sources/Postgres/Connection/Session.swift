@@ -74,7 +74,9 @@ extension PQConnection {
         while isBusy {
             let isSent = flush() == .done
             let left = (deadline - Instant.now()).wholeNanoseconds / 1_000_000
-            guard left > 0 else { throw ConnectError(description: "the server took the connection and does not answer") }
+            guard left > 0 else {
+                throw ConnectError(description: "the server took the connection and does not answer")
+            }
             var wait = pollfd(fd: descriptor, events: Int16(isSent ? POLLIN : POLLIN | POLLOUT), revents: 0)
             _ = poll(&wait, 1, Int32(clamping: left))
             guard wait.revents == 0 || consumeInput() != .lost else { throw ConnectError(description: errorText) }

@@ -39,10 +39,11 @@ extension ConnectionPool {
             context.gauges.noteConnected()
             context.circuit.sourceAnswered(at: loop.now)
             context.logger.info(
-                "database connection ready", metadata: ["server": "\(version)", "host": "\(host)", "backend": "\(process)"])
+                "database connection ready",
+                metadata: ["server": "\(version)", "host": "\(host)", "backend": "\(process)"])
             act(on: state.connected())
             reconsiderQueue()
-            publishRoom()
+            fetchWork()
         } catch let error as ConnectError where error.isRefusal {
             context.circuit.sourceAnswered(at: loop.now)
             attemptFailed("\(error)")

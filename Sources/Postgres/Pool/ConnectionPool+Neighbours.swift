@@ -5,16 +5,23 @@ import Groundwork
 /// Loads go from a pool whose connections are held to one that has a connection to spare: handed over as they start to
 /// wait, or fetched by the other pool as it becomes idle.
 extension ConnectionPool {
-    /// Shows the other pools what could be sent here, and fetches what waits there.
-    func publishRoom() {
+    /// Shows the other pools what could be sent here. Returns whether a query of unknown length could.
+    @discardableResult
+    func publishRoom() -> Bool {
         seat.publish(queued: turns.reduce(0) { $0 + queues[$1].count })
-        guard routing.seats.count > 1 else { return }
+        guard routing.seats.count > 1 else { return false }
         let flowing = connections.reduce(0) { $0 + ($1.flows(at: loop.now) ? 1 : 0) }
         let idle = connections.reduce(0) { $0 + ($1.depth == 0 ? 1 : 0) }
         // As in ``Placement``: one stays for short queries.
         let spare = connections.count > 1 ? min(idle, flowing - 1) : idle
         seat.publish(flowing: flowing, spare: spare)
-        if turns.isEmpty, spare > 0 { routing.fetchWork(for: seat) }
+        return spare > 0
+    }
+
+    /// Fetches what waits for a connection elsewhere, when there is one to spare here. Whoever asks in vain is not asked
+    /// back: two pools that can do nothing for one another stay quiet.
+    func fetchWork() {
+        if publishRoom() { routing.fetchWork(for: seat) }
     }
 
     /// Hands over what can be sent elsewhere and not here.
@@ -43,7 +50,8 @@ extension ConnectionPool {
             Load.statementPlace(of: getter, isBatch: next == .batchable || queue.isBatchNext)]
         let flows = connections.contains { $0.flows(at: loop.now) }
         let query = Placement.Query(getter: getter, isShort: pace.isShort, held: context.held(by: getter))
-        guard !pace.isShort || !flows, placement.leavesOne(query), let other = neighbour(pace.isShort ? .short : .unknown),
+        guard !pace.isShort || !flows, placement.leavesOne(query),
+            let other = neighbour(pace.isShort ? .short : .unknown),
             other.share(ofQueries: context.queries(of: getter)) > 0
         else { return }
         let count = next == .single && !pace.isShort ? 1 : DatabaseConnection.segmentLoads

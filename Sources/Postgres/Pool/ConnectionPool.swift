@@ -130,7 +130,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
             handOver()
             expectDeadlines()
         }
-        publishRoom()
+        fetchWork()
     }
 
     /// Sends one segment or one batch of a getter's loads. False when nothing can be sent now.
@@ -180,7 +180,8 @@ final class ConnectionPool: DatabaseConnectionOwner {
         let queue = queues[getter]
         let isBatch = next == .batchable || next == .alone && queue.isBatchNext
         let pace = context.paces[Load.statementPlace(of: getter, isBatch: isBatch)]
-        var query = Placement.Query(getter: getter, isShort: pace.isShort, held: context.held(by: getter))
+        let isLate = connections.contains { $0.lateGetter(at: loop.now) == getter }
+        var query = Placement.Query(getter: getter, isShort: pace.isShort && !isLate, held: context.held(by: getter))
         guard let batch = context.getters[getter].batch else { return (DatabaseConnection.segmentLoads, query) }
         let underWay = connections.reduce(0) { $0 + $1.count(of: getter) }
         let left = seat.share(ofQueries: batch.queries) - underWay
@@ -249,7 +250,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     }
 
     func connectionHasRoom(_ connection: DatabaseConnection) {
-        if turns.isEmpty { publishRoom() } else { dispatchAtRoundEnd() }
+        if turns.isEmpty { fetchWork() } else { dispatchAtRoundEnd() }
     }
 
     func schemaChanged(for getter: QueryGetter) {

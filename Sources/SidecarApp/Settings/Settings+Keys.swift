@@ -21,12 +21,15 @@ extension Settings.Database {
             "url", \.url, optional: .connectionString,
             "A libpq connection URL or string; without it libpq's own sources count."),
         Key("password", \.password, optional: .secret, "The password, instead of one in the URL."),
-        Key("connections", \.connections, .count(1...1000), "Database connections, over all threads."),
+        Key(
+            "connections", \.connections, .count(0...1000),
+            "Database connections, over all threads; 0 is two a thread, at least 4."),
         Key("pipeline_depth", \.pipelineDepth, .count(1...1000), "Queries in flight on one connection."),
         Key(
             "connect_timeout", \.connectTimeout, .duration(from: .milliseconds(1)),
             "How long one attempt to connect may take."),
         Key("prepare", \.prepare, .onOff, "Whether the groups' queries are prepared statements."),
+        Key("read_only", \.readOnly, .onOff, "Whether the database is told to refuse what a query would write."),
     ]
 }
 

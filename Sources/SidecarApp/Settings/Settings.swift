@@ -30,14 +30,16 @@ public struct Settings: Sendable, Equatable {
         public var url: Secret?
         /// The password, which goes before one in the URL; nil leaves it to the URL and to libpq's own sources.
         public var password: Secret?
-        /// Database connections, over all loops.
-        public var connections = 4
+        /// Database connections, over all loops; 0 is two for each, at least four.
+        public var connections = 0
         /// Queries in flight on one database connection.
         public var pipelineDepth = 32
         /// How long one attempt to connect may take.
         public var connectTimeout: Duration = .seconds(5)
         /// Whether getters are prepared statements; off is for poolers that can't keep them.
         public var prepare = true
+        /// Whether the database is told to refuse what a getter would write.
+        public var readOnly = true
 
         /// The defaults.
         public init() {}
