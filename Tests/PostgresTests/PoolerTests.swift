@@ -38,10 +38,12 @@ struct PoolerTests {
         let write = QueryGetter(
             name: "w", sql: "insert into written values ($1::int) returning id", returns: .value)
         let bench = try Bench(pooler.url, settings: { $0.prepare = false }, [write])
-        #expect(await bench.load("w", "1") == ReadOnlyTests.refused("w"))
+        var answer = await bench.load("w", "1")
+        #expect(answer == ReadOnlyTests.refused("w"))
         // The same server sessions, used by another client of the pooler.
         for id in 0..<6 { #expect(try await pooler.psql("insert into written values (\(id)) returning id") == "\(id)") }
-        #expect(await bench.load("w", "1") == ReadOnlyTests.refused("w"))
+        answer = await bench.load("w", "1")
+        #expect(answer == ReadOnlyTests.refused("w"))
         #expect(try await server.psql("select count(*) from written").hasPrefix("6"))
         await bench.stop()
         await pooler.stop()

@@ -92,7 +92,10 @@ final class DatabaseConnection: EventSource {
     /// seventeenth.
     func send(_ loads: consuming UniqueDeque<Load>, isUnknown: Bool) {
         guard isOpen else {
-            while let load = loads.popFirst() { load.fail { .unavailable($0, detail: nil) } }
+            while let load = loads.popFirst() {
+                if isUnknown { context.paces[load.statementPlace].noteEndedUnknown() }
+                load.fail { .unavailable($0, detail: nil) }
+            }
             return
         }
         let now = Instant.now()

@@ -25,9 +25,10 @@ final class Pace: Sendable {
     /// Queries in flight, on all loops, that were sent when they were not short: each holds a connection.
     var inFlightUnknown: Int { unknownCount.load(ordering: .relaxed) }
 
-    /// Notes that such a query was sent.
-    func noteSentUnknown() {
-        unknownCount.add(1, ordering: .relaxed)
+    /// Notes that such a query is to be sent; ``noteEndedUnknown()`` has to follow. Returns how many there were before: of
+    /// two loops that decide at once, one sees the other.
+    func noteUnknown() -> Int {
+        unknownCount.add(1, ordering: .relaxed).oldValue
     }
 
     /// Notes that such a query is over.

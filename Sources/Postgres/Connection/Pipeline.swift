@@ -145,7 +145,6 @@ struct Pipeline: ~Copyable {
         at now: Instant
     ) {
         lane.send(statement.map(Load.getter(ofStatement:)), isUnknown: isUnknown, at: now)
-        if isUnknown, let statement { paces[statement].noteSentUnknown() }
         openCount += 1
         sent.append(
             Sent(

@@ -144,10 +144,14 @@ final class ConnectionPool: DatabaseConnectionOwner {
             if isRoundEnd, let toKeepFree { keepFree(connections[toKeepFree]) }
             return false
         }
+        guard limits.query.isShort || claim(limits.query, of: limits.pace) else { return false }
         let room = limits.query.isShort ? context.settings.pipelineDepth - connection.depth : 1
         var loads = queue.take(next, next == .batchable ? limits.count : min(limits.count, room), at: loop.now)
         // Nobody wanted them: that is progress, too.
-        guard var first = loads.popFirst() else { return true }
+        guard var first = loads.popFirst() else {
+            if !limits.query.isShort { limits.pace.noteEndedUnknown() }
+            return true
+        }
         if next == .batchable, !loads.isEmpty {
             first.lead(loads)
             loads = UniqueDeque()
@@ -156,6 +160,16 @@ final class ConnectionPool: DatabaseConnectionOwner {
         connection.isKeptFree = false
         connection.send(loads, isUnknown: !limits.query.isShort)
         return true
+    }
+
+    /// Counts a query of unknown length, which its connection's pipeline takes off the count when it is over. False when
+    /// another loop's pool took what was left to the group meanwhile.
+    private func claim(_ query: Placement.Query, of pace: Pace) -> Bool {
+        var now = query
+        now.held = max(query.held, pace.noteUnknown())
+        if connections.count > 1 || placement.leavesOne(now) { return true }
+        pace.noteEndedUnknown()
+        return false
     }
 
     var placement: Placement {
@@ -176,22 +190,22 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// its own, so that the server has it at hand.
     private func limits(
         of getter: Int, _ next: LoadQueue.Next, isRoundEnd: Bool
-    ) -> (count: Int, query: Placement.Query)? {
+    ) -> (count: Int, query: Placement.Query, pace: Pace)? {
         let queue = queues[getter]
         let isBatch = next == .batchable || next == .alone && queue.isBatchNext
         let pace = context.paces[Load.statementPlace(of: getter, isBatch: isBatch)]
         let isLate = connections.contains { $0.lateGetter(at: loop.now) == getter }
         var query = Placement.Query(getter: getter, isShort: pace.isShort && !isLate, held: context.held(by: getter))
-        guard let batch = context.getters[getter].batch else { return (DatabaseConnection.segmentLoads, query) }
+        guard let batch = context.getters[getter].batch else { return (DatabaseConnection.segmentLoads, query, pace) }
         let underWay = connections.reduce(0) { $0 + $1.count(of: getter) }
         let left = seat.share(ofQueries: batch.queries) - underWay
         guard left > 0 else { return nil }
-        guard next == .batchable else { return (min(left, DatabaseConnection.segmentLoads), query) }
+        guard next == .batchable else { return (min(left, DatabaseConnection.segmentLoads), query, pace) }
         let isFull = queue.batchableCount >= batch.max
         guard isFull || isRoundEnd else { return nil }
         query.ownLimit = isFull ? 1 : 0
         query.mayFollowOwn = isFull && pace.isBrisk
-        return (batch.max, query)
+        return (batch.max, query, pace)
     }
 
     // MARK: Waiting
