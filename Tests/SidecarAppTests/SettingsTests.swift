@@ -99,7 +99,10 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         ("threads: [1]", "s.yaml:1:10: threads: needs one value: a whole number, 0 to 64"),
         ("threads:", "s.yaml:1:9: threads: has no value; write a whole number, 0 to 64, or remove the line"),
         ("database: 5", "s.yaml:1:11: database: needs keys below it, as in 'name: value'"),
-        ("database: { connections: 1001 }", "s.yaml:1:26: database.connections: '1001' is out of range; write 0 to 1000"),
+        (
+            "database: { connections: 1001 }",
+            "s.yaml:1:26: database.connections: '1001' is out of range; write 0 to 1000"
+        ),
         (
             "database: { url: 'postgresql://app:ses%ame@db/app' }",
             "s.yaml:1:18: database.url: the text is not a connection string that libpq understands; "

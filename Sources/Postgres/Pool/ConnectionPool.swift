@@ -23,6 +23,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// Whether something waits for a connection that is kept free.
     private var isKeeping = false
     private var queueTimer: (timer: Timer, due: Instant)?
+    private var lookTimer: Timer?
     var retryTimer: Timer?
 
     init(on seat: PoolSeat, routing: Routing, context: DatabaseContext) {
@@ -129,6 +130,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         if !turns.isEmpty {
             handOver()
             expectDeadlines()
+            lookAgain()
         }
         fetchWork()
     }
@@ -219,6 +221,15 @@ final class ConnectionPool: DatabaseConnectionOwner {
                 if load.isWanted(at: loop.now) { start(load) }
             }
             if !queue.isEmpty { list(getter) }
+        }
+    }
+
+    /// What waits beside an idle connection waits for what happens on another loop, which does not tell of it.
+    private func lookAgain() {
+        guard lookTimer == nil, connections.contains(where: { $0.depth == 0 }) else { return }
+        lookTimer = loop.schedule(at: loop.now + .milliseconds(5)) { [weak self] in
+            self?.lookTimer = nil
+            self?.dispatchAtRoundEnd()
         }
     }
 

@@ -76,7 +76,7 @@ struct Placement {
 
     /// Whether one connection somewhere is not the group's though it gets one more.
     func leavesOne(_ query: Query) -> Bool {
-        query.isShort || query.held == 0 || query.held < connectionsInAll - 1
+        query.isShort || query.held == 0 || connectionsInAll < 2 || query.held < connectionsInAll - 1
     }
 
     private func takes(_ query: Query, _ connection: some Occupied, own: Int, at now: Instant) -> Bool {
