@@ -291,9 +291,9 @@ def _first_hit(bench, server, began, answer):
 def _idle(bench, server):
     try:
         time.sleep(1)
-        before = server.process.processor_ticks_ns()
+        before = server.process.processor_ns()
         time.sleep(bench.sizes.idle_seconds)
-        spent = server.process.processor_ticks_ns() - before
+        spent = server.process.processor_ns() - before
         server.process.require_alive()
         bench.measured.add(IDLE, server.name, IDLE_RESIDENT, server.process.resident_bytes() / 2**20)
         bench.measured.add(IDLE, server.name, IDLE_CORE, spent / bench.sizes.idle_seconds / 1e7)

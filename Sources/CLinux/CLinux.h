@@ -79,22 +79,3 @@ static inline int pgs_close_from(void *actions, int first) {
 extern char **environ;
 static inline char **pgs_environment(void) { return environ; }
 
-// Program headers by elf(5) and dl_iterate_phdr(3), whose declarations are GNU extensions.
-#include <elf.h>
-#include <stddef.h>
-struct pgs_loaded_object {
-    uintptr_t address;
-    const char *name;
-#if UINTPTR_MAX == UINT64_MAX
-    const Elf64_Phdr *headers;
-#else
-    const Elf32_Phdr *headers;
-#endif
-    uint16_t header_count;
-};
-extern int dl_iterate_phdr(int (*)(struct pgs_loaded_object *, size_t, void *), void *);
-// Calls `body` for each object that is loaded; none is loaded or unloaded meanwhile.
-static inline void pgs_for_each_object(int (*body)(struct pgs_loaded_object *, size_t, void *)) {
-    dl_iterate_phdr(body, 0);
-}
-static const uint32_t pgs_pt_load = PT_LOAD, pgs_pf_x = PF_X, pgs_pf_w = PF_W;

@@ -80,6 +80,8 @@ final class PagePool: Sendable {
             // Another thread may have mapped one, too: then there are two.
             state.withLock { [chunk = Chunk(start: start)] state in
                 let address = UInt(bitPattern: chunk.start)
+                // The first one is of small pages, so that a small cache takes no more than it holds.
+                if !state.chunks.isEmpty { Self.adviseHugePage(chunk.start) }
                 state.chunks[address] = chunk
                 state.open(address)
             }
@@ -144,13 +146,13 @@ final class PagePool: Sendable {
         // only so many.
         guard let start = map(chunkSize) else { return nil }
         let misfit = UInt(bitPattern: start) & UInt(chunkSize - 1)
-        if misfit == 0 { return advised(start) }
+        if misfit == 0 { return start }
         munmap(start, chunkSize)
         guard let start = map(2 * chunkSize) else { return nil }
         let before = Int(bitPattern: (0 &- UInt(bitPattern: start)) & UInt(chunkSize - 1))
         if before > 0 { munmap(start, before) }
         munmap(start + before + chunkSize, chunkSize - before)
-        return advised(start + before)
+        return start + before
     }
 
     private static func map(_ size: Int) -> UnsafeMutableRawPointer? {
@@ -159,8 +161,7 @@ final class PagePool: Sendable {
     }
 
     /// Refused where the kernel has no huge pages to give: small pages do as well, only slower.
-    private static func advised(_ chunk: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+    private static func adviseHugePage(_ chunk: UnsafeMutableRawPointer) {
         madvise(chunk, chunkSize, MADV_HUGEPAGE)
-        return chunk
     }
 }

@@ -12,7 +12,6 @@ struct ServerService: SidecarService {
     let whenReady: @Sendable () -> Void
 
     func run() async throws {
-        ProgramText.release()
         do throws(ServerError) {
             try server.start()
         } catch {
