@@ -20,6 +20,15 @@ public struct Value: Sendable {
         self.init(storage: text, textLength: text.count, isMissing: false)
     }
 
+    /// A text without fields. A long one is copied to where it stays: there is no other copy when it is stored.
+    public init(text: RawSpan) {
+        if text.byteCount > Record.copyLimit, let block = LargeBlock(copying: text, textLength: text.byteCount) {
+            self.init(block)
+        } else {
+            self.init(text: text.withUnsafeBytes { Array($0) })
+        }
+    }
+
     init(storage: [UInt8], textLength: Int, isMissing: Bool = false) {
         self.storage = .array(storage)
         self.textLength = textLength

@@ -93,33 +93,80 @@ struct RecordPagesTests {
         #expect(store.count == 0)
     }
 
-    @Test func `what a block takes is whole pages, and it goes back to the system`() {
-        let pool = BlockPool.shared
+    @Test func `what a block takes is whole pages, and no two share a byte`() throws {
+        let pool = BlockPool()
         #expect(BlockPool.size(1) == 4096)
         #expect(BlockPool.size(20_000) == 20_480)
         var random = SplitMix64(seed: 1)
-        for _ in 0..<10_000 {
-            let size = Int.random(in: 16_385...3_000_000, using: &random)
-            let length = BlockPool.classLength(BlockPool.size(size))
-            #expect(length >= size && length % 4096 == 0)
-            #expect(length <= BlockPool.size(size) * 5 / 4 + 4096)
-        }
-        // Of all lengths, also those that are mapped by themselves; two never share a byte.
-        var blocks: [(start: UnsafeMutableRawPointer, count: Int, mark: UInt8)] = []
+        // Of all lengths, also those that are mapped by themselves.
+        var blocks: [(block: BlockPool.Block, count: Int, mark: UInt8)] = []
         for step in 0..<3000 {
             if blocks.count > 40 || (step % 3 == 2 && !blocks.isEmpty) {
-                let block = blocks.remove(at: Int.random(in: 0..<blocks.count, using: &random))
-                let bytes = UnsafeRawBufferPointer(start: block.start, count: block.count)
-                #expect(bytes.first == block.mark && bytes[block.count / 2] == block.mark && bytes.last == block.mark)
-                pool.release(block.start, block.count)
+                let (block, count, mark) = blocks.remove(at: Int.random(in: 0..<blocks.count, using: &random))
+                let bytes = UnsafeRawBufferPointer(start: block.start, count: count)
+                #expect(bytes.first == mark && bytes[count / 2] == mark && bytes.last == mark)
+                pool.release(block)
             } else {
                 let count = Int.random(in: 16_385...(step % 50 == 0 ? 3_000_000 : 200_000), using: &random)
-                guard let start = pool.allocate(count) else { continue }
-                memset(start, Int32(step % 251), count)
-                blocks.append((start, count, UInt8(step % 251)))
+                let block = try #require(pool.allocate(count))
+                #expect(block.size == BlockPool.size(count))
+                memset(block.start, Int32(step % 251), count)
+                blocks.append((block, count, UInt8(step % 251)))
             }
         }
-        for block in blocks { pool.release(block.start, block.count) }
+        for (block, _, _) in blocks { pool.release(block) }
+        #expect(pool.bytes <= 2 << 20)
+    }
+
+    @Test func `blocks that come and go find memory that is there, and little waits for them`() throws {
+        let pool = BlockPool()
+        var random = SplitMix64(seed: 2)
+        var blocks: [BlockPool.Block] = []
+        var used = 0
+        func add(_ count: Int) throws {
+            let block = try #require(pool.allocate(count))
+            // One byte for each page, as filling it would.
+            for page in stride(from: 0, to: count, by: 4096) {
+                block.start.storeBytes(of: 1, toByteOffset: page, as: UInt8.self)
+            }
+            blocks.append(block)
+            used += block.size
+        }
+        func removeOne() {
+            let block = blocks.remove(at: Int.random(in: 0..<blocks.count, using: &random))
+            used -= block.size
+            pool.release(block)
+        }
+        func mixed() -> Int { Int(16_385 * exp(4 * Double.random(in: 0..<1, using: &random))) }
+        for _ in 0..<500 { try add(mixed()) }
+        var pages = 0
+        let before = Self.pageFaults
+        for _ in 0..<2000 {
+            removeOne()
+            try add(mixed())
+            pages += (blocks.last?.size ?? 0) / 4096
+            #expect(pool.bytes <= used * 9 / 8 + 1)
+        }
+        // Each page would be one if nothing were kept; 8 in 100 are.
+        #expect(Self.pageFaults - before < pages / 7)
+        // Blocks of another length: what waits for the first ones goes.
+        for _ in 0..<5000 {
+            if used > 40 << 20 { removeOne() } else { try add(17_000) }
+            #expect(pool.bytes <= max(used * 9 / 8 + 1, used + 2 << 20))
+        }
+        let start = Self.pageFaults
+        for _ in 0..<1000 {
+            removeOne()
+            try add(17_000)
+        }
+        #expect(Self.pageFaults - start < 500)
+    }
+
+    /// Of this thread.
+    private static var pageFaults: Int {
+        var usage = rusage()
+        getrusage(1, &usage)  // RUSAGE_THREAD, which is no constant for Swift
+        return usage.ru_minflt
     }
 
     @Test func `a large value outlives its entry, and is the same in all its forms`() throws {

@@ -52,7 +52,7 @@ struct Record {
     ) -> UnsafeMutableRawPointer? {
         let flags = flags(for: value)
         let size = size(keyLength: key.byteCount, value: value, marks: marks != nil)
-        let block = flags.contains(.large) ? value.block ?? LargeBlock(copying: value) : nil
+        let block = flags.contains(.large) ? value.block ?? value.blocked()?.block : nil
         if flags.contains(.large), block == nil { return nil }
         guard let base = room.allocate(size, keyLength: key.byteCount, for: slot) else { return nil }
         var place = base + header

@@ -6,7 +6,7 @@ extension QueryGetter {
         switch returns {
         case .row: emptyOrAmbiguous(result.rowCount) ?? rowOutcome(of: result)
         case .value: emptyOrAmbiguous(result.rowCount) ?? valueOutcome(of: result, 0, firstColumn: 0)
-        case .rows: .success(Value(text: result.field(row: 0, column: 0).withUnsafeBytes { Array($0) }))
+        case .rows: .success(Value(text: result.field(row: 0, column: 0)))
         }
     }
 
@@ -75,7 +75,7 @@ extension QueryGetter {
         if result.isNull(row: row, column: firstColumn) { return .success(.missing) }
         let field = result.field(row: row, column: firstColumn)
         guard result.isBytea(firstColumn) else {
-            return .success(Value(text: field.withUnsafeBytes { Array($0) }))
+            return .success(Value(text: field))
         }
         guard let bytes = Bytea.bytes(of: field) else {
             return .failure(LoadError(.query, "\(name): the database's text of a bytea is none"))
