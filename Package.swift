@@ -15,6 +15,7 @@ let package = Package(
     products: [
         .library(name: "Singleflight", targets: ["Singleflight"]),
         .library(name: "CacheCore", targets: ["CacheCore"]),
+        .library(name: "TypedCache", targets: ["TypedCache"]),
         .executable(name: "pgsidecar", targets: ["pgsidecar"]),
     ],
     dependencies: [
@@ -40,6 +41,14 @@ let package = Package(
             dependencies: [
                 "CIntrinsics", "Singleflight", "Groundwork",
                 .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+
+        .target(
+            name: "TypedCache",
+            dependencies: [
+                "CacheCore", "Singleflight", "Groundwork", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
         ),
@@ -114,8 +123,15 @@ let package = Package(
         .executableTarget(
             name: "CacheCoreExample", dependencies: ["CacheCore"], path: "Examples/CacheCore", swiftSettings: strict),
 
+        .executableTarget(
+            name: "TypedCacheExample", dependencies: ["TypedCache"], path: "Examples/TypedCache", swiftSettings: strict),
+
         .testTarget(name: "SingleflightTests", dependencies: ["Singleflight", "Groundwork"], swiftSettings: strict),
         .testTarget(name: "CacheCoreTests", dependencies: ["CacheCore", "Groundwork"], swiftSettings: strict),
+        .testTarget(
+            name: "TypedCacheTests",
+            dependencies: ["TypedCache", "CacheCore", "Groundwork", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
         .testTarget(name: "RESPTests", dependencies: ["RESP", "Groundwork"], swiftSettings: strict),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Groundwork", "CLinux"], swiftSettings: strict),

@@ -16,7 +16,7 @@ public final class Group: Sendable {
     let cache: Cache
     let budget: Budget
     let freshness: Freshness
-    let gate: Groundwork.Mutex<LoadGate>
+    let gate: Groundwork.Mutex<LoadGate<Flight>>
     let breaker: CircuitBreaker?
     let shards: Shards
     let observers = Groundwork.Mutex(Observers())

@@ -114,7 +114,7 @@ public final class CircuitBreaker: Sendable {
 
     /// Whether a load may start at `now`. Each load that was admitted is to be reported to
     /// ``record(_:startedAt:at:)``.
-    func admits(at now: Instant) -> Bool {
+    package func admits(at now: Instant) -> Bool {
         if isCalm.load(ordering: .relaxed) { return true }
         return circuit.withLock { circuit in
             switch circuit {
@@ -133,7 +133,7 @@ public final class CircuitBreaker: Sendable {
     }
 
     /// Notes how a load ended that was admitted at `started`.
-    func record(_ outcome: Outcome, startedAt started: Instant, at now: Instant) {
+    package func record(_ outcome: Outcome, startedAt started: Instant, at now: Instant) {
         switch Verdict(outcome, evidence) {
         case .answered: sourceAnswered(at: now)
         case .silent: fail(askedAt: started, at: now)

@@ -1,10 +1,10 @@
 import DequeModule
 
-/// Holds back the loads of a group that would be too many at once: many different cold keys, as after a restart, are paced
-/// by it. (Singleflight alone does not help there.)
+/// Holds back the loads of a group, or a typed cache, that would be too many at once: many different cold keys, as after a
+/// restart, are paced by it. (Singleflight alone does not help there.)
 ///
 /// A state machine without a lock of its own; who drives it does what it returns outside the lock.
-struct LoadGate: ~Copyable {
+package struct LoadGate<Flight: ~Copyable>: ~Copyable {
     private let limit: Int
     private let queueLimit: Int
     private var active = 0
@@ -14,7 +14,7 @@ struct LoadGate: ~Copyable {
     private var isPumping = false
 
     /// What happens to a flight at the gate.
-    enum Passage {
+    package enum Passage {
         /// It may start.
         case starts
         /// It waits for its turn in the queue.
@@ -23,7 +23,7 @@ struct LoadGate: ~Copyable {
         case fails
     }
 
-    init(limit: Int, queueLimit: Int) {
+    package init(limit: Int, queueLimit: Int) {
         self.limit = max(1, limit)
         self.queueLimit = max(0, queueLimit)
     }
@@ -34,7 +34,7 @@ struct LoadGate: ~Copyable {
     var queuedCount: Int { queue.count }
 
     /// Decides about `flight`, and takes it when it has to wait.
-    mutating func enter(_ flight: inout Flight?) -> Passage {
+    package mutating func enter(_ flight: inout Flight?) -> Passage {
         if active < limit {
             active += 1
             return .starts
@@ -45,7 +45,7 @@ struct LoadGate: ~Copyable {
     }
 
     /// A load ended. Returns whether the caller has to ask ``next()`` until it gives nothing.
-    mutating func leave() -> Bool {
+    package mutating func leave() -> Bool {
         active -= 1
         guard !isPumping, !queue.isEmpty else { return false }
         isPumping = true
@@ -53,10 +53,10 @@ struct LoadGate: ~Copyable {
     }
 
     /// A load that ``next()`` gave out will not start after all.
-    mutating func skip() { active -= 1 }
+    package mutating func skip() { active -= 1 }
 
     /// The next load to start.
-    mutating func next() -> Flight? {
+    package mutating func next() -> Flight? {
         guard active < limit, let flight = queue.popFirst() else {
             isPumping = false
             return nil

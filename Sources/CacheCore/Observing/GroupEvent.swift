@@ -10,7 +10,11 @@ public enum GroupEvent: Sendable, Hashable, CaseIterable {
     case invalidated
 }
 
-/// Names one observer of a group, to end it with ``Group/removeObserver(_:)``.
+/// Names one observer, to end its observation, as with ``Group/removeObserver(_:)``.
 public struct Observation: Sendable, Hashable {
-    let id: UInt64
+    package let id: UInt64
+
+    package init(id: UInt64) {
+        self.id = id
+    }
 }
