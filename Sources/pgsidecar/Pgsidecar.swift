@@ -21,4 +21,10 @@ struct Pgsidecar: AsyncParsableCommand {
         version: Sidecar.version,
         subcommands: [Serve.self, Check.self, DemoCommand.self]
     )
+
+    static func main() async {
+        // Before anything else is opened.
+        StandardStreams.open()
+        await main(nil)
+    }
 }

@@ -102,9 +102,10 @@ struct LoadControlTests {
                 try client.send("GET", "word:no\(place)")
             }
             #expect(await sidecar.counts("misses", 1050, of: "word"))
-            // A thread whose clients ask for nothing leaves its share unused.
-            #expect((1...3).contains(Int(try sidecar.info("database_loads_sent")) ?? 0))
+            // Once the misses are counted, the first of them are about to be sent. A thread whose clients ask for nothing
+            // leaves its share unused.
             #expect(try await eventually { try await database.activeSessions() > 0 })
+            #expect((1...3).contains(Int(try sidecar.info("database_loads_sent")) ?? 0))
             var most = try await database.activeSessions()
             try await database.release(0)
             func ended() throws -> Int {
@@ -137,6 +138,41 @@ struct LoadControlTests {
             try await database.release(1)
             for id in 1...3 { #expect(try waiting.receive() == .bulk("word \(id)")) }
             #expect(try client.ask("GET", "word:4") == .bulk("word 4"))
+        }
+    }
+
+    @Test func `a load that nobody wants any more makes room for those that wait at the gate`() async throws {
+        let database = try await TestDatabase.shared()
+        let settings = """
+            database: { url: "\(database.url)", connections: 1 }
+            threads: 1
+            groups:
+              word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 60s, max_loads: 2 }
+            """
+        try await withSidecar(settings) { sidecar in
+            try await database.hold(31)
+            let watcher = try sidecar.client()
+            func ask(_ id: Int) async throws -> Client {
+                let client = try sidecar.client()
+                try client.send("GET", "word:\(id)")
+                #expect(await sidecar.counts("misses", id - 30, of: "word"))
+                return client
+            }
+            let held = try await ask(31)
+            #expect(try await eventually { try await database.activeSessions() == 1 })
+            // It has passed the gate, and waits for the connection.
+            var leaves: Client? = try await ask(32)
+            let waiting = [try await ask(33), try await ask(34), try await ask(35)]
+            withExtendedLifetime(leaves) {}
+            leaves = nil
+            // Who is left: four of this test, and the one who asks.
+            #expect(try await eventually { try sidecar.info("connected_clients") == "6" })
+            try await database.release(31)
+            #expect(try held.receive() == .bulk("word 31"))
+            for (index, client) in waiting.enumerated() {
+                #expect(try client.receive() == .bulk("word \(33 + index)"))
+            }
+            #expect(try watcher.ask("EXISTS", "word:31") == .integer(1))
         }
     }
 }

@@ -224,6 +224,9 @@ struct OperatorTests {
             #expect(await second.process.end() == .code(1))
             #expect(second.process.errors.contains("another user's process serves"), "\(second.process.errors)")
             #expect(!second.process.errors.contains("database"), "\(second.process.errors)")
+            // A listener at a relative path, which could be any file of its name, and has another one.
+            let stranger = try RunningProgram(["socat", "UNIX-LISTEN:other.sock", "-"], in: folder)
+            #expect(await eventually { FileManager.default.fileExists(atPath: "\(folder)/other.sock") })
             first.process.signal(SIGKILL)
             #expect(await eventually { (try? first.client()) == nil })
             #expect(FileManager.default.fileExists(atPath: "\(folder)/s.sock.lock"))
@@ -231,6 +234,7 @@ struct OperatorTests {
                 let answer = try third.client().ask("GET", "word:7")
                 #expect(answer == .bulk("word 7"))
             }
+            stranger.signal(SIGTERM)
         }
     }
 

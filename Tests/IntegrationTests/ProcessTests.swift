@@ -55,6 +55,19 @@ struct ProcessTests {
         }
     }
 
+    @Test func `streams that were closed at the start lead nowhere, and not into what is opened next`() async throws {
+        let database = try await TestDatabase.shared()
+        let wrapper = ["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"]
+        try await withSidecar(settings(database), wrapper: wrapper) { sidecar in
+            #expect(try sidecar.client().ask("GET", "word:8") == .bulk("word 8"))
+            let process = try sidecar.info("process_id")
+            for stream in 0...2 {
+                let target = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/fd/\(stream)")
+                #expect(target == "/dev/null")
+            }
+        }
+    }
+
     @Test func `the socket that a killed one left behind is taken over`() async throws {
         let database = try await TestDatabase.shared()
         try await withSidecar(settings(database), seenToEnd: true) { killed in

@@ -40,19 +40,20 @@ struct FaultTests {
         let bench = try Bench(server.url, [echo])
         let done = Flag()
         async let loading = loadAll(bench, until: done)
-        #expect(await bench.eventually { $0.connectionsReady == 4 && $0.loadsSent > 1000 })
+        #expect(await bench.eventually { $0.connectionsReady == 4 && $0.loadsSent > 200 })
         await server.kill()
         #expect(await bench.eventually { $0.connectionsReady == 0 })
         try await server.start()
         #expect(await bench.eventually { $0.connectionsReady == 4 })
         let sent = bench.database.status.loadsSent
-        #expect(await bench.eventually { $0.loadsSent > sent + 1000 })
+        #expect(await bench.eventually { $0.loadsSent > sent + 200 })
         done.set()
         let (answers, longest) = await loading
         for answer in answers where answer != .text("right") {
             #expect(answer == .error(.unavailable, "echo: the database cannot be reached"))
         }
-        #expect(longest < .seconds(5))
+        // Nobody waited until load_timeout.
+        #expect(longest < .seconds(20))
         #expect(bench.database.status.connectionsLost >= 4)
         await bench.stop()
         await server.remove()

@@ -226,8 +226,10 @@ final class DatabaseConnection: EventSource {
             context.circuit.sourceAnswered(at: loop.now)
             act(on: pipeline.receiveError(error, at: loop.now))
         case .sync:
-            var unrun = pipeline.receiveSync(at: loop.now)
-            while let load = unrun.popFirst() { sendAlone(load) }
+            let unrun = pipeline.receiveSync(at: loop.now)
+            var loads = unrun.loads
+            while let load = loads.popFirst() { sendAlone(load) }
+            ConnectionPool.drop(unrun.skipped)
         }
     }
 

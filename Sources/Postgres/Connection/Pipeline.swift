@@ -244,10 +244,18 @@ struct Pipeline: ~Copyable {
         lane.isShut = false
     }
 
-    /// The oldest segment is at its end. Returns those of its loads that were not run, oldest first: they are to be sent
-    /// again.
-    mutating func receiveSync(at now: Instant) -> UniqueDeque<Load> {
-        var unrun = UniqueDeque<Load>()
+    /// The loads of a segment that the server did not run.
+    struct Unrun: ~Copyable {
+        /// Oldest first: they are to be sent again.
+        var loads = UniqueDeque<Load>()
+        /// They were alone in their segment, so the server skipped them for no reason. To be dropped, which fails them.
+        var skipped = UniqueDeque<Load>()
+    }
+
+    /// The oldest segment is at its end. Returns those of its loads that were not run. None is dropped in here: that has
+    /// its group start others, which look at this pipeline.
+    mutating func receiveSync(at now: Instant) -> Unrun {
+        var unrun = Unrun()
         while !sent.isEmpty, sent[0].segment == oldestSegment {
             var skipped = takeOldest(at: now, wasRun: false)
             guard var load = skipped.load.take() else { continue }
@@ -255,10 +263,12 @@ struct Pipeline: ~Copyable {
             if skipped.prepares, prepared[load.statementPlace].generation == skipped.generation {
                 prepared[load.statementPlace].isCurrent = false
             }
-            // One that was alone and has no answer is dropped, which fails it: the server skipped it for no reason.
-            if load.isAlone { continue }
+            if load.isAlone {
+                unrun.skipped.append(load)
+                continue
+            }
             load.isAlone = true
-            unrun.append(load)
+            unrun.loads.append(load)
         }
         oldestSegment += 1
         isAborting = false

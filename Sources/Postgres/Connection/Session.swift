@@ -55,12 +55,16 @@ extension PQConnection {
             throw ConnectError(description: errorText)
         }
         var answer = ""
+        var endsInARow = 0
         while true {
             try waitForResult(until: deadline)
             guard let result = nextResult() else {
                 if isBroken { throw ConnectError(description: errorText) }
+                endsInARow += 1
+                if endsInARow == 2 { throw .lostCount }
                 continue
             }
+            endsInARow = 0
             switch result.status {
             case .sync: return answer
             case .rows: answer = result.rowCount == 1 ? result.text(row: 0, column: 0) : ""

@@ -138,12 +138,16 @@ struct DescribeSession: ~Copyable {
         on connection: borrowing PQConnection, _ body: (borrowing PQResult) -> Void
     ) throws(ConnectError) {
         guard connection.sendSync() else { throw ConnectError(description: connection.errorText) }
+        var endsInARow = 0
         while true {
             try waitForResult(on: connection)
             guard let result = connection.nextResult() else {
                 if connection.isBroken { throw ConnectError(description: connection.errorText) }
+                endsInARow += 1
+                if endsInARow == 2 { throw .lostCount }
                 continue
             }
+            endsInARow = 0
             if case .sync = result.status { return }
             body(result)
         }

@@ -8,6 +8,10 @@ public struct ConnectError: Error, Sendable, CustomStringConvertible {
 
     /// Whether it is a server's word: it is there and answers, if only to refuse. (libpq has no code for it.)
     var isRefusal: Bool { description.contains("FATAL:") }
+
+    /// One end follows each command. Two in a row tell that libpq expects nothing more though an answer is due; it would say
+    /// so for ever.
+    static var lostCount: ConnectError { ConnectError(description: "the connection lost count of its answers") }
 }
 
 extension PQConnection {

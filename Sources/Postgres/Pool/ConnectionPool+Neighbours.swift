@@ -55,11 +55,13 @@ extension ConnectionPool {
             other.share(ofQueries: context.queries(of: getter)) > 0
         else { return }
         let count = next == .single && !pace.isShort ? 1 : DatabaseConnection.segmentLoads
-        var loads = queue.take(next, count, at: loop.now)
+        let taken = queue.take(next, count, at: loop.now)
+        var loads = taken.loads
         while var load = loads.popFirst() {
             load.isHandedOver = true
             other.start(load)
         }
+        Self.drop(taken.unwanted)
     }
 }
 

@@ -148,10 +148,12 @@ final class ConnectionPool: DatabaseConnectionOwner {
         }
         guard limits.query.isShort || claim(limits.query, of: limits.pace) else { return false }
         let room = limits.query.isShort ? context.settings.pipelineDepth - connection.depth : 1
-        var loads = queue.take(next, next == .batchable ? limits.count : min(limits.count, room), at: loop.now)
+        let taken = queue.take(next, next == .batchable ? limits.count : min(limits.count, room), at: loop.now)
+        var loads = taken.loads
         // Nobody wanted them: that is progress, too.
         guard var first = loads.popFirst() else {
             if !limits.query.isShort { limits.pace.noteEndedUnknown() }
+            Self.drop(taken.unwanted)
             return true
         }
         if next == .batchable, !loads.isEmpty {
@@ -161,8 +163,12 @@ final class ConnectionPool: DatabaseConnectionOwner {
         loads.prepend(first)
         connection.isKeptFree = false
         connection.send(loads, isUnknown: !limits.query.isShort)
+        Self.drop(taken.unwanted)
         return true
     }
+
+    /// Drops loads that nobody wants. Their groups' gates let others through, which come here before this returns.
+    static func drop(_ unwanted: consuming UniqueDeque<Load>) {}
 
     /// Counts a query of unknown length, which its connection's pipeline takes off the count when it is over. False when
     /// another loop's pool took what was left to the group meanwhile.

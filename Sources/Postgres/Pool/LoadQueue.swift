@@ -40,9 +40,17 @@ final class LoadQueue {
         }
     }
 
-    /// Takes what is to go out next, at most `count` loads of `next`'s kind. Those that nobody wants any more are dropped,
-    /// before they cost the database anything; those that came in this round need not be asked.
-    func take(_ next: Next, _ count: Int, at now: Instant) -> UniqueDeque<Load> {
+    /// What was taken out of a queue.
+    struct Taken: ~Copyable {
+        var loads = UniqueDeque<Load>()
+        /// Those that nobody wants any more. Whoever drops them has their group start others, here and at once: so not
+        /// before the queue is left, nor before what was decided about ``loads`` is done.
+        var unwanted = UniqueDeque<Load>()
+    }
+
+    /// Takes what is to go out next, at most `count` loads of `next`'s kind. Those that nobody wants any more are sorted
+    /// out, before they cost the database anything; those that came in this round need not be asked.
+    func take(_ next: Next, _ count: Int, at now: Instant) -> Taken {
         switch next {
         case .alone: Self.take(1, .max, from: &alone, at: now)
         case .single: Self.take(count, Self.segmentBytes, from: &single, at: now)
@@ -55,13 +63,16 @@ final class LoadQueue {
 
     private static func take(
         _ count: Int, _ byteLimit: Int, from queue: inout UniqueDeque<Load>, at now: Instant
-    ) -> UniqueDeque<Load> {
-        var taken = UniqueDeque<Load>()
+    ) -> Taken {
+        var taken = Taken()
         var bytes = 0
-        while taken.count < count, bytes <= byteLimit, let load = queue.popFirst() {
-            guard load.startedAt == now || load.isWanted(at: now) else { continue }
-            bytes += load.byteCount
-            taken.append(load)
+        while taken.loads.count < count, bytes <= byteLimit, let load = queue.popFirst() {
+            if load.startedAt == now || load.isWanted(at: now) {
+                bytes += load.byteCount
+                taken.loads.append(load)
+            } else {
+                taken.unwanted.append(load)
+            }
         }
         return taken
     }

@@ -83,14 +83,14 @@ final class SocketPath: Sendable {
         // A queue that is full; a socket of another type.
         case EAGAIN, EPROTOTYPE: return .somebody
         // Who may not connect is told so before the kernel looks whether anybody listens; its table says that to all.
-        case EACCES: return isListenedAt(file) ? .somebody : .nobody
+        case EACCES: return isListenedAt(file, path) ? .somebody : .nobody
         case let code: return .unknown(SystemError("connect", code: code))
         }
     }
 
     /// Whether the kernel's table of Unix sockets has a listener at a file (proc(5), /proc/net/unix). One that was bound to a
-    /// relative path could be anywhere, so it counts; so does all that can't be seen.
-    private static func isListenedAt(_ file: FileIdentity) -> Bool {
+    /// relative path could be anywhere, so it counts if it has the file's name; so does all that can't be seen.
+    private static func isListenedAt(_ file: FileIdentity, _ ours: String) -> Bool {
         guard let table = fopen("/proc/net/unix", "re") else { return true }
         defer { fclose(table) }
         var line = [CChar](repeating: 0, count: 512)
@@ -101,9 +101,13 @@ final class SocketPath: Sendable {
             guard fields.count == 8, let flags = UInt32(fields[3], radix: 16), flags & 0x10000 != 0 else { continue }
             let path = String(fields[7])
             if path.hasPrefix("@") { continue }
-            if !path.hasPrefix("/") || FileIdentity(at: path) == file { return true }
+            if path.hasPrefix("/") ? FileIdentity(at: path) == file : name(path) == name(ours) { return true }
         }
         return false
+    }
+
+    private static func name(_ path: String) -> Substring {
+        path.split(separator: "/").last ?? ""
     }
 
     /// Removes a socket that nobody listens at. With the lock held it is none of ours, but another program may listen.

@@ -17,13 +17,18 @@ final class LoadLog: Sendable {
         var count = 0
         let since: Instant
         var last: Instant
+        /// Whether a load succeeded after the last failure.
+        var isSettling = false
+        /// Whether somebody waits for how it goes on.
+        var isWatched = false
     }
 
     /// A success this soon after a failure says nothing yet: some keys may fail and others not.
-    static let settling = Duration.seconds(5)
+    private let settling: Duration
 
-    init(logger: Logger) {
+    init(logger: Logger, settling: Duration = .seconds(5)) {
         self.logger = logger
+        self.settling = settling
     }
 
     /// The groups whose loads fail, by name.
@@ -53,11 +58,14 @@ final class LoadLog: Sendable {
         let isFirst = state.withLock { state in
             state.lastError = error.message
             let isFirst = state.failing[group] == nil
-            state.failing[group, default: Failing(since: now, last: now)].last = now
-            state.failing[group]?.count += 1
+            var failing = state.failing[group] ?? Failing(since: now, last: now)
+            failing.last = now
+            failing.count += 1
+            failing.isSettling = false
+            state.failing[group] = failing
+            isFailing.isSet = true
             return isFirst
         }
-        isFailing.isSet = true
         if isFirst {
             logger.warning("loads fail", metadata: ["group": "\(group)", "error": "\(error.message)"])
         }
@@ -67,19 +75,48 @@ final class LoadLog: Sendable {
     }
 
     private func succeeded(_ group: String, _ isFailing: Flag, at now: Instant) {
-        let ended: Failing? = state.withLock { state in
-            guard let failing = state.failing[group], now >= failing.last + Self.settling else { return nil }
-            state.failing[group] = nil
-            return failing
+        let isFirst = state.withLock { state in
+            guard var failing = state.failing[group] else { return false }
+            let isFirst = !failing.isWatched
+            failing.isSettling = true
+            failing.isWatched = true
+            state.failing[group] = failing
+            return isFirst
         }
-        guard let ended else { return }
-        isFailing.isSet = false
-        logger.notice(
-            "loads succeed again",
-            metadata: [
-                "group": "\(group)", "failures": "\(ended.count)",
-                "seconds": "\((ended.last - ended.since).components.seconds)",
-            ])
+        // Not left to the next success: when hits answer everything, there may be none for long.
+        if isFirst { Task { await watch(group, isFailing) } }
+    }
+
+    /// Waits until a group that failed did not fail for a while, and tells of it.
+    private func watch(_ group: String, _ isFailing: Flag) async {
+        while let pause = settle(group, isFailing, at: .now()) {
+            do { try await Task.sleep(for: pause) } catch { return }
+        }
+    }
+
+    /// How long it is to be waited yet; nil when it settled, or nothing succeeded since it failed again.
+    private func settle(_ group: String, _ isFailing: Flag, at now: Instant) -> Duration? {
+        let (ended, pause): (Failing?, Duration?) = state.withLock { state in
+            guard let failing = state.failing[group] else { return (nil, nil) }
+            guard failing.isSettling else {
+                state.failing[group]?.isWatched = false
+                return (nil, nil)
+            }
+            let due = failing.last + settling
+            if now < due { return (nil, due - now) }
+            state.failing[group] = nil
+            isFailing.isSet = false
+            return (failing, nil)
+        }
+        if let ended {
+            logger.notice(
+                "loads succeed again",
+                metadata: [
+                    "group": "\(group)", "failures": "\(ended.count)",
+                    "seconds": "\((ended.last - ended.since).components.seconds)",
+                ])
+        }
+        return pause
     }
 
     /// A flag that closures share.
