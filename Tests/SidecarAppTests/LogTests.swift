@@ -70,6 +70,39 @@ private final class LogPipe: Sendable {
         log.finish()
     }
 
+    @Test func `what could not be written is counted, and told when the log can be written again`() async throws {
+        let path = "/tmp/pgsidecar-log-\(UUID().uuidString.prefix(8))"
+        try #require(mkfifo(path, 0o600) == 0)
+        defer { unlink(path) }
+        signal(SIGPIPE, SIG_IGN)
+        var reader = open(path, O_RDONLY | O_NONBLOCK)
+        let input = open(path, O_WRONLY)
+        let log = LogWriter(settings(), to: input)
+        defer {
+            log.finish()
+            close(input)
+            close(reader)
+        }
+        var text = ""
+        let deadline = Instant.now() + .seconds(30)
+        // The reader goes, and comes back when the writer has, most probably, met that; else it goes once more.
+        while !text.contains("could not be written"), Instant.now() < deadline {
+            close(reader)
+            log.logger.info("lost")
+            try await Task.sleep(for: .milliseconds(20))
+            reader = open(path, O_RDONLY | O_NONBLOCK)
+            log.logger.info("here")
+            var wait = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
+            var chunk = [UInt8](repeating: 0, count: 64 << 10)
+            while !text.hasSuffix("here\n"), poll(&wait, 1, 1000) > 0 {
+                let count = read(reader, &chunk, chunk.count)
+                guard count > 0 else { break }
+                text += String(decoding: chunk[..<count], as: UTF8.self)
+            }
+        }
+        #expect(text.contains("warning 1 log message could not be written"), "\(text)")
+    }
+
     @Test func `ending does not wait for a log that nobody reads`() {
         let pipe = LogPipe()
         let log = LogWriter(settings(), to: pipe.input)

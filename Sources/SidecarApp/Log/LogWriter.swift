@@ -87,6 +87,8 @@ public final class LogWriter: Sendable {
     private func run() {
         // When messages that were left out are told; nil: there are none.
         var noticesDue: Instant?
+        // Lines that could not be written, as on a full disk, and were not told of.
+        var unwritten = 0
         while true {
             let now = Instant.now()
             let (lines, notices, hasLeftOut, isEnding) = queue.withLock { state in
@@ -96,8 +98,10 @@ public final class LogWriter: Sendable {
                 return (lines, notices, state.lines.hasLeftOut, state.isEnding)
             }
             noticesDue = hasLeftOut ? noticesDue ?? now + .seconds(1) : nil
-            for line in lines { write(line) }
-            for notice in notices { write(rendered(notice.level, notice.text)) }
+            for line in lines + notices.map({ rendered($0.level, $0.text) }) {
+                if unwritten > 0, write(rendered(.warning, Self.text(unwritten: unwritten))) { unwritten = 0 }
+                if !write(line) { unwritten += 1 }
+            }
             if !lines.isEmpty || !notices.isEmpty { continue }
             if isEnding { break }
             if let noticesDue {
@@ -110,8 +114,12 @@ public final class LogWriter: Sendable {
         ended.signal()
     }
 
-    /// Writes one line; waits for as long as its reader does.
-    private func write(_ line: [UInt8]) {
+    private static func text(unwritten count: Int) -> String {
+        "\(count) log \(count == 1 ? "message" : "messages") could not be written"
+    }
+
+    /// Writes one line; waits for as long as its reader does. False when it can't be written.
+    private func write(_ line: [UInt8]) -> Bool {
         var rest = line[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
@@ -125,10 +133,11 @@ public final class LogWriter: Sendable {
                 // Somebody else made the file that both write to non-blocking.
                 var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&wait, 1, -1)
-            // Nobody reads any more.
-            default: return
+            // Nobody reads any more, or the disk is full.
+            default: return false
             }
         }
+        return true
     }
 }
 
