@@ -39,11 +39,22 @@ extension PQConnection {
     }
 
     /// A server's refusal never holds the password. What libpq says before it reached one may quote parts of a string
-    /// in which a password was not escaped.
-    private static func safeText(_ text: String, url: String?) -> String {
+    /// in which a password was not escaped: of each line only what cannot be one is told.
+    static func safeText(_ text: String, url: String?) -> String {
         let mayHoldPassword = url.map { $0.contains("@") || $0.contains("password") } ?? false
-        if !mayHoldPassword || text.hasPrefix("connection to server") { return text }
-        return "libpq refused database.url; `psql` with the same string tells why"
+        if !mayHoldPassword { return text }
+        let lines = text.split(separator: "\n").compactMap { line -> String? in
+            if line.hasPrefix("connection to server") || line.hasPrefix("\t") { return String(line) }
+            // A host's name may be the end of a password with an `@` in it.
+            guard line.hasPrefix("could not translate host name"),
+                let reason = line.split(separator: "\"", omittingEmptySubsequences: false).last
+            else { return nil }
+            return "could not translate the host's name\(reason)"
+        }
+        guard let first = lines.first, !first.hasPrefix("\t") else {
+            return "libpq refused database.url; `psql` with the same string tells why"
+        }
+        return lines.joined(separator: "\n")
     }
 
     /// Later names override earlier ones and what the URL says overrides what stands before it, so the URL's own
