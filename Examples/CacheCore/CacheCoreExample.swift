@@ -36,8 +36,7 @@ enum CacheCoreExample {
     }
 
     private static func text(_ value: Value?) -> String {
-        guard let value else { return "nothing we sell" }
-        return value.text.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        value.map { String($0) } ?? "nothing we sell"
     }
 }
 
@@ -49,7 +48,7 @@ actor Shop {
     func price(of key: Key) async throws -> Value? {
         queries += 1
         try await Task.sleep(for: .milliseconds(100))
-        return prices[String(decoding: key.bytes, as: UTF8.self)].map { Value(text: Array($0.utf8)) }
+        return prices[String(decoding: key.bytes, as: UTF8.self)].map { Value($0) }
     }
 
     func raise(_ name: String, to price: String) {

@@ -74,6 +74,14 @@ struct LoadTests {
         #expect(getter.runs == 0)
     }
 
+    @Test func `a caller that looked before a load landed, and joins after it, does not load again`() async throws {
+        let cache = makeCache()
+        #expect(cache.peek("k") == nil)
+        cache.insert("v", for: "k")
+        #expect(try await cache.wait(for: HashedKey("k"), nil, asksMemory: true) == "v")
+        #expect(getter.runs == 0)
+    }
+
     @Test func `the getter's own error reaches all who wait, and is not kept`() async throws {
         let cache = makeCache()
         let callers = [try await cache.caller(of: "k"), try await cache.caller(of: "k")]

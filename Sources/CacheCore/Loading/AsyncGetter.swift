@@ -15,7 +15,8 @@ public struct AsyncGetter: Getter {
         let key = flight.key
         let name = flight.group.name
         let duty = Duty(flight)
-        Task { [body] in
+        // Detached: others share the load, and must not get what this caller's task-local values made of it.
+        Task.detached { [body] in
             do {
                 duty.end(.success(try await body(key) ?? .missing))
             } catch let error as LoadError {
