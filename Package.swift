@@ -148,7 +148,11 @@ let package = Package(
             name: "ServerTests", dependencies: ["Server", "RESP", "EventLoop", "CacheCore", "Groundwork"],
             swiftSettings: strict),
         .testTarget(
-            name: "SidecarAppTests", dependencies: ["SidecarApp", .product(name: "Logging", package: "swift-log")],
+            name: "SidecarAppTests",
+            dependencies: [
+                "SidecarApp", "Server", "Postgres", "CacheCore", "Groundwork",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

@@ -18,6 +18,7 @@ public final class Group: Sendable {
     let freshness: Freshness
     let gate: Groundwork.Mutex<LoadGate<Flight>>
     let breaker: CircuitBreaker?
+    let onLoad: (@Sendable (Outcome) -> Void)?
     let shards: Shards
     let observers = Groundwork.Mutex(Observers())
     /// Whether there are observers: read at each event, so that none costs nothing.
@@ -28,15 +29,18 @@ public final class Group: Sendable {
     public static let copyLimit = Record.copyLimit
 
     /// A group in `cache`, or in a cache of its own. Groups whose getters ask the same source share a `breaker`.
+    ///
+    /// `onLoad` is called at the end of each load, outside every lock, on the thread that ended it. It must be quick.
     public init(
         _ name: String, settings: GroupSettings = GroupSettings(), in cache: Cache = Cache(),
-        breaker: CircuitBreaker? = nil, getter: any Getter
+        breaker: CircuitBreaker? = nil, onLoad: (@Sendable (Outcome) -> Void)? = nil, getter: any Getter
     ) throws(DuplicateGroupError) {
         self.name = name
         self.getter = getter
         self.settings = settings
         self.cache = cache
         self.breaker = breaker
+        self.onLoad = onLoad
         loadNanoseconds = settings.loadTimeout.wholeNanoseconds
         freshness = Freshness(settings)
         gate = Groundwork.Mutex(LoadGate(limit: settings.maxLoads, queueLimit: settings.maxQueuedLoads))

@@ -1,5 +1,5 @@
 /// How long a group's entries live, what they may take, and how much loading may cost the source.
-public struct GroupSettings: Sendable {
+public struct GroupSettings: Sendable, Equatable {
     /// Never served after this time, unless `staleIfError` says so; nil: no limit.
     ///
     /// Times are kept to 17 ms, in a group with a time of more than 208 days to a part in 2^30 of that (half a second for ten
@@ -33,8 +33,6 @@ public struct GroupSettings: Sendable {
     /// The number of shards, a power of two. More let more threads in at once; each has some 24 KiB of
     /// pages once it holds entries.
     public var shards: Int = 16
-    /// Called at the end of each load, outside every lock, on the thread that ended it. It must be quick.
-    public var onLoad: (@Sendable (Outcome) -> Void)?
 
     /// The defaults.
     public init() {}

@@ -24,6 +24,8 @@ public final class Database: Sendable {
         circuit: CircuitBreaker = CircuitBreaker(evidence: .reports),
         onSchemaChange: @escaping @Sendable (_ group: String) -> Void = { _ in }
     ) {
+        var settings = settings
+        settings.connections = settings.connections(for: loops.count)
         context = DatabaseContext(
             settings: settings, getters: getters, logger: logger, circuit: circuit, onSchemaChange: onSchemaChange)
         routing = Routing(loops: loops, connections: settings.connections)

@@ -1,11 +1,13 @@
+public import Groundwork
+
 /// How the database is reached and how much of it is used.
 public struct DatabaseSettings: Sendable, Equatable {
     /// A libpq connection string or URL; nil leaves all of it to libpq's own sources (`PG*` variables and files).
-    public var url: String?
+    public var url: Secret?
     /// The password, which goes before one in the URL; nil leaves it to the URL and to libpq's own sources.
-    public var password: String?
-    /// Database connections, over all loops.
-    public var connections = 4
+    public var password: Secret?
+    /// Database connections, over all loops; 0 is two for each, at least four.
+    public var connections = 0
     /// Loads in flight on one database connection.
     public var pipelineDepth = 32
     /// How long one attempt to reach one address may take. libpq counts whole seconds, at least two; a
@@ -21,16 +23,14 @@ public struct DatabaseSettings: Sendable, Equatable {
     /// The defaults.
     public init() {}
 
+    /// So many connections for so many loops: two for each, so that none of its groups can take all of them.
+    public func connections(for loops: Int) -> Int {
+        connections > 0 ? connections : max(4, 2 * loops)
+    }
+
     /// As libpq takes it.
     var connectTimeoutSeconds: Int {
         let (seconds, attoseconds) = connectTimeout.components
         return max(2, Int(clamping: seconds) + (attoseconds > 0 ? 1 : 0))
     }
-}
-
-extension DatabaseSettings: CustomStringConvertible, CustomReflectable {
-    /// Says nothing: there may be a password in them.
-    public var description: String { "DatabaseSettings" }
-    /// Nothing to look into.
-    public var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -1,7 +1,8 @@
 public import Glibc
+public import Groundwork
 
 /// What a ``Server`` is told: where it listens, whom it lets in, and its bounds.
-public struct ServerSettings: Sendable {
+public struct ServerSettings: Sendable, Equatable {
     /// The path of the Unix socket, at most 107 bytes. Not used when systemd hands over a listening socket.
     public var socket: String
     /// The permissions of the socket's path.
@@ -29,7 +30,7 @@ public struct ServerSettings: Sendable {
     /// A client that takes none of its replies for so long is closed.
     public var writeTimeout: Duration = .seconds(30)
     /// What `AUTH` asks for; nil: nothing.
-    public var password: String?
+    public var password: Secret?
     /// The version of this program, for `INFO`.
     public var version = "0.0.0"
 
@@ -37,11 +38,4 @@ public struct ServerSettings: Sendable {
     public init(socket: String) {
         self.socket = socket
     }
-}
-
-extension ServerSettings: CustomStringConvertible, CustomReflectable {
-    /// Says nothing: there may be a password in them.
-    public var description: String { "ServerSettings" }
-    /// Nothing to look into.
-    public var customMirror: Mirror { Mirror(self, children: []) }
 }

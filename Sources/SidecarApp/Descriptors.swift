@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Server
 
 /// How many of the process's file descriptors clients may have, so that there are always some for the database.
 enum Descriptors {

@@ -30,12 +30,12 @@ struct Parts {
             let served = try zip(settings.groups, getters).map { group, getter in
                 ServedGroup(
                     try Group(
-                        group.name, settings: Self.rules(group, of: settings, loops: loops.count, loadLog), in: cache,
-                        breaker: breaker, getter: getter),
+                        group.name, settings: Self.rules(group, of: settings, loops: loops.count), in: cache,
+                        breaker: breaker, onLoad: loadLog.observer(of: group.name), getter: getter),
                     shape: Self.shape(group.returns))
             }
             let database = Database(
-                settings: Self.database(settings), loops: loops, getters: getters, logger: logger, circuit: breaker
+                settings: settings.database, loops: loops, getters: getters, logger: logger, circuit: breaker
             ) { [cache] name in
                 cache.groups.first { $0.name == name }?.invalidateAll()
             }
@@ -48,7 +48,7 @@ struct Parts {
             self.database = database
             server = try Server(
                 settings: Self.server(settings, logger: logger), loops: loops,
-                keyspace: Keyspace(served, keyPrefix: settings.listen.keyPrefix ?? ""),
+                keyspace: Keyspace(served, keyPrefix: settings.keyPrefix ?? ""),
                 information: information, logger: logger)
         } catch let error as SystemError {
             throw StartupError(.systemRefuses, "can't start: \(error)")
@@ -70,11 +70,11 @@ struct Parts {
     static func getter(_ group: Settings.Group) -> QueryGetter {
         let batch =
             group.batch.sql.isEmpty
-            ? nil : BatchQuery(sql: group.batch.sql, max: group.batch.max, queries: group.maxLoads)
-        return QueryGetter(name: group.name, sql: group.sql, returns: returns(group.returns), batch: batch)
+            ? nil : BatchQuery(sql: group.batch.sql, max: group.batch.max, queries: group.rules.maxLoads)
+        return QueryGetter(name: group.name, sql: group.sql, returns: group.returns, batch: batch)
     }
 
-    private static func returns(_ returns: Settings.Group.Returns) -> QueryGetter.Returns {
+    private static func shape(_ returns: QueryGetter.Returns) -> ServedGroup.Shape {
         switch returns {
         case .row: .row
         case .value: .value
@@ -82,42 +82,11 @@ struct Parts {
         }
     }
 
-    private static func shape(_ returns: Settings.Group.Returns) -> ServedGroup.Shape {
-        switch returns {
-        case .row: .row
-        case .value: .value
-        case .rows: .rows
-        }
-    }
-
-    private static func eviction(_ eviction: Settings.Group.Eviction) -> Eviction {
-        switch eviction {
-        case .lru: .lru
-        case .sieve: .sieve
-        case .s3fifo: .s3fifo
-        }
-    }
-
-    private static func rules(
-        _ group: Settings.Group, of settings: Settings, loops: Int, _ loadLog: LoadLog
-    ) -> GroupSettings {
-        func unlessZero(_ duration: Duration) -> Duration? { duration > .zero ? duration : nil }
-        var rules = GroupSettings()
-        rules.onLoad = loadLog.observer(of: group.name)
-        rules.timeToLive = unlessZero(group.ttl)
-        rules.refreshAfter = unlessZero(group.refreshAfter)
-        rules.earlyRefresh = group.earlyRefresh
-        rules.staleIfError = group.staleIfError
-        rules.idleTimeToLive = unlessZero(group.idleTTL)
-        rules.negativeTimeToLive = group.negativeTTL
-        rules.jitter = group.jitter
-        rules.memory = group.memory ?? .max
-        rules.eviction = eviction(group.eviction)
-        rules.loadTimeout = group.loadTimeout
+    private static func rules(_ group: Settings.Group, of settings: Settings, loops: Int) -> GroupSettings {
+        var rules = group.rules
         // `max_loads` bounds what the database is asked at once, and a batch is one query: its getter sees to that, and
         // here so many loads are let through as may be in them.
-        rules.maxLoads = group.maxLoads * (group.batch.sql.isEmpty ? 1 : group.batch.max)
-        rules.maxQueuedLoads = group.maxQueuedLoads
+        rules.maxLoads *= group.batch.sql.isEmpty ? 1 : group.batch.max
         rules.shards = shards(for: min(rules.memory, settings.memory / max(1, settings.groups.count)), loops: loops)
         return rules
     }
@@ -130,37 +99,14 @@ struct Parts {
         return shards
     }
 
-    /// Two connections for each loop, so that none of its groups can take all of them.
+    /// How many database connections there are to be.
     static func connections(_ settings: Settings) -> Int {
-        let told = settings.database.connections
-        return told > 0 ? told : max(4, 2 * loopCount(settings.threads))
-    }
-
-    static func database(_ settings: Settings) -> DatabaseSettings {
-        var database = DatabaseSettings()
-        database.url = settings.database.url?.exposed
-        database.password = settings.database.password?.exposed
-        database.connections = connections(settings)
-        database.pipelineDepth = settings.database.pipelineDepth
-        database.connectTimeout = settings.database.connectTimeout
-        database.prepare = settings.database.prepare
-        database.readOnly = settings.database.readOnly
-        return database
+        settings.database.connections(for: loopCount(settings.threads))
     }
 
     private static func server(_ settings: Settings, logger: Logger) throws -> ServerSettings {
-        let listen = settings.listen
-        var server = ServerSettings(socket: listen.socket)
-        server.mode = listen.mode
-        server.group = listen.group
-        server.allowedUsers = listen.allowUsers.map(Set.init)
-        server.adminUsers = listen.adminUsers.map(Set.init)
+        var server = settings.listen
         server.maxClients = try Descriptors.clients(settings, logger: logger)
-        server.maxRequest = listen.maxRequest
-        server.maxOutput = listen.maxOutput
-        server.maxPipeline = listen.maxPipeline
-        server.maxBuffers = listen.maxBuffers
-        server.password = listen.password?.exposed
         server.version = Sidecar.version
         return server
     }

@@ -75,7 +75,7 @@ public struct Sidecar: Sendable {
     /// - Throws: `StartupError`: the database can't be reached, or it refuses queries.
     public static func checkDatabase(_ settings: Settings, logger: Logger) async throws {
         let getters = settings.groups.map(Parts.getter)
-        let database = Database(settings: Parts.database(settings), loops: [], getters: getters, logger: logger)
+        let database = Database(settings: settings.database, loops: [], getters: getters, logger: logger)
         try refuse(try await mistakes(of: database), settings)
     }
 

@@ -73,7 +73,7 @@ final class Bench: Sendable {
         settings change: (inout DatabaseSettings) -> Void = { _ in }, _ getters: [QueryGetter]
     ) throws {
         var settings = DatabaseSettings()
-        settings.url = url
+        settings.url = url.map { Secret($0) }
         change(&settings)
         loops = try (0..<count).map { try EventLoop(index: $0) }
         let log = Log()

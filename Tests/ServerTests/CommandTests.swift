@@ -1,5 +1,6 @@
 import CacheCore
 import Foundation
+import Groundwork
 import RESP
 import Server
 import Testing

@@ -1,4 +1,8 @@
+import CacheCore
 import Foundation
+import Groundwork
+import Postgres
+import Server
 import Testing
 
 @testable import SidecarApp
@@ -30,16 +34,6 @@ func text(of file: String) throws -> String {
         #expect(annotated.groups == [group])
     }
 
-    @Test(arguments: Settings.keys.flatMap(\.references).map(\.path))
-    func `the annotated file shows each setting`(path: String) throws {
-        let name = path.split(separator: ".").last ?? ""
-        let lines = try text(of: "Config/pgsidecar.yaml").split(separator: "\n")
-        let shown = lines.contains { line in
-            line.drop { $0 == " " || $0 == "#" }.hasPrefix("\(name):")
-        }
-        #expect(shown, "\(path)")
-    }
-
     @Test func `the annotated file stays right when what is commented out is taken in`() throws {
         let lines = try text(of: "Config/pgsidecar.yaml").split(separator: "\n").map { line in
             let indent = line.prefix { $0 == " " }
@@ -57,26 +51,8 @@ func text(of file: String) throws -> String {
         #expect(read.database.url == "postgresql://app@db1,db2/app?target_session_attrs=read-write")
         #expect(read.database.password == "a")
         #expect(read.listen.password == "b")
-        #expect(read.defaults.memory == 64 << 20)
-        #expect(read.groups.first?.ttl == .seconds(600))
-    }
-
-    @Test(arguments: Settings.keys.flatMap(\.references))
-    func `the reference tells each setting with its default and how it is written`(setting: Reference) throws {
-        let document = try text(of: "docs/settings.md")
-        let heading = "### `\(setting.path)`"
-        let section = try #require(document.firstRange(of: heading + "\n"), "\(heading)")
-        let rest = document[section.upperBound...]
-        let body = rest[..<(rest.firstRange(of: "\n#")?.lowerBound ?? rest.endIndex)]
-        let byDefault = setting.byDefault.map { "Default: `\($0)`." } ?? "Default: none."
-        #expect(body.contains(byDefault), "\(setting.path): \(byDefault)")
-        #expect(body.contains("A value is \(setting.expects)."), "\(setting.path)")
-    }
-
-    @Test func `the reference tells no setting that there isn't`() throws {
-        let told = try text(of: "docs/settings.md").split(separator: "\n").filter { $0.hasPrefix("### `") }
-            .map { String($0.dropFirst(5).dropLast()) }
-        #expect(told == Settings.keys.flatMap(\.references).map(\.path))
+        #expect(read.defaults.rules.memory == 64 << 20)
+        #expect(read.groups.first?.rules.timeToLive == .seconds(600))
     }
 }
 

@@ -2,6 +2,8 @@ import Foundation
 import Glibc
 import Groundwork
 import Logging
+import Postgres
+import Server
 import Testing
 
 @testable import SidecarApp
@@ -214,8 +216,8 @@ private final class LogPipe: Sendable {
             """)
         var dumped = ""
         dump(read, to: &dumped)
-        dump(Parts.database(read), to: &dumped)
-        for text in ["\(read)", String(reflecting: read), "\(Parts.database(read))", dumped] {
+        dump(read.database, to: &dumped)
+        for text in ["\(read)", String(reflecting: read), "\(read.database)", "\(read.listen)", dumped] {
             #expect(!text.contains("sesame"), "\(text)")
         }
         #expect(read.database.password?.exposed == "sesame2")

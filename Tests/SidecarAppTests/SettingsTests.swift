@@ -1,4 +1,8 @@
+import CacheCore
+import Groundwork
 import Logging
+import Postgres
+import Server
 import Testing
 
 @testable import SidecarApp
@@ -64,7 +68,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         #expect(read.listen.socket == "/tmp/s")
         #expect(read.listen.mode == 0o600)
         #expect(read.listen.group == 7)
-        #expect(read.listen.allowUsers == [0, 1000])
+        #expect(read.listen.allowedUsers == [0, 1000])
         #expect(read.listen.maxClients == 5)
         #expect(read.listen.maxRequest == 65_536)
         #expect(read.listen.maxOutput == 2_000_000)
@@ -76,17 +80,17 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         #expect(read.drainTimeout == .zero)
         #expect(read.groups.map(\.name) == ["a", "b.c-d_1"])
         #expect(read.groups[0].returns == .rows)
-        #expect(read.groups[0].ttl == .seconds(7 * 86_400))
-        #expect(read.groups[0].negativeTTL == .seconds(3600))
-        #expect(read.groups[0].memory == 2 << 20)
-        #expect(read.groups[0].loadTimeout == .seconds(3))
+        #expect(read.groups[0].rules.timeToLive == .seconds(7 * 86_400))
+        #expect(read.groups[0].rules.negativeTimeToLive == .seconds(3600))
+        #expect(read.groups[0].rules.memory == 2 << 20)
+        #expect(read.groups[0].rules.loadTimeout == .seconds(3))
         #expect(read.groups[0].batch == Settings.Group.Batch())
         #expect(read.groups[1].batch.sql == "select 3")
         #expect(read.groups[1].batch.max == 7)
-        #expect(read.groups[1].ttl == .seconds(600))
-        #expect(read.groups[1].negativeTTL == .zero)
-        #expect(read.groups[1].memory == 1 << 20)
-        #expect(read.groups[1].loadTimeout == .milliseconds(500))
+        #expect(read.groups[1].rules.timeToLive == .seconds(600))
+        #expect(read.groups[1].rules.negativeTimeToLive == .zero)
+        #expect(read.groups[1].rules.memory == 1 << 20)
+        #expect(read.groups[1].rules.loadTimeout == .milliseconds(500))
     }
 
     @Test(arguments: [

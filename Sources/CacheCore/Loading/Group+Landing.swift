@@ -30,7 +30,7 @@ extension Group {
         tellObservers(of: shardNumber(of: hash))
         waiters.forEach { $0.sink.deliver(answer, token: $0.token) }
         if let started { endLoad(outcome, startedAt: started, at: now) }
-        settings.onLoad?(outcome)
+        onLoad?(outcome)
     }
 
     private func land(

@@ -1,5 +1,6 @@
 import CLibPQ
 import Glibc
+import Groundwork
 
 /// Why no database connection could be made.
 public struct ConnectError: Error, Sendable, CustomStringConvertible {
@@ -24,7 +25,7 @@ extension PQConnection {
     ///
     /// - Parameter options: For the server's session, in place of those of the URL or the environment.
     static func connect(_ settings: DatabaseSettings, options: String? = nil) throws(ConnectError) -> PQConnection {
-        if let url = settings.url, !DatabaseSettings.isConnectionString(url) {
+        if let url = settings.url, !DatabaseSettings.isConnectionString(url.exposed) {
             throw ConnectError(description: "database.url is not a connection string that libpq understands")
         }
         guard let pointer = withParameters(settings, options: options, { PQconnectdbParams($0, $1, 1) }) else {
@@ -33,7 +34,7 @@ extension PQConnection {
         PQsetNoticeProcessor(pointer, { _, _ in }, nil)
         let connection = PQConnection(takingOver: pointer)
         guard !connection.isBroken else {
-            throw ConnectError(description: safeText(connection.errorText, url: settings.url))
+            throw ConnectError(description: safeText(connection.errorText, url: settings.url?.exposed))
         }
         return connection
     }
@@ -67,8 +68,8 @@ extension PQConnection {
             ("fallback_application_name", "pgsidecar"),
             ("connect_timeout", String(settings.connectTimeoutSeconds)),
         ]
-        if let url = settings.url { parameters.append(("dbname", url)) }
-        if let password = settings.password { parameters.append(("password", password)) }
+        if let url = settings.url { parameters.append(("dbname", url.exposed)) }
+        if let password = settings.password { parameters.append(("password", password.exposed)) }
         parameters.append(("client_encoding", "UTF8"))
         if let options { parameters.append(("options", options)) }
         return withCStrings(parameters.map(\.0)) { names in
@@ -92,7 +93,7 @@ extension DatabaseSettings {
     /// which libpq reads itself.
     var sessionOptions: String? {
         var found = ["options": "", "service": ""]
-        if let url, let options = PQconninfoParse(url, nil) {
+        if let url, let options = PQconninfoParse(url.exposed, nil) {
             defer { PQconninfoFree(options) }
             var option = options
             while let keyword = option.pointee.keyword {

@@ -1,3 +1,4 @@
+import Groundwork
 import Logging
 import RESP
 
@@ -127,7 +128,7 @@ enum Auth: Command {
     /// Lets a client in when the password is right, or none is asked for; else returns the error.
     static func check(user: String, _ password: String, for client: ClientConnection) -> String? {
         let expected = client.server.settings.password
-        guard user == "default", expected.map({ isEqual($0, password) }) ?? true else {
+        guard user == "default", expected.map({ isEqual($0.exposed, password) }) ?? true else {
             client.server.logger.warning("wrong password", metadata: ["client": "\(client.id)"])
             return "WRONGPASS invalid username-password pair or user is disabled."
         }

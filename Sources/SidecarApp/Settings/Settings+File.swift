@@ -1,3 +1,4 @@
+import CacheCore
 import Server
 import YAML
 
@@ -55,12 +56,12 @@ extension Settings {
     /// The rules that more than one setting takes part in.
     private func checkTogether(_ reader: inout SettingsReader) {
         for (group, path) in [(defaults, "defaults")] + groups.map({ ($0, "groups.\($0.name)") }) {
-            if let share = group.memory, share > memory, reader.places["\(path).memory"] != nil {
+            if group.rules.memory > memory, reader.places["\(path).memory"] != nil {
                 let whole = ByteUnit.all.text(memory)
                 reader.note("\(path).memory", "is more than 'memory', which is \(whole) for all groups together")
             }
             let isOwn = ["refresh_after", "ttl"].contains { reader.places["\(path).\($0)"] != nil }
-            if isOwn, group.ttl > .zero, group.refreshAfter >= group.ttl {
+            if isOwn, let ttl = group.rules.timeToLive, let refresh = group.rules.refreshAfter, refresh >= ttl {
                 let place = reader.places["\(path).refresh_after"] != nil ? "refresh_after" : "ttl"
                 reader.note("\(path).\(place)", "refresh_after must be less than ttl, or no entry lives to see it")
             }

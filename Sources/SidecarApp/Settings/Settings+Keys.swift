@@ -1,110 +1,195 @@
-// The settings file's vocabulary: every key, how its value is written, and what it is for. The decoder, the reference in
-// docs/settings.md and the annotated Config/pgsidecar.yaml are checked against these tables.
+import Groundwork
+import Postgres
+import Server
+
+// The settings file's vocabulary: every key, how its value is written, and what it is for. The decoder goes by these tables,
+// and `make docs` writes docs/settings.md and Config/pgsidecar.yaml from them.
 
 extension Settings {
     static let keys: [Key<Settings>] = [
-        Key("database", \.database, Database.keys, "The way to PostgreSQL."),
-        Key("listen", \.listen, Listen.keys, "The Unix socket that clients connect to."),
-        Key("threads", \.threads, .count(0...64), "Loop threads; 0 is one for every two cores, 1 to 4."),
-        Key("memory", \.memory, .bytes(1 << 20...1 << 50), "Bytes for the entries of all groups together."),
+        Key("database", \.database, databaseKeys, "The way to PostgreSQL."),
+        Key("listen", \.self, listenKeys, "The Unix socket that clients connect to, and what one client may use."),
+        Key(
+            "threads", \.threads, .count(0...64),
+            "Loop threads; 0 is one for every two cores, at least one and at most four.",
+            more: """
+                Each has its own share of the client and database connections. One loop answers well over a hundred thousand requests a second, twenty times that when they are pipelined, \
+                the more it has at once the less each one costs, and the other cores are the application's.
+                """),
+        Key(
+            "memory", \.memory, .bytes(1 << 20...1 << 50),
+            "The bytes of the entries of all groups together: keys, values and overhead.",
+            more: "At this bound the entries that were not asked for longest make room."),
         Key("log", \.log, Log.keys, "What is logged."),
-        Key("drain_timeout", \.drainTimeout, .duration(), "How long a shutdown waits for what is in flight."),
-        Key("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise."),
-        Key(groups: "groups", "The groups, each under its name."),
+        Key(
+            "drain_timeout", \.drainTimeout, .duration(),
+            "How long SIGTERM waits for what is in flight before the process ends."),
+        Key("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise itself."),
+        Key(
+            groups: "groups", "The groups, each under its name, with which its keys begin.",
+            each:
+                "`GET account:4711` runs the query with $1 = 4711. With n parameters the key has n parts: `teller:1:7`."
+        ),
         Key(later: "invalidation"),
     ]
-}
 
-extension Settings.Database {
-    static let keys: [Key<Self>] = [
+    private static let databaseKeys: [Key<DatabaseSettings>] = [
         Key(
             "url", \.url, optional: .connectionString,
-            "A libpq connection URL or string; without it libpq's own sources count."),
-        Key("password", \.password, optional: .secret, "The password, instead of one in the URL."),
+            "A connection URL or string, whatever libpq takes.",
+            more: """
+                Several hosts, `target_session_attrs`, `sslmode`, `service` and the rest are libpq's own. Without it, libpq's \
+                sources count: the `PG*` variables, the service file, and for the password `PGPASSWORD` or the password \
+                file. Keep passwords out of the file: `password: ${DATABASE_PASSWORD}`.
+
+                One sidecar is one trust domain: it has one database role, and what that role may read, every client may \
+                ask for.
+                """,
+            example: "postgresql://app@db1,db2/app?target_session_attrs=read-write"),
+        Key(
+            "password", \.password, optional: .secret,
+            "The password, beside a URL without one.",
+            more: """
+                It may hold any letter or sign, where in a URL `@`, `/`, `:` and `%` have to be written as `%40` and so on. \
+                It goes before one in the URL.
+                """,
+            example: "${DATABASE_PASSWORD}"),
         Key(
             "connections", \.connections, .count(0...1000),
-            "Database connections, over all threads; 0 is two a thread, at least 4."),
-        Key("pipeline_depth", \.pipelineDepth, .count(1...1000), "Queries in flight on one connection."),
+            "Database connections in all, spread over the threads; 0 is two for each thread, at least four.",
+            more: """
+                One group is in flight on all but one of a thread's connections at most, and nothing is sent behind a query \
+                that is not known to be short. So with two or more a thread no group can take all of them, however slow its \
+                queries are or become; with more of them, more slow queries run side by side.
+                """),
+        Key(
+            "pipeline_depth", \.pipelineDepth, .count(1...1000),
+            "Queries in flight on one connection.",
+            more: "More loads than `connections` times this wait inside pgsidecar."),
         Key(
             "connect_timeout", \.connectTimeout, .duration(from: .milliseconds(1)),
-            "How long one attempt to connect may take."),
-        Key("prepare", \.prepare, .onOff, "Whether the groups' queries are prepared statements."),
-        Key("read_only", \.readOnly, .onOff, "Whether the database is told to refuse what a query would write."),
+            "How long libpq tries one address before it goes on to the next host or address of the URL.",
+            more: """
+                libpq counts whole seconds, at least two; a `connect_timeout` in the URL goes before. Connecting happens on \
+                a thread of its own, so neither this time nor a slow name server delays a client that asks for what is in \
+                memory.
+                """),
+        Key(
+            "prepare", \.prepare, .onOff,
+            "Whether each group's query is a prepared statement.",
+            more: """
+                Turn it off for a pooler that can't keep those, such as PgBouncer in transaction mode without \
+                `max_prepared_statements`. With `on` such a pooler costs a second try for each load whose statement got \
+                lost, and a warning; after a few of them pgsidecar goes on as with `off`.
+                """),
+        Key(
+            "read_only", \.readOnly, .onOff,
+            "Whether the database is told to refuse what a group's query would write.",
+            more: """
+                That is `nextval`, `delete ... returning`, a row lock. It is the session's `default_transaction_read_only`, \
+                given as a startup option. A pooler refuses or drops such options; then each transaction begins with the \
+                order, which costs a round of the server's work for each. With a service file, which libpq reads by itself, \
+                put `options=-c default_transaction_read_only=on` there to save that.
+                """),
     ]
-}
 
-extension Settings.Listen {
-    static let keys: [Key<Self>] = [
-        Key("socket", \.socket, .socketPath, "The socket's path."),
-        Key("mode", \.mode, .fileMode, "The permission bits of the socket file."),
-        Key("group", \.group, optional: .unixGroup, "The Unix group that the socket file is given to."),
-        Key("allow_users", \.allowUsers, listOf: .unixUser, "The users that may connect; without it the mode decides."),
+    private static let listenKeys: [Key<Settings>] = [
         Key(
-            "admin_users", \.adminUsers, listOf: .unixUser,
-            "The users that may flush, and close other clients; without it whoever may connect."),
-        Key("key_prefix", \.keyPrefix, optional: .text, "What a framework puts in front of keys, to be taken away."),
-        Key("max_clients", \.maxClients, .count(1...1_000_000), "Client connections at once."),
-        Key("max_request", \.maxRequest, .bytes(1 << 10...1 << 29), "Bytes of one request."),
-        Key("max_output", \.maxOutput, .bytes(1 << 16...1 << 40), "Bytes of replies that may wait for one client."),
-        Key("max_pipeline", \.maxPipeline, .bytes(1 << 16...1 << 40), "Bytes of requests of one client that may wait."),
+            "socket", \.listen.socket, .socketPath,
+            "The path of the Unix socket.",
+            more: """
+                A relative path is relative to the folder that pgsidecar was started in. Its folder must exist. With \
+                systemd's socket activation, systemd's socket counts instead.
+                """),
         Key(
-            "max_buffers", \.maxBuffers, .bytes(1 << 20...1 << 44),
-            "Bytes of requests and replies that may wait, of all clients together."),
-        Key("password", \.password, optional: .secret, "What a client must say with AUTH before it may ask."),
+            "mode", \.listen.mode, .fileMode,
+            "The permission bits of the socket file: who may write to the file may connect."),
+        Key(
+            "group", \.listen.group, optional: .unixGroup,
+            "The Unix group that the socket file is given to.",
+            more: "So the applications in that group may connect. pgsidecar's user must be in it, or be root.",
+            example: "www-data"),
+        Key(
+            "allow_users", \.listen.allowedUsers, listOf: .unixUser,
+            "The users that may connect, by what the kernel says of the client's process (`SO_PEERCRED`).",
+            more: "Others are closed at once, even if the file's mode admits them. Without it the mode decides alone.",
+            example: "[app, 1001]"),
+        Key(
+            "admin_users", \.listen.adminUsers, listOf: .unixUser,
+            "The users that may run `FLUSHALL`, `FLUSHDB`, `PGS.FLUSH` and `CLIENT KILL`.",
+            more: """
+                Who they are the kernel says, as for `allow_users`. Others get a `NOPERM` error. Without it whoever may \
+                connect may run them.
+                """,
+            example: "[ops]"),
+        Key(
+            "key_prefix", \.keyPrefix, optional: .text,
+            "What a framework puts in front of keys, such as Django's `:1:`, to be taken away.",
+            more: """
+                Where a key begins with it, the key then begins with its group's name; keys without it are asked for as they \
+                are. [clients.md](clients.md) tells which frameworks do so.
+                """,
+            example: "\":1:\""),
+        Key(
+            "max_clients", \.listen.maxClients, .count(1...1_000_000),
+            "Client connections at once; one more gets an error and is closed.",
+            more: """
+                The process's limit of open files (`LimitNOFILE=`, `ulimit -n`) must leave room for them beside what the \
+                database's connections take: where it does not, there may be fewer clients, and a warning says how many.
+                """),
+        Key(
+            "max_request", \.listen.maxRequest, .bytes(1 << 10...1 << 29),
+            "The bytes of one request.",
+            more: "A longer one is a protocol error, and its connection is closed."),
+        Key(
+            "max_output", \.listen.maxOutput, .bytes(1 << 16...1 << 40),
+            "The bytes of replies that may wait for one client.",
+            more: """
+                They wait because it doesn't read them or because an earlier reply is not there yet. What a load brings \
+                beyond it is let go, and the request is executed again at its turn. A single reply that is larger is an \
+                error, and a subscriber for whom more would have to wait is closed.
+                """),
+        Key(
+            "max_pipeline", \.listen.maxPipeline, .bytes(1 << 16...1 << 40),
+            "The bytes of requests of one client that may wait for their turn.",
+            more: """
+                So much a client may write before it reads any reply. Beyond it the client is not read from until requests \
+                were executed.
+                """),
+        Key(
+            "max_buffers", \.listen.maxBuffers, .bytes(1 << 20...1 << 44),
+            "The bytes of requests and replies that may wait, of all clients together, half of it for each.",
+            more: """
+                It should be at least twice `max_output`. At the bound those clients wait that have most of it: small replies \
+                to clients that read them go on. The first 16 KiB of each client's requests don't count.
+                """),
+        Key(
+            "password", \.listen.password, optional: .secret,
+            "What a client must say with `AUTH`, or in `HELLO`, before it may ask.",
+            more: "Without it none is asked for.",
+            example: "${PGSIDECAR_PASSWORD}"),
     ]
 }
 
 extension Settings.Log {
     static let keys: [Key<Self>] = [
-        Key("level", \.level, .choice, "The least important level that is logged."),
-        Key("format", \.format, .choice, "How a record is written."),
-    ]
-}
+        Key(
+            "level", \.level, .choice,
+            "The least important level that is logged.",
+            more: """
+                SQL text and keys' values are never logged above `debug`, credentials at no level.
 
-extension Settings.Group {
-    /// What only a group itself can say.
-    static let ownKeys: [Key<Self>] = [
-        Key("query", \.query, optional: .text, "The file that the SQL stands in, a path from the settings file."),
-        Key("sql", \.sql, .text, "The SQL itself, instead of a file."),
-        Key("returns", \.returns, .choice, "What a reply holds: one row, one value, or all rows."),
-        Key("batch", \.batch, Batch.keys, "Loads several keys by one query."),
-    ]
-
-    /// What `defaults` can say for every group.
-    static let sharedKeys: [Key<Self>] = [
-        Key("ttl", \.ttl, .duration(), "An entry is never served after this; 0 is no limit."),
+                The log goes to standard error, a record a line. It never holds up what is served: when nobody reads it, \
+                records are dropped, and so they are when one place in the program says more than 100 at once or 10 a \
+                second; the log tells how many.
+                """),
         Key(
-            "refresh_after", \.refreshAfter, .duration(),
-            "From this age on an entry is served at once and reloaded in the background; 0 is never."),
-        Key(
-            "early_refresh", \.earlyRefresh, .onOff,
-            "Whether a hit may reload an entry early, the likelier the closer expiry is."),
-        Key(
-            "stale_if_error", \.staleIfError, .duration(),
-            "How long after ttl the last value is served when a load fails; 0 is not at all."),
-        Key("idle_ttl", \.idleTTL, .duration(), "An entry that was not asked for this long is dropped; 0 is no limit."),
-        Key(
-            "jitter", \.jitter, .percent,
-            "How much shorter than said an entry may live, so that not all expire at once."),
-        Key("negative_ttl", \.negativeTTL, .duration(), "How long the absence of a row is remembered."),
-        Key(
-            "memory", \.memory, optional: .bytes(1 << 10...1 << 50), "This group's share at most; without it the whole."
-        ),
-        Key("eviction", \.eviction, .choice, "Which entry goes when there is no room."),
-        Key("load_timeout", \.loadTimeout, .duration(from: .milliseconds(1)), "How long a caller waits for a load."),
-        Key("max_loads", \.maxLoads, .count(1...100_000), "Loads of the group at once; more wait their turn."),
-        Key(
-            "max_queued_loads", \.maxQueuedLoads, .count(0...1_000_000),
-            "Loads of the group that wait their turn; more fail at once."),
-        Key(later: "invalidate_on"),
-    ]
-}
-
-extension Settings.Group.Batch {
-    static let keys: [Key<Self>] = [
-        Key(
-            "query", \.query, optional: .text, "The file with the SQL for several keys, a path from the settings file."),
-        Key("sql", \.sql, .text, "That SQL itself, instead of a file."),
-        Key("max", \.max, .count(1...10_000), "Keys in one query at most."),
+            "format", \.format, .choice,
+            "How a record is written.",
+            more: """
+                `text` is the time, the level, the message and `name=value` for what belongs to it; `json` is an object with \
+                `time`, `level`, `message` and `metadata`. When systemd reads the log (`JOURNAL_STREAM`), each line begins \
+                with its priority, such as `<4>` for a warning, and a text has no time, since the journal has it.
+                """),
     ]
 }

@@ -1,13 +1,19 @@
+public import CacheCore
 public import Logging
+public import Postgres
+public import Server
 
-/// What a settings file says, in plain Swift types, each with its default.
+/// What a settings file says, in the terms of the parts that it is for, each value with its default.
 ///
-/// The tables in `Settings+Keys.swift` say how each one is called and written in the file.
+/// The tables of keys (`Settings+Keys.swift` and its neighbours) say how each is called and written in the file, and what it
+/// is for.
 public struct Settings: Sendable, Equatable {
     /// The way to PostgreSQL.
-    public var database = Database()
-    /// The Unix socket that clients connect to.
-    public var listen = Listen()
+    public var database = DatabaseSettings()
+    /// The Unix socket that clients connect to, and what one client may use.
+    public var listen = ServerSettings(socket: "/run/pgsidecar/pgsidecar.sock")
+    /// What is taken away from the beginning of keys; nil: nothing.
+    public var keyPrefix: String?
     /// Loop threads; 0 means one for every two cores, at least one and at most four.
     public var threads = 0
     /// Bytes for the entries of all groups together: keys, values and overhead.
@@ -23,58 +29,6 @@ public struct Settings: Sendable, Equatable {
 
     /// The defaults, without a group.
     public init() {}
-
-    /// The way to PostgreSQL.
-    public struct Database: Sendable, Equatable {
-        /// A libpq connection string or URL; nil leaves all of it to libpq's own sources (`PG*` variables and files).
-        public var url: Secret?
-        /// The password, which goes before one in the URL; nil leaves it to the URL and to libpq's own sources.
-        public var password: Secret?
-        /// Database connections, over all loops; 0 is two for each, at least four.
-        public var connections = 0
-        /// Queries in flight on one database connection.
-        public var pipelineDepth = 32
-        /// How long one attempt to connect may take.
-        public var connectTimeout: Duration = .seconds(5)
-        /// Whether getters are prepared statements; off is for poolers that can't keep them.
-        public var prepare = true
-        /// Whether the database is told to refuse what a getter would write.
-        public var readOnly = true
-
-        /// The defaults.
-        public init() {}
-    }
-
-    /// The Unix socket that clients connect to, and what one client may use.
-    public struct Listen: Sendable, Equatable {
-        /// The socket's path.
-        public var socket = "/run/pgsidecar/pgsidecar.sock"
-        /// The permission bits of the socket file.
-        public var mode: UInt32 = 0o660
-        /// The id of the Unix group that the socket file is given to; nil leaves it to the process's own group.
-        public var group: UInt32?
-        /// The ids of the users that may connect; nil admits whom the file mode admits.
-        public var allowUsers: [UInt32]?
-        /// Client connections at once.
-        public var maxClients = 10_000
-        /// Bytes of one request.
-        public var maxRequest = 1 << 20
-        /// Bytes of replies that may wait for one client.
-        public var maxOutput = 64 << 20
-        /// Bytes of requests of one client that may wait.
-        public var maxPipeline = 16 << 20
-        /// Bytes of requests and replies that may wait, of all clients together: half of it for each.
-        public var maxBuffers = 256 << 20
-        /// The ids of the users that may flush and close other clients; nil: whoever may connect.
-        public var adminUsers: [UInt32]?
-        /// What is taken away from the beginning of keys; nil: nothing.
-        public var keyPrefix: String?
-        /// What a client must say with AUTH before it may ask; nil asks for none.
-        public var password: Secret?
-
-        /// The defaults.
-        public init() {}
-    }
 
     /// What is logged.
     public struct Log: Sendable, Equatable {
@@ -95,28 +49,8 @@ public struct Settings: Sendable, Equatable {
         public init() {}
     }
 
-    /// A cache namespace with its getter and its freshness rules.
+    /// A cache namespace with its getter and its rules.
     public struct Group: Sendable, Equatable {
-        /// What a reply holds of the getter's result.
-        public enum Returns: String, Sendable, Equatable, CaseIterable {
-            /// One row, its columns by name.
-            case row
-            /// The one column of one row.
-            case value
-            /// Every row, in the query's order.
-            case rows
-        }
-
-        /// Which entry goes when there is no room.
-        public enum Eviction: String, Sendable, Equatable, CaseIterable {
-            /// The one that was not asked for the longest.
-            case lru
-            /// The oldest that was not asked for since the last look at it.
-            case sieve
-            /// Newcomers that nobody asks for again.
-            case s3fifo = "s3-fifo"
-        }
-
         /// The name, which begins each key's text.
         public var name = ""
         /// The path of the file that the SQL stands in, relative to the settings file; nil when `sql` was given.
@@ -126,36 +60,17 @@ public struct Settings: Sendable, Equatable {
         /// Where the SQL begins, for mistakes that the database finds in it.
         var place: QueryPlace?
         /// What a reply holds of the getter's result.
-        public var returns = Returns.row
+        public var returns = QueryGetter.Returns.row
         /// How several keys are loaded by one query; without SQL each is loaded by itself.
         public var batch = Batch()
-        /// An entry is never served after this; zero is no limit.
-        public var ttl: Duration = .seconds(60)
-        /// From this age on an entry is served at once and reloaded in the background; zero is never.
-        public var refreshAfter: Duration = .zero
-        /// Whether a hit may reload an entry before its time, the likelier the closer expiry is and the dearer its load was.
-        public var earlyRefresh = false
-        /// How long after `ttl` the last value is served when a load fails; zero is not at all.
-        public var staleIfError: Duration = .zero
-        /// An entry that was not asked for this long is dropped; zero is no limit.
-        public var idleTTL: Duration = .zero
-        /// Entries live up to this part of their time less, so that they don't expire together.
-        public var jitter = 0.0
-        /// How long the absence of a row is remembered; zero forgets it at once.
-        public var negativeTTL: Duration = .seconds(5)
-        /// The bytes of this group's entries at most; nil is the whole `memory`.
-        public var memory: Int?
-        /// Which entry goes when there is no room.
-        public var eviction = Eviction.lru
-        /// How long a caller waits for a load.
-        public var loadTimeout: Duration = .seconds(2)
-        /// Loads at once; more wait their turn.
-        public var maxLoads = 64
-        /// Loads that wait their turn; more fail at once.
-        public var maxQueuedLoads = 10_000
+        /// How long entries live, what they may take, and how much loading may cost the database.
+        public var rules = GroupSettings()
 
-        /// The defaults, without a name and without SQL.
-        public init() {}
+        /// The defaults, without a name and without SQL. Unlike a source in general, a database is asked by so many only.
+        public init() {
+            rules.maxLoads = 64
+            rules.maxQueuedLoads = 10_000
+        }
 
         /// A query that loads several keys.
         public struct Batch: Sendable, Equatable {

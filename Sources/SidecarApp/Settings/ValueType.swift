@@ -1,3 +1,4 @@
+import Groundwork
 import Postgres
 
 /// How a kind of value is written in a settings file.
@@ -137,6 +138,12 @@ extension ValueType<Int> {
             render: { units.text($0) }
         )
     }
+
+    /// A number of bytes within a range; without one it is as many as there are.
+    static func share(_ range: ClosedRange<Int>) -> ValueType {
+        let bytes = bytes(range)
+        return ValueType(expects: bytes.expects, parse: bytes.parse, render: { $0 == .max ? nil : bytes.render($0) })
+    }
 }
 
 extension ValueType<Duration> {
@@ -159,6 +166,21 @@ extension ValueType<Duration> {
             render: { units.text($0.wholeMilliseconds) }
         )
     }
+}
+
+extension ValueType<Duration?> {
+    /// A length of time, of which zero means none.
+    static let durationUnlessZero = {
+        let duration = ValueType<Duration>.duration()
+        return ValueType(
+            expects: duration.expects,
+            parse: { text throws(WrongValue) in
+                let value = try duration.parse(text)
+                return value > .zero ? value : nil
+            },
+            render: { duration.render($0 ?? .zero) }
+        )
+    }()
 }
 
 extension ValueType<Double> {

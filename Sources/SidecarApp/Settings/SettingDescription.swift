@@ -1,0 +1,30 @@
+/// What docs/settings.md and Config/pgsidecar.yaml say of one key; `make docs` writes both.
+struct SettingDescription: Sendable {
+    /// What stands before the colon.
+    let name: String
+    /// What it is for, in one sentence.
+    var summary: String
+    /// What else is to be known, in Markdown.
+    var more = ""
+    /// What stands behind the colon.
+    let content: Content
+    /// Whether it is one of the `defaults`, told again for a group.
+    private(set) var isInherited = false
+
+    /// What stands behind the colon.
+    enum Content: Sendable {
+        /// One value: what a right one looks like, the default as the file would write it, and an example where there is none.
+        case value(expects: String, byDefault: String?, example: String?)
+        /// The keys below it.
+        case section([SettingDescription])
+    }
+
+    /// The same for a group that says otherwise than the `defaults`.
+    var inherited: SettingDescription {
+        var copy = self
+        copy.summary = "As `defaults.\(name)`, for this group."
+        copy.more = ""
+        copy.isInherited = true
+        return copy
+    }
+}
