@@ -28,6 +28,9 @@ private struct Composer {
     private var count = 0
 
     private static let mostNodes = 1_000_000
+    /// How many nodes are in one another at this place. Each is a call within a call, and the stack has an end.
+    private var depth = 0
+    private static let mostDepth = 64
 
     init(_ parser: UnsafeMutablePointer<yaml_parser_t>) {
         self.parser = parser
@@ -52,6 +55,11 @@ private struct Composer {
         count += 1
         guard count <= Self.mostNodes else {
             throw YAMLError(problem: "the text stands for too much", mark: event.mark)
+        }
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= Self.mostDepth else {
+            throw YAMLError(problem: "more than \(Self.mostDepth) sections in one another", mark: event.mark)
         }
         let start = count
         let node: Node

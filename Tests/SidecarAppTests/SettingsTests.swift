@@ -240,6 +240,20 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         #expect(told.first?.hasPrefix("s.yaml:3:1: not valid YAML: ") == true)
     }
 
+    @Test(arguments: ["[", "{a: ", "- ", "[a, ["])
+    func `sections in one another are no deeper than the stack`(open: String) {
+        let told = mistakes(String(repeating: open, count: 20_000))
+        #expect(told.count == 1 && told.first?.hasPrefix("s.yaml:1:") == true, "\(told)")
+    }
+
+    @Test func `a file without an end is not read for ever`() {
+        #expect(
+            throws: SettingsError(
+                file: "/dev/zero",
+                mistakes: [Mistake(message: "can't read the settings file: it has more than 16 MiB")])
+        ) { try Settings.load(from: "/dev/zero", environment: [:]) }
+    }
+
     @Test func `a missing settings file is told with its name`() {
         #expect(
             throws: SettingsError(

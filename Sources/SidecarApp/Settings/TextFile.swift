@@ -5,6 +5,9 @@ struct UnreadableFile: Error {
     let reason: String
 }
 
+/// More than any settings or query need. What goes on without end, such as a device, is found by it.
+private let mostBytes = 16 << 20
+
 /// The text of a file.
 func textOfFile(_ path: String) throws(UnreadableFile) -> String {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -16,6 +19,7 @@ func textOfFile(_ path: String) throws(UnreadableFile) -> String {
         let count = read(descriptor, &chunk, chunk.count)
         if count == 0 { break }
         if count > 0 { bytes += chunk[..<count] } else if errno != EINTR { throw UnreadableFile(errno: errno) }
+        guard bytes.count <= mostBytes else { throw UnreadableFile(reason: "it has more than \(mostBytes >> 20) MiB") }
     }
     guard let text = String(validating: bytes, as: UTF8.self) else {
         throw UnreadableFile(reason: "it is not UTF-8 text")
