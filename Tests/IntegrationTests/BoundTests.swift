@@ -22,10 +22,10 @@ struct BoundTests {
         """
     }
 
-    private func run(_ name: String) async throws {
+    private func run(_ name: String, maxBuffers: String = "256MiB") async throws {
         let python = try pythonPath()
         try await withSidecar(
-            settings(try await TestDatabase.shared()), listen: ", max_output: 1MiB"
+            settings(try await TestDatabase.shared()), listen: ", max_output: 1MiB, max_buffers: \(maxBuffers)"
         ) { sidecar in
             let script = "\(repository)/Tests/IntegrationTests/Clients/bounds.py"
             let said = try await Program(command: [python, script, sidecar.socket, name]).run()
@@ -73,6 +73,18 @@ struct BoundTests {
 
     @Test func `clients that go while they wait freeze nobody`() async throws {
         try await run("waits_in_vain_and_leaves")
+    }
+
+    @Test func `short replies pass those that others don't read`() async throws {
+        try await run("short_replies_pass", maxBuffers: "8MiB")
+    }
+
+    @Test func `room that those who went were told of is for who waits behind them`() async throws {
+        try await run("room_that_nobody_took", maxBuffers: "8MiB")
+    }
+
+    @Test func `what clients keep between their requests is bounded in all`() async throws {
+        try await run("kept_in_all", maxBuffers: "8MiB")
     }
 
     @Test func `a part of a large row is not held to be the whole row`() async throws {

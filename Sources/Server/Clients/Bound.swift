@@ -47,6 +47,12 @@ final class Bound: Sendable {
     /// Gives back.
     func remove(_ amount: Int) {
         total.wrappingSubtract(amount, ordering: .sequentiallyConsistent)
+        offer()
+    }
+
+    /// Tells those who wait of the room that there is. To be called after somebody who was told had his turn: what he did not
+    /// take is for the next, and nobody gives back what nobody took.
+    func offer() {
         if hasWaiting.load(ordering: .sequentiallyConsistent) { wake() }
     }
 

@@ -100,6 +100,26 @@ extension ClientConnection {
         chargedInput = charged
     }
 
+    /// Whether the client may keep so many bytes more here between its requests: what waits for EXEC, names that it watches
+    /// or subscribed to. All clients' may take half of what all input may.
+    func mayKeep(_ bytes: Int) -> Bool {
+        let charged = max(0, keptBytes + bytes - StoredInput.free)
+        return charged <= chargedKept || server.input.hasRoom(for: charged - chargedKept, below: server.input.limit / 2)
+    }
+
+    /// Notes that it keeps so many more, or fewer.
+    func keeps(_ bytes: Int) {
+        guard bytes != 0 else { return }
+        keptBytes += bytes
+        let charged = max(0, keptBytes - StoredInput.free)
+        if charged > chargedKept {
+            server.input.add(charged - chargedKept)
+        } else {
+            server.input.remove(chargedKept - charged)
+        }
+        chargedKept = charged
+    }
+
     private func discard() {
         switch socket.receive(buffers.input) {
         case .bytes, .nothing: break

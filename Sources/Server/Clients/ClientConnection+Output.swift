@@ -93,7 +93,9 @@ extension ClientConnection {
             switch replies.front {
             case .nothing, .waiting: return
             case .deferred(let pending, let need):
-                guard server.output.hasRoom(for: need) else { return waitForRoom(need) }
+                guard need <= PendingReply.shortReply || server.output.hasRoom(for: need) else {
+                    return waitForRoom(need)
+                }
                 replies.takeDeferred()
                 replay(pending, &reply)
             case .sendable:

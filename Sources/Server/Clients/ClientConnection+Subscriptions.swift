@@ -42,6 +42,10 @@ extension ClientConnection {
             reply.bytes.appendError("ERR a client's subscriptions may take at most \(Subscriptions.limit) bytes")
             return
         }
+        let before = subscriptions.byteCount
+        guard mayKeep(byteCount + (request.count - 1) * Subscriptions.overhead) else {
+            return reply.bytes.appendError(ErrorText.tooMuchKept)
+        }
         for index in 1..<request.count {
             switch kind {
             case .channel: subscriptions.insert(request[index].withUnsafeBytes { Array($0) })
@@ -49,11 +53,13 @@ extension ClientConnection {
             }
             confirm(word, request[index], to: &reply)
         }
+        keeps(subscriptions.byteCount - before)
         subscribers.update(self)
     }
 
     /// Ends the subscriptions that the request names, or all of the kind when it names none; appends one reply for each.
     func unsubscribe(from kind: Subscriptions.Kind, _ request: Request, word: String, _ reply: inout ReplyBuffer) {
+        let before = subscriptions.byteCount
         if request.count > 1 {
             for index in 1..<request.count {
                 subscriptions.remove(request[index].withUnsafeBytes { Array($0) }, kind)
@@ -67,6 +73,7 @@ extension ClientConnection {
                 confirm(word, name.span.bytes, to: &reply)
             }
         }
+        keeps(subscriptions.byteCount - before)
         subscribers.update(self)
     }
 

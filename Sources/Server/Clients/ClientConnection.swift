@@ -80,6 +80,9 @@ final class ClientConnection: EventSource {
     var stored: StoredInput?
     /// What of that is held against all clients' input.
     var chargedInput = 0
+    /// What it keeps here between its requests, in bytes, and what of that is held against all clients' input.
+    var keptBytes = 0
+    var chargedKept = 0
     var replies: ReplyQueue
     /// The one timer, for whatever is due first.
     var alarm: (timer: Timer, deadline: Instant)?
@@ -206,6 +209,7 @@ final class ClientConnection: EventSource {
         replies.removeAll()
         stored = nil
         chargeInput()
+        keeps(-keptBytes)
         clients.remove(self)
     }
 }

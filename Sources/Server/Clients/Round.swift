@@ -13,6 +13,8 @@ final class Round: @unchecked Sendable {
     private var due: ContiguousArray<ClientConnection> = []
     /// Those who wait for room, in the order of their coming.
     private var waiting = Deque<ClientConnection>()
+    /// Where those who are due were told of room, which they may leave to the next: they are gone, say.
+    private var offered: Bound?
 
     init(of loop: EventLoop) {
         self.loop = loop
@@ -33,13 +35,14 @@ final class Round: @unchecked Sendable {
         guard !client.waitsForRoom else { return }
         client.waitsForRoom = true
         waiting.append(client)
-        bound.whenRoom(for: need) { [self] in loop.submit { [self] in addFirstWaiting() } }
+        bound.whenRoom(for: need) { [self] in loop.submit { [self] in addFirstWaiting(of: bound) } }
     }
 
     /// Whom the bound tells first came first here, too.
-    private func addFirstWaiting() {
+    private func addFirstWaiting(of bound: Bound) {
         guard let client = waiting.popFirst() else { return }
         client.waitsForRoom = false
+        offered = bound
         add(client)
     }
 
@@ -52,5 +55,7 @@ final class Round: @unchecked Sendable {
             client.isDue = false
             client.proceed()
         }
+        offered?.offer()
+        offered = nil
     }
 }

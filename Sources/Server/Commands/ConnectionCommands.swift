@@ -60,6 +60,7 @@ enum Reset: Command {
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         let context = client.server
         client.version = .resp2
+        client.keeps(-client.subscriptions.byteCount)
         client.subscriptions = Subscriptions()
         client.endTransaction()
         client.subscribers.update(client)

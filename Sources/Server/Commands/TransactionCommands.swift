@@ -92,9 +92,13 @@ enum Watch: Command {
             let key = request[index].extracting(droppingFirst: place.keyOffset)
             keys.append(Watchers.Key(group: place.group, bytes: key.withUnsafeBytes { Array($0) }))
         }
-        guard client.watchers.watch(keys, for: client.id) else {
+        guard client.mayKeep(keys.reduce(0) { $0 + Watchers.size(of: $1) }) else {
+            return reply.bytes.appendError(ErrorText.tooMuchKept)
+        }
+        guard let added = client.watchers.watch(keys, for: client.id) else {
             return reply.bytes.appendError("ERR a client's watched keys may take at most \(Watchers.limit) bytes")
         }
+        client.keeps(added)
         reply.bytes.appendSimpleString("OK")
     }
 }
@@ -105,7 +109,7 @@ enum Unwatch: Command {
     static let summary = "`OK`; the watched keys are forgotten."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        client.watchers.forget(client.id)
+        client.forgetWatched()
         reply.bytes.appendSimpleString("OK")
     }
 }
@@ -113,16 +117,24 @@ enum Unwatch: Command {
 extension ClientConnection {
     /// Forgets the transaction, and the watched keys.
     func endTransaction() {
+        keeps(-(transaction?.bytes.count ?? 0))
         transaction = nil
-        watchers.forget(id)
+        forgetWatched()
+    }
+
+    /// Forgets the watched keys.
+    func forgetWatched() {
+        keeps(-watchers.forget(id))
     }
 
     /// Keeps a request of a transaction for later.
     func enqueue(_ bytes: RawSpan, _ reply: inout ReplyBuffer) {
         let limit = server.settings.maxRequest
+        guard mayKeep(bytes.byteCount) else { return reject(ErrorText.tooMuchKept, &reply) }
         guard transaction?.append(bytes, limit: limit) == true else {
             return reject("ERR a transaction may take at most max_request (\(limit) bytes)", &reply)
         }
+        keeps(bytes.byteCount)
         reply.bytes.appendSimpleString("QUEUED")
     }
 

@@ -10,11 +10,12 @@ struct Subscriptions: Sendable {
 
     private(set) var channels: Swift.Set<[UInt8]> = []
     private(set) var patterns: [[UInt8]: Glob] = [:]
-    private var byteCount = 0
+    /// What they take of the limit.
+    private(set) var byteCount = 0
 
     /// The most bytes of names and patterns of one client, with so many more for each of them.
     static let limit = 256 << 10
-    private static let overhead = 64
+    static let overhead = 64
 
     /// How many there are.
     var count: Int { channels.count + patterns.count }

@@ -24,23 +24,29 @@ final class Watchers: @unchecked Sendable {
 
     private let keyspace: Keyspace
     private let state = Groundwork.Mutex(State())
-    private var keys: [Int: Swift.Set<Key>] = [:]
+    private var keys: [Int: (all: Swift.Set<Key>, byteCount: Int)] = [:]
     private var observations: [(group: Group, observation: Observation)] = []
 
     init(_ keyspace: Keyspace) {
         self.keyspace = keyspace
     }
 
-    /// Watches more keys for a client: an invalidation that comes after this is noted. False when they are too many.
-    func watch(_ keys: [Key], for client: Int) -> Bool {
-        let all = self.keys[client, default: []].union(keys)
-        guard all.reduce(0, { $0 + $1.bytes.count + Self.overhead }) <= Self.limit else { return false }
-        self.keys[client] = all
+    /// What a key takes of the limit.
+    static func size(of key: Key) -> Int { key.bytes.count + overhead }
+
+    /// Watches more keys for a client: an invalidation that comes after this is noted. Returns what those take that it did not
+    /// watch before; nil when they are too many.
+    func watch(_ keys: [Key], for client: Int) -> Int? {
+        let new = Swift.Set(keys).subtracting(self.keys[client]?.all ?? [])
+        let added = new.reduce(0) { $0 + Self.size(of: $1) }
+        guard (self.keys[client]?.byteCount ?? 0) + added <= Self.limit else { return nil }
+        self.keys[client, default: ([], 0)].all.formUnion(new)
+        self.keys[client, default: ([], 0)].byteCount += added
         state.withLock { state in
-            for key in keys { state.clients[key, default: []].insert(client) }
+            for key in new { state.clients[key, default: []].insert(client) }
         }
         observeIfWanted()
-        return true
+        return added
     }
 
     /// Whether a key that the client watches was invalidated.
@@ -48,17 +54,19 @@ final class Watchers: @unchecked Sendable {
         keys[client] != nil && state.withLock { $0.touched.contains(client) }
     }
 
-    /// Forgets what a client watches.
-    func forget(_ client: Int) {
-        guard let keys = keys.removeValue(forKey: client) else { return }
+    /// Forgets what a client watches. Returns what that took.
+    @discardableResult
+    func forget(_ client: Int) -> Int {
+        guard let watched = keys.removeValue(forKey: client) else { return 0 }
         state.withLock { state in
             state.touched.remove(client)
-            for key in keys {
+            for key in watched.all {
                 state.clients[key]?.remove(client)
                 if state.clients[key]?.isEmpty == true { state.clients[key] = nil }
             }
         }
         observeIfWanted()
+        return watched.byteCount
     }
 
     private func observeIfWanted() {

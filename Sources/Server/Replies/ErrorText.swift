@@ -17,6 +17,7 @@ enum ErrorText {
         return "\(error[..<space]) key '\(name)':\(error[space...])"
     }
 
+    static let tooMuchKept = "BUSY all clients together keep too many requests and names here (max_buffers)"
     static let syntax = "ERR syntax error"
     static let notAnInteger = "ERR value is not an integer or out of range"
     static func onlyForAdministrators(_ command: String) -> String {

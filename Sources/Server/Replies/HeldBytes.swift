@@ -13,10 +13,25 @@ final class HeldBytes {
         self.bound = bound
     }
 
-    /// Takes bytes for a reply. Those whose turn has not come leave half of the whole to those who are next, so that nobody
-    /// has to wait for replies that wait themselves.
-    func reserve(_ bytes: Int, isNext: Bool) -> Bool {
-        bound.reserve(bytes, below: isNext ? bound.limit : bound.limit / 2)
+    /// When a reply's turn comes.
+    enum Turn {
+        /// Behind others. These leave half of the whole to those who are next, so that nobody has to wait for replies that wait
+        /// themselves.
+        case later
+        case next
+        /// It is short, and is sent to a client that reads: those who don't read don't hold it up.
+        case now
+    }
+
+    /// Takes bytes for a reply.
+    func reserve(_ bytes: Int, for turn: Turn) -> Bool {
+        switch turn {
+        case .later: return bound.reserve(bytes, below: bound.limit / 2)
+        case .next: return bound.reserve(bytes)
+        case .now:
+            bound.add(bytes)
+            return true
+        }
     }
 
     /// Takes what can't be refused any more.
@@ -26,13 +41,13 @@ final class HeldBytes {
     func remove(_ bytes: Int) { bound.remove(bytes) }
 
     /// The same for a value, which counts if nobody else holds it.
-    func reserve(_ value: Value, isNext: Bool) -> Bool {
+    func reserve(_ value: Value, for turn: Turn) -> Bool {
         let address = Self.address(of: value)
         if let address, let count = sharers[address] {
             sharers[address] = count + 1
             return true
         }
-        guard reserve(Self.size(of: value), isNext: isNext) else { return false }
+        guard reserve(Self.size(of: value), for: turn) else { return false }
         if let address { sharers[address] = 1 }
         return true
     }

@@ -79,17 +79,20 @@ final class PendingReply {
 
     /// Whether a hole may keep a value, of which so many bytes will be sent. If not, this has become something else.
     func hasRoom(for value: Value, byteCount count: Int) -> Bool {
-        hasRoom(for: count) { client.held.reserve(value, isNext: $0) }
+        hasRoom(for: count) { client.held.reserve(value, for: $0) }
     }
 
     /// Whether a hole may keep so many bytes that it wrote.
     func hasRoom(forPart count: Int) -> Bool {
-        guard hasRoom(for: count, { client.held.reserve(count, isNext: $0) }) else { return false }
+        guard hasRoom(for: count, { client.held.reserve(count, for: $0) }) else { return false }
         ownBytes += count
         return true
     }
 
-    private func hasRoom(for count: Int, _ reserve: (_ isNext: Bool) -> Bool) -> Bool {
+    /// So much is sent to a client that reads whatever others hold.
+    static let shortReply = 16 << 10
+
+    private func hasRoom(for count: Int, _ reserve: (HeldBytes.Turn) -> Bool) -> Bool {
         let limit = client.server.settings.maxOutput
         setByteCount(byteCount + count)
         guard byteCount - request.count <= limit else {
@@ -97,11 +100,12 @@ final class PendingReply {
             return false
         }
         let isNext = client.replies.isNext(self)
-        if client.replies.byteCount <= limit, reserve(isNext) { return true }
+        let isShort = isNext && !client.isBlocked && byteCount <= Self.shortReply
+        if client.replies.byteCount <= limit, reserve(isShort ? .now : isNext ? .next : .later) { return true }
         if isNext {
             // Those behind it give way to the one that they wait for: so two of them can't wait for one another.
             for reply in client.replies.completeBehindFirst { reply.letGo() }
-            if reserve(true) { return true }
+            if reserve(.next) { return true }
         }
         letGo()
         return false

@@ -180,6 +180,77 @@ def waits_in_vain_and_leaves():
             time.sleep(0.02)
 
 
+def readers_of_nothing(count, first):
+    """Clients that wait for books and pages until nothing more may wait for anybody, and read none of it."""
+    clients = []
+    for number in range(first, first + count):
+        client = Wire(path)
+        asked = [command("GET", f"book:{number}")] + [command("GET", f"page:{number * 100 + n}") for n in range(100)]
+        client.send(b"".join(asked))
+        clients.append(client)
+    return clients
+
+
+def until_loaded(number):
+    client = Wire(path)
+    while client.ask("TTL", f"book:{number}") == b":-2\r\n":
+        pass
+    client.close()
+
+
+def short_replies_pass():
+    clients = readers_of_nothing(20, first=1000)
+    clients[0].settle_in_memory()
+    for number in range(20):
+        other = Wire(path)
+        compare("a cold text", other.ask("GET", f"text:{number}"), body(number, 100))
+        compare("a hot text", other.ask("GET", f"text:{number}"), body(number, 100))
+        other.close()
+    for client in clients:
+        client.close()
+
+
+def room_that_nobody_took():
+    """Those in front of the line have gone when there is room for them."""
+    holders = readers_of_nothing(10, first=1000)
+    holders[0].settle_in_memory()
+    gone = readers_of_nothing(30, first=2000)
+    last = Wire(path)
+    last.send(command("GET", "book:3000"))
+    for number in range(2000, 2030):
+        until_loaded(number)
+    until_loaded(3000)
+    for client in gone + holders:
+        client.close()
+    wanted = bulk(body(3000, SIZES["book"]))
+    compare("the last one's book", last.read(len(wanted)), wanted)
+
+
+def kept_in_all():
+    queued = b"".join(command("ECHO", "x" * 1000) for _ in range(900))
+    channels = command("SUBSCRIBE", *[f"channel {n}" for n in range(3000)])
+    keys = command("WATCH", *[f"text:{n}" for n in range(3000)])
+    client = Wire(path)
+    client.forget_peak()
+    before = client.peak()
+    clients = []
+    for number in range(60):
+        client = Wire(path)
+        client.send([command("MULTI") + queued, channels, keys][number % 3])
+        client.settle()
+        clients.append(client)
+    grown = client.peak() - before
+    if grown > 40 << 20:
+        raise Fault(f"what clients keep made the server grow by {grown >> 20} MB")
+    if not clients[57].read_lines(901)[-1].startswith(b"-BUSY"):
+        raise Fault("a transaction has room when there is none")
+    for client in clients:
+        client.close()
+    client = Wire(path)
+    compare("MULTI afterwards", client.ask("MULTI"), b"+OK\r\n")
+    compare("a request of it", client.ask("ECHO", "x" * 100_000), b"+QUEUED\r\n")
+
+
 def part_of_a_large_row():
     """What counts against `max_output` is what is sent, not the row that it was taken from: here 1 MiB and 3 MB."""
     client = Wire(path)
