@@ -109,6 +109,11 @@ public final class Cache: Sendable {
         if due != .max { request(Instant(nanoseconds: due)) }
     }
 
+    /// Removes everything that has expired by now: for a program that does so now and then, without a timer.
+    public func sweep() {
+        sweep(at: clock())
+    }
+
     /// Removes what has expired. Returns when to sweep next: `now` if there is more to do, nil: when asked.
     ///
     /// Looks only at pages (of 128 entries) of which one entry at least is due, at most at so many; holds a shard's lock

@@ -17,6 +17,8 @@ struct SQLState: Hashable, Sendable, ExpressibleByStringLiteral {
     static let invalidStatementName: SQLState = "26000"
     static let duplicatePreparedStatement: SQLState = "42P05"
     static let insufficientPrivilege: SQLState = "42501"
+    static let indeterminateDatatype: SQLState = "42P18"
+    static let invalidTextRepresentation: SQLState = "22P02"
     static let syntaxError: SQLState = "42601"
     static let undefinedColumn: SQLState = "42703"
     static let undefinedFunction: SQLState = "42883"

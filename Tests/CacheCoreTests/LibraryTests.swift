@@ -173,6 +173,18 @@ struct LibraryTests {
         bench.get("x")
         #expect(heard[0] == events)
     }
+
+    @Test func `a sweep without a time goes by the cache's clock`() throws {
+        var settings = GroupSettings()
+        settings.timeToLive = .seconds(60)
+        let bench = try Bench(settings: settings, getter: PromptGetter())
+        bench.get("a")
+        bench.cache.sweep()
+        #expect(bench.group.statistics.entries == 1)
+        bench.clock.advance(.seconds(61))
+        bench.cache.sweep()
+        #expect(bench.group.statistics.entries == 0)
+    }
 }
 
 private final class Counter: Sendable {

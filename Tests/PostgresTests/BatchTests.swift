@@ -300,7 +300,8 @@ struct BatchTests {
             ("select id, owner from account where id = $1", "g.batch: function unnest(integer) does not exist"),
             (
                 "select id, id from account where id = any($1)",
-                "g.batch: behind the key the query gives (id integer), the group's own query (owner text)"
+                "g.batch: behind the key the query gives (id integer), the group's own query (owner text); "
+                    + "give the key first, then the columns of the group's own query, in their order"
             ),
             (
                 "delete from account where id = any($1) returning id, owner",

@@ -175,7 +175,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         ),
         (
             "defaults: { sql: select 1 }",
-            "s.yaml:1:13: defaults.sql: unknown key; the keys here are \(Settings.Group.sharedKeys.map(\.name).joined(separator: ", "))"
+            "s.yaml:1:13: defaults.sql: unknown key; the keys here are \(Settings.Group.sharedKeys.map(\.name).filter { $0 != "invalidate_on" }.joined(separator: ", "))"
         ),
         (
             "threads: 1\nthreads: 2",
@@ -252,6 +252,43 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
                 file: "/dev/zero",
                 mistakes: [Mistake(message: "can't read the settings file: it has more than 16 MiB")])
         ) { try Settings.load(from: "/dev/zero", environment: [:]) }
+    }
+
+    @Test(arguments: [
+        ("groups:\n\ta: {}", "s.yaml:2:1:", "indent by spaces, not tabs"),
+        (
+            "listen:\n  key_prefix: :1:", "s.yaml:2:17:",
+            "put a text that holds ': ' in quotes, or SQL in the lines below"
+        ),
+        (
+            "groups:\n  a:\n    sql: \"id\" from x\n", "s.yaml:3:15:",
+            "put SQL that begins with a quote in the lines below"
+        ),
+    ])
+    func `what most often is not YAML in a settings file is told with what helps`(
+        wrong: String, place: String, hint: String
+    ) {
+        let told = mistakes(wrong)
+        #expect(told.count == 1)
+        #expect(told.first?.hasPrefix("\(place) not valid YAML: ") == true, "\(told)")
+        #expect(told.first?.contains(hint) == true, "\(told)")
+    }
+
+    @Test func `SQL with a comma between brackets is not taken for an unknown setting alone`() {
+        #expect(
+            mistakes("groups: { a: { sql: select id, name from account } }") == [
+                "s.yaml:1:32: groups.a.name from account: unknown key; "
+                    + "put a text that has a comma and stands between { } in quotes"
+            ])
+    }
+
+    @Test func `a folder is no settings file`() {
+        #expect(
+            throws: SettingsError(
+                file: "/", mistakes: [Mistake(message: "can't read the settings file: it is a folder")])
+        ) {
+            try Settings.load(from: "/", environment: [:])
+        }
     }
 
     @Test func `a missing settings file is told with its name`() {

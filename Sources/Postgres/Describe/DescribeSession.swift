@@ -43,6 +43,9 @@ struct DescribeSession: ~Copyable {
             try shape(of: getter.statement, question, on: connection).mistake
             ?? question.mistake(inParameters: own.parameterTypes.count, expected: getter.keyParts ?? 0)
             ?? question.mistake(inColumns: own.columns.map(\.name), getter.returns)
+        guard own.mistake == nil else { return own }
+        own.mistake = try missingPrivilege(
+            for: getter.statement.text, own.parameterTypes.count, question, on: connection)
         return own
     }
 
@@ -67,15 +70,38 @@ struct DescribeSession: ~Copyable {
         // Where no index could hold the key, its `=` is something else: two boxes are "equal" when their areas are.
         let distinct = Statement(distinctKeysOfBatch: batch.text, group: getter.name, keyParts: keyParts)
         if let refused = try self.shape(of: distinct, question, on: connection).mistake { return refused }
+        if let refused = try missingPrivilege(for: batch.text, keyParts, question, on: connection) { return refused }
         guard
             columns.elementsEqual(
                 shape.columns, by: { $0.type == $1.type && (getter.returns == .value || $0.name == $1.name) })
         else {
             let names = try typeNames(of: Set((columns + shape.columns).map(\.type)), on: connection)
             let (given, wanted) = (list(columns, names), list(shape.columns[...], names))
-            return question.mistake("behind the key the query gives \(given), the group's own query \(wanted)")
+            return question.mistake(
+                "behind the key the query gives \(given), the group's own query \(wanted); "
+                    + "give the key first, then the columns of the group's own query, in their order")
         }
         return nil
+    }
+
+    /// What the role may not do that `text` does. A statement is described whoever asks, and its privileges are looked at
+    /// when it starts, so it is explained, which starts it and runs nothing. All else is not this question's: a domain
+    /// may not take the nulls that stand for the parameters.
+    private func missingPrivilege(
+        for text: QueryText, _ parameterCount: Int, _ question: Question, on connection: borrowing PQConnection
+    ) throws(ConnectError) -> QueryMistake? {
+        let explain = Statement(text, group: question.group, prefix: "explain ")
+        guard connection.sendQuery(explain.sql, Nulls(count: parameterCount)) else {
+            throw ConnectError(description: connection.errorText)
+        }
+        var mistake: QueryMistake?
+        try receive(on: connection) { result in
+            guard case .error = result.status else { return }
+            let error = result.error
+            guard error.state == .insufficientPrivilege else { return }
+            mistake = QueryMistake(error, in: explain, group: question.group, part: question.part, isWrapped: false)
+        }
+        return mistake
     }
 
     private func list(_ columns: ArraySlice<Column>, _ typeNames: [UInt32: String]) -> String {
@@ -164,6 +190,17 @@ struct DescribeSession: ~Copyable {
             guard wait.revents == 0 || connection.consumeInput() != .lost else {
                 throw ConnectError(description: connection.errorText)
             }
+        }
+    }
+}
+
+/// A null for each parameter.
+private struct Nulls: QueryParameters {
+    let count: Int
+
+    func withParameters<Result>(_ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?) -> Result) -> Result {
+        [UnsafePointer<CChar>?](repeating: nil, count: count).withUnsafeBufferPointer {
+            body(Int32(clamping: count), $0.baseAddress)
         }
     }
 }

@@ -70,6 +70,14 @@ extension QueryMistake {
             return "a getter only reads: a SELECT without INTO, INSERT, UPDATE, DELETE or MERGE"
         }
         if error.isSyntaxError { return "a getter is one SELECT; its parameters are $1, $2 and so on" }
+        if error.state == .insufficientPrivilege { return "grant it to the role that pgsidecar connects as" }
+        if error.state == .indeterminateDatatype {
+            return
+                "parameters are counted from $1 on without a gap, and one that may be of any type needs a cast: $1::integer"
+        }
+        if error.state == .invalidTextRepresentation, error.message.hasSuffix("\"$1\"") {
+            return "a parameter stands without quotes: $1, not '$1'"
+        }
         switch part {
         case .query: return nil
         case .batch:

@@ -79,6 +79,27 @@ extension Settings {
 extension Mistake {
     /// What the YAML parser says, at its place.
     init(_ error: YAMLError) {
-        self.init(line: error.mark?.line, column: error.mark?.column, message: "not valid YAML: \(error.problem)")
+        let hint = Self.yamlHints.first { error.problem.contains($0.problem) }.map { "; \($0.hint)" } ?? ""
+        self.init(
+            line: error.mark?.line, column: error.mark?.column, message: "not valid YAML: \(error.problem)\(hint)")
     }
+
+    /// What libyaml's words most often mean in a settings file.
+    private static let yamlHints = [
+        (
+            problem: "cannot start any token",
+            hint: "indent by spaces, not tabs, and put a text that begins with @, % or ` in quotes"
+        ),
+        (
+            problem: "mapping values are not allowed",
+            hint:
+                "put a text that holds ': ' in quotes, or SQL in the lines below 'sql: |', and begin all keys of a section in one column"
+        ),
+        (
+            problem: "did not find expected key",
+            hint:
+                "begin all keys of a section in one column, and put SQL that begins with a quote in the lines below 'sql: |'"
+        ),
+        (problem: "could not find expected ':'", hint: "write 'name: value'"),
+    ]
 }

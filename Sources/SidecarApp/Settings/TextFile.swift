@@ -32,6 +32,7 @@ extension UnreadableFile {
         switch code {
         case ENOENT, ENOTDIR: reason = "there is no such file"
         case EACCES, EPERM: reason = "no permission"
+        case EISDIR: reason = "it is a folder"
         default: reason = "it is not a readable file"
         }
     }
