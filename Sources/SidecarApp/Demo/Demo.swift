@@ -83,7 +83,7 @@ public struct Demo: Sendable {
             let names = tables.map { "to_regclass('\($0)')" }.joined(separator: ", ")
             found = try await psql.run("select num_nonnulls(\(names))")
         } catch let failure as ProgramFailure {
-            throw StartupError(.databaseUnreachable, "can't use the database of DATABASE_URL: \(failure.output)")
+            throw StartupError(.databaseUnreachable, "can't use the database that was given: \(failure.output)")
         }
         if found == "\(tables.count)" { return }
         guard write, found == "0" else {
