@@ -10,7 +10,7 @@ SOURCES := Package.swift Sources Tests Benchmarks Examples
 
 # Debian's packages. libpq, libyaml, the server whose programs the demo and the tests start, and redis-cli to ask with.
 PACKAGES := libpq-dev libyaml-dev pkg-config postgresql redis-tools
-TEST_PACKAGES := $(PACKAGES) python3-venv socat $(CLIENT_PACKAGES)
+TEST_PACKAGES := $(PACKAGES) python3-venv socat $(CLIENT_PACKAGES) libc-ares2 libevent-2.1-7
 # Clients in other languages that the tests ask with.
 CLIENT_PACKAGES := php-cli php-redis ruby ruby-redis nodejs node-redis golang-go golang-github-gomodule-redigo-dev
 BENCH_PACKAGES := $(PACKAGES) redis-server
@@ -89,7 +89,7 @@ hit-ratio: ## Print the hit ratio of each eviction policy on several traces, bes
 deps: ## Install the Debian packages that are missing for make run
 	@$(call install,$(PACKAGES))
 
-deps-test: run/clients ## Install what tests need: the same, and clients in several languages
+deps-test: run/clients run/pgbouncer ## Install what tests need: the same, and clients in several languages
 	@$(call install,$(TEST_PACKAGES))
 
 deps-bench: ## Install what the benchmarks need: the same, and redis-server
@@ -103,6 +103,15 @@ run/clients: Tests/IntegrationTests/Clients/requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target run/redis-4 'redis>=4.6,<5'
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target run/redis-5 'redis>=5.2,<6'
 	touch $@
+
+# The program alone, for the tests with a pooler: its package would start a service of the system.
+run/pgbouncer:
+	@$(call install,$(TEST_PACKAGES))
+	rm -rf $@.part
+	mkdir -p $@.part
+	cd $@.part && { apt-get download -q pgbouncer || { $(SUDO) apt-get update -q; apt-get download -q pgbouncer; }; }
+	dpkg -x $@.part/pgbouncer_*.deb $@.part
+	mv $@.part $@
 
 clean: ## Remove what was built, and run/
 	rm -rf .build .build-tsan run

@@ -95,7 +95,11 @@ struct ReadOnlyTests {
 
 /// A private PgBouncer in front of the shared server; three server sessions in transaction mode.
 private struct PgBouncer {
-    static let program = "/usr/sbin/pgbouncer"
+    /// Where `make deps-test` has put it, or the system's.
+    static let program =
+        ["\(#filePath)/../../../run/pgbouncer/usr/sbin/pgbouncer", "/usr/sbin/pgbouncer"]
+        .map { URL(fileURLWithPath: $0).standardized.path }
+        .first { FileManager.default.isExecutableFile(atPath: $0) } ?? "pgbouncer"
 
     let folder: String
     private let process: Process
