@@ -175,7 +175,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         ),
         (
             "defaults: { sql: select 1 }",
-            "s.yaml:1:13: defaults.sql: unknown key; the keys here are \(Settings.Group.sharedKeys.map(\.name).filter { $0 != "invalidate_on" }.joined(separator: ", "))"
+            "s.yaml:1:13: defaults.sql: unknown key; the keys here are \(Settings.Group.sharedKeys.map(\.name).joined(separator: ", "))"
         ),
         (
             "threads: 1\nthreads: 2",

@@ -39,15 +39,13 @@ struct SettingsReader {
     mutating func section<Section>(_ node: Node, _ path: String, into section: inout Section, _ keys: [Key<Section>]) {
         guard let pairs = pairs(node, path) else { return }
         let names = keys.map(\.name)
-        // Those that a later version will have are not among what can be written.
-        let known = keys.filter { !$0.references.isEmpty }.map(\.name)
         for pair in pairs where !names.contains(pair.name) {
             let guess =
                 pair.name.contains(" ")
                 ? "put a text that has a comma and stands between { } in quotes"
                 : nearestName(to: pair.name, among: names).map { "did you mean '\($0)'?" }
             note(
-                "\(join(path, pair.name)): unknown key; \(guess ?? "the keys here are \(known.joined(separator: ", "))")",
+                "\(join(path, pair.name)): unknown key; \(guess ?? "the keys here are \(names.joined(separator: ", "))")",
                 at: pair.place)
         }
         for key in keys {
