@@ -161,7 +161,9 @@ extension Settings {
             "The bytes of requests and replies that may wait, of all clients together, half of it for each.",
             more: """
                 It should be at least twice `max_output`. At the bound those clients wait that have most of it: small replies \
-                to clients that read them go on. The first 16 KiB of each client's requests don't count.
+                to clients that read them go on. The first 16 KiB of each client's requests don't count. What clients keep \
+                between their requests (transactions, watched keys, subscriptions) may take half of what requests may; beyond \
+                it the next such request is an error.
                 """),
         Key(
             "password", \.listen.password, optional: .secret,
