@@ -110,6 +110,32 @@ struct DeliveryTests {
         }
     }
 
+    @Test func `who leaves in the middle of a request leaves nothing of it to the next client`() async throws {
+        let isHeld = DispatchSemaphore(value: 0)
+        let goOn = DispatchSemaphore(value: 0)
+        let getter = HeldGetter { key in
+            if key == "hold" {
+                isHeld.signal()
+                goOn.wait()
+            }
+            return .text(key)
+        }
+        try await withServer([try served("word", getter)], loops: 1) { server in
+            let holder = try TestClient(server.path)
+            try holder.send("GET", "word:hold")
+            #expect(isHeld.wait(timeout: .now() + 10) == .success)
+            // The loop finds its bytes, and that nobody takes the reply.
+            let leaving = try TestClient(server.path)
+            try leaving.send(raw: "PING\r\n*2\r\n$3\r\nGET\r\n$5")
+            leaving.end(abruptly: false)
+            goOn.signal()
+            #expect(try holder.receive() == .bulk(Array("hold".utf8)))
+            let next = try TestClient(server.path)
+            #expect(try next.ask("PING") == .simpleString("PONG"))
+            #expect(try next.ask("GET", "word:next") == .bulk(Array("next".utf8)))
+        }
+    }
+
     @Test func `errors that come at once are sent at once, whatever comes behind them`() async throws {
         let group = try served("teller", HeldGetter(keyParts: 2) { .text($0) })
         try await withServer([group], loops: 1) { server in

@@ -64,8 +64,10 @@ extension ClientConnection {
 
     /// Keeps what was not executed, with the parser that has seen its beginning.
     private func store(_ rest: RawSpan, isIncomplete: Bool, _ reply: inout ReplyBuffer) {
+        // Also when nothing is kept: what the parser saw of this client's request must not meet the next client's.
+        let parser = buffers.takeParser()
         guard phase == .open else { return }
-        var stored = StoredInput(parser: buffers.takeParser())
+        var stored = StoredInput(parser: parser)
         stored.bytes.append(rest)
         stored.isIncomplete = isIncomplete
         self.stored = consume stored
