@@ -110,6 +110,7 @@ class Database:
         printed = self.query(
             "select coalesce(sum(calls), 0), coalesce(sum(rows), 0) from pg_stat_statements"
             " where query ilike '%from pgbench_accounts%' and query not ilike '%pg_stat_statements%'"
+            " and query not like 'explain %'"
         )
         calls, rows = printed.split("|")
         return int(calls), int(rows)

@@ -47,7 +47,8 @@ struct MemoryTests {
         #expect(grown <= Self.bound * 12 / 10, "the process grew by \(grown) bytes for \(cache)")
         // What is said of the cache and what is measured of the process don't contradict each other.
         let used = try figure("used_memory", sidecar)
-        #expect(used >= cache && used <= cache * 13 / 10 + (32 << 20))
+        // An eighth of what long records are charged is for holes, which there may be fewer of.
+        #expect(used >= cache * 8 / 9 && used <= cache * 13 / 10 + (32 << 20), "\(used) used, \(cache) for the cache")
     }
 
     private func figure(_ name: String, _ sidecar: RunningSidecar) throws -> Int {

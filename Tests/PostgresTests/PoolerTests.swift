@@ -147,7 +147,8 @@ private struct PgBouncer {
     }
 
     func stop() async {
-        process.terminate()
+        // It has the signals blocked that the thread had which started it, SIGTERM among them.
+        kill(process.processIdentifier, SIGKILL)
         _ = await eventually(within: .seconds(10)) { !process.isRunning }
         try? FileManager.default.removeItem(atPath: folder)
     }

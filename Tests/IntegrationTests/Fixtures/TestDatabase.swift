@@ -66,7 +66,7 @@ struct TestDatabase: Sendable {
         let sql = """
             select coalesce(sum(calls), 0) from pg_stat_statements
             where dbid = (select oid from pg_database where datname = '\(name)') and query like '%from word%'
-                and query not like '%pg_stat_statements%'
+                and query not like '%pg_stat_statements%' and query not like 'explain %'
             """
         return Int(try await server.psql(sql)) ?? -1
     }
