@@ -20,13 +20,13 @@ extension Trace {
         return hits
     }
 
-    /// For each place in the trace the next one with the same key; `.max`: none.
+    /// For each index in the trace the next one with the same key; `.max`: none.
     private func nextUses() -> [Int] {
         var next: [Int: Int] = [:]
         var uses = [Int](repeating: .max, count: keys.count)
-        for place in keys.indices.reversed() {
-            uses[place] = next[keys[place]] ?? .max
-            next[keys[place]] = place
+        for index in keys.indices.reversed() {
+            uses[index] = next[keys[index]] ?? .max
+            next[keys[index]] = index
         }
         return uses
     }

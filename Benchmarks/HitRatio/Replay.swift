@@ -22,7 +22,7 @@ struct Replay {
 
     /// The hits of a whole trace, beginning with nothing in memory.
     func hits(of trace: Trace) -> Int {
-        for (place, key) in trace.keys.enumerated() { ask(key, at: start + Self.interval * place) }
+        for (index, key) in trace.keys.enumerated() { ask(key, at: start + Self.interval * index) }
         return group.statistics.hits
     }
 

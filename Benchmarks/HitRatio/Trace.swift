@@ -24,8 +24,8 @@ struct Trace {
     private static func scanned(skew: Double) -> Trace {
         var ranks = ZipfRanks(population: population, skew: skew)
         var fresh = population
-        let keys = (0..<length).map { place in
-            guard place % 15_000 >= 10_000 else { return ranks.next() }
+        let keys = (0..<length).map { index in
+            guard index % 15_000 >= 10_000 else { return ranks.next() }
             fresh += 1
             return fresh
         }

@@ -13,7 +13,7 @@ public final class EventLoop: @unchecked Sendable {
     // Unchecked: the fields under "loop's thread" are touched on that thread only (debug builds check), the others are
     // immutable or synchronised.
 
-    /// The loop's place among its siblings, from 0.
+    /// The loop's index among its siblings, from 0.
     public let index: Int
 
     private let epoll: Int32
@@ -207,7 +207,7 @@ public final class EventLoop: @unchecked Sendable {
         endsEarly = true
     }
 
-    /// Runs `job` at the end of each round from now on, before the loop waits: the place to send what a round gathered. It
+    /// Runs `job` at the end of each round from now on, before the loop waits: this is where what a round gathered is sent. It
     /// returns whether it has more to do; then the next round begins without waiting, and descriptors get their turn.
     public func afterEachRound(_ job: @escaping () -> Bool) {
         assert(isCurrent)

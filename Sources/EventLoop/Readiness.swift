@@ -35,20 +35,3 @@ public struct Registration: Sendable, Hashable {
     /// As it stands in epoll's data field.
     var packed: UInt64 { UInt64(generation) << 32 | UInt64(index) }
 }
-
-/// A system call that failed.
-public struct SystemError: Error, CustomStringConvertible, Sendable {
-    /// The call's name.
-    public let call: String
-    /// The value of `errno` after it.
-    public let code: Int32
-
-    /// Records that `call` failed with `code`.
-    public init(_ call: String, code: Int32) {
-        self.call = call
-        self.code = code
-    }
-
-    /// The call and the system's text for its error.
-    public var description: String { "\(call): \(errorText(code))" }
-}

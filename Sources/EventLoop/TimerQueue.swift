@@ -6,19 +6,19 @@ public struct Timer: Hashable, Sendable {
     let id: UInt64
 }
 
-/// Jobs by their deadline. A cancelled job's place in the heap stays until it comes up or until such places outnumber the
+/// Jobs by their deadline. A cancelled job's alarm stays in the heap until it comes up or until such alarms outnumber the
 /// live ones, so cancelling costs O(1), scheduling O(log n), and memory stays within twice what is live.
 struct TimerQueue {
-    private struct Place: Comparable {
+    private struct Alarm: Comparable {
         let deadline: Instant
         let id: UInt64
 
-        static func < (left: Place, right: Place) -> Bool {
+        static func < (left: Alarm, right: Alarm) -> Bool {
             (left.deadline, left.id) < (right.deadline, right.id)
         }
     }
 
-    private var places = Heap<Place>()
+    private var alarms = Heap<Alarm>()
     private var jobs: [UInt64: () -> Void] = [:]
     private var lastID: UInt64 = 0
 
@@ -28,22 +28,22 @@ struct TimerQueue {
     mutating func schedule(at deadline: Instant, _ job: @escaping () -> Void) -> Timer {
         lastID += 1
         jobs[lastID] = job
-        places.insert(Place(deadline: deadline, id: lastID))
+        alarms.insert(Alarm(deadline: deadline, id: lastID))
         return Timer(id: lastID)
     }
 
     mutating func cancel(_ timer: Timer) {
         guard jobs.removeValue(forKey: timer.id) != nil else { return }
-        if places.count > 64 + 2 * jobs.count {
-            places = Heap(places.unordered.filter { jobs[$0.id] != nil })
+        if alarms.count > 64 + 2 * jobs.count {
+            alarms = Heap(alarms.unordered.filter { jobs[$0.id] != nil })
         }
     }
 
     /// When the earliest live job is due.
     mutating func nextDeadline() -> Instant? {
-        while let first = places.min {
+        while let first = alarms.min {
             if jobs[first.id] != nil { return first.deadline }
-            places.removeMin()
+            alarms.removeMin()
         }
         return nil
     }
@@ -51,6 +51,6 @@ struct TimerQueue {
     /// Takes out the earliest job that is due at `now`.
     mutating func popDue(at now: Instant) -> (() -> Void)? {
         guard let deadline = nextDeadline(), deadline <= now else { return nil }
-        return jobs.removeValue(forKey: places.removeMin().id)
+        return jobs.removeValue(forKey: alarms.removeMin().id)
     }
 }

@@ -2,7 +2,8 @@ import Glibc
 
 /// Runs `body` on a thread of its own, which nobody waits for. False when the system gives no thread; `body` is not run then.
 ///
-/// - Parameter stackBytes: The room for what it calls; the system's default of 8 MiB is for programs' main work.
+/// - Parameter stackBytes: The room for what it calls. A MiB is enough for name resolution and TLS; the system's default of
+///   8 MiB is for programs' main work.
 public func startThread(stackBytes: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) -> Bool {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)

@@ -29,7 +29,7 @@ public final class Database: Sendable {
         context = DatabaseContext(
             settings: settings, getters: getters, logger: logger, circuit: circuit, onSchemaChange: onSchemaChange)
         routing = Routing(loops: loops, connections: settings.connections)
-        for (place, getter) in getters.enumerated() { getter.attach(to: routing, at: place) }
+        for (index, getter) in getters.enumerated() { getter.attach(to: routing, index: index) }
     }
 
     /// Begins to connect; returns at once. The loops may be started before or after.
@@ -78,7 +78,7 @@ public final class Database: Sendable {
     /// - Throws: ``ConnectError`` when the database cannot be reached or does not answer.
     public func describe() async throws -> [GroupDescription] {
         try await withCheckedThrowingContinuation { continuation in
-            let isStarted = runDetached { [context] in
+            let isStarted = startThread { [context] in
                 do throws(ConnectError) {
                     let connection = try PQConnection.connect(context.settings)
                     continuation.resume(returning: try Catalog.describe(context.getters, on: connection))
@@ -102,12 +102,12 @@ public final class Database: Sendable {
             status.connectionsConnecting += seat.connecting
             status.loadsQueued += seat.queued
         }
-        let gauges = context.gauges
-        status.connectionsMade = gauges.connected
-        status.connectionsLost = gauges.lost
-        status.loadsSent = gauges.sent
-        status.loadsRetried = gauges.retried
-        status.lastError = gauges.lastError
+        let counters = context.counters
+        status.connectionsMade = counters.connected
+        status.connectionsLost = counters.lost
+        status.loadsSent = counters.sent
+        status.loadsRetried = counters.retried
+        status.lastError = counters.lastError
         status.degradedGroups = context.getters.filter(\.isDegraded).map(\.name)
         return status
     }
@@ -125,7 +125,7 @@ public struct DatabaseStatus: Sendable, Equatable {
     public internal(set) var connectionsMade = 0
     /// Connections that were lost since the start.
     public internal(set) var connectionsLost = 0
-    /// Loads that wait for a place in a pipeline.
+    /// Loads that wait for room in a pipeline.
     public internal(set) var loadsQueued = 0
     /// Loads that were sent, retries included.
     public internal(set) var loadsSent = 0

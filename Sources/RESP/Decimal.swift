@@ -40,11 +40,11 @@ enum Decimal {
     @inlinable @inline(__always)
     static func write(_ value: UInt, before end: UnsafeMutableRawPointer) {
         var rest = value
-        var place = end
+        var cursor = end
         repeat {
-            place -= 1
+            cursor -= 1
             let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            place.storeBytes(of: UInt8(truncatingIfNeeded: digit) &+ 0x30, as: UInt8.self)
+            cursor.storeBytes(of: UInt8(truncatingIfNeeded: digit) &+ 0x30, as: UInt8.self)
             rest = quotient
         } while rest > 0
     }

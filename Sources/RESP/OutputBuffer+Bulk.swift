@@ -14,11 +14,11 @@ extension OutputBuffer {
         let guess = bulkHeaderBytes
         let header = reserve(wanted + Self.longestBulkHeader + 2)
         // Inside the free bytes: reserve left at least a header of any length and CR LF around it.
-        let place = UnsafeMutableRawBufferPointer(
+        let free = UnsafeMutableRawBufferPointer(
             start: header + guess, count: capacity - end - Self.longestBulkHeader - 2)
-        var span = OutputRawSpan(buffer: place, initializedCount: 0)
+        var span = OutputRawSpan(buffer: free, initializedCount: 0)
         let result = try fill(&span)
-        let count = span.finalize(for: place)
+        let count = span.finalize(for: free)
         guard isAppended(result) else { return result }
         let headerBytes = Decimal.digitCount(UInt(bitPattern: count)) + 3
         let bytes = header + headerBytes
@@ -69,17 +69,17 @@ extension OutputBuffer {
         end += 2
     }
 
-    /// - Precondition: `headerBytes` bytes at `place` are the caller's to write, three more than `value` has digits.
+    /// - Precondition: `headerBytes` bytes at `destination` are the caller's to write, three more than `value` has digits.
     @inlinable @inline(__always)
-    static func writeHeader(_ type: UInt8, _ value: UInt, headerBytes: Int, at place: UnsafeMutableRawPointer) {
-        place.storeBytes(of: type, as: UInt8.self)
-        Decimal.write(value, before: place + (headerBytes - 2))
-        writeLineEnd(at: place + (headerBytes - 2))
+    static func writeHeader(_ type: UInt8, _ value: UInt, headerBytes: Int, at destination: UnsafeMutableRawPointer) {
+        destination.storeBytes(of: type, as: UInt8.self)
+        Decimal.write(value, before: destination + (headerBytes - 2))
+        writeLineEnd(at: destination + (headerBytes - 2))
     }
 
-    /// - Precondition: two bytes at `place` are the caller's to write.
+    /// - Precondition: two bytes at `destination` are the caller's to write.
     @inlinable @inline(__always)
-    static func writeLineEnd(at place: UnsafeMutableRawPointer) {
-        place.storeBytes(of: UInt16(littleEndian: 0x0a0d), as: UInt16.self)
+    static func writeLineEnd(at destination: UnsafeMutableRawPointer) {
+        destination.storeBytes(of: UInt16(littleEndian: 0x0a0d), as: UInt16.self)
     }
 }

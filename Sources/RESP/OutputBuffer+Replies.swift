@@ -129,10 +129,10 @@ extension OutputBuffer {
         appendByte(type)
         var text = text
         text.withUTF8 { source in
-            let place = reserve(source.count)
+            let destination = reserve(source.count)
             for (offset, byte) in source.enumerated() {
                 let isLineEnd = byte == ASCII.carriageReturn || byte == ASCII.lineFeed
-                place.storeBytes(of: isLineEnd ? ASCII.space : byte, toByteOffset: offset, as: UInt8.self)
+                destination.storeBytes(of: isLineEnd ? ASCII.space : byte, toByteOffset: offset, as: UInt8.self)
             }
             end += source.count
         }

@@ -88,8 +88,8 @@ public struct OutputBuffer: ~Copyable, @unchecked Sendable {
     @inlinable
     public mutating func append(_ bytes: RawSpan) {
         bytes.withUnsafeBytes { source in
-            let place = reserve(source.count)
-            if let from = source.baseAddress { place.copyMemory(from: from, byteCount: source.count) }
+            let destination = reserve(source.count)
+            if let from = source.baseAddress { destination.copyMemory(from: from, byteCount: source.count) }
             end += source.count
         }
     }
@@ -99,10 +99,10 @@ public struct OutputBuffer: ~Copyable, @unchecked Sendable {
     public mutating func appendRaw<R: ~Copyable, E: Error>(
         capacity wanted: Int, _ fill: (inout OutputRawSpan) throws(E) -> R
     ) throws(E) -> R {
-        let place = UnsafeMutableRawBufferPointer(start: reserve(wanted), count: capacity - end)
-        var span = OutputRawSpan(buffer: place, initializedCount: 0)
+        let free = UnsafeMutableRawBufferPointer(start: reserve(wanted), count: capacity - end)
+        var span = OutputRawSpan(buffer: free, initializedCount: 0)
         let result = try fill(&span)
-        end += span.finalize(for: place)
+        end += span.finalize(for: free)
         return result
     }
 

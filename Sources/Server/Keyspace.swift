@@ -35,7 +35,7 @@ enum KeyError: Error {
 }
 
 /// Where a key on the wire leads: to a group, and to the key within it, from an offset on. Valid as long as the keyspace.
-struct KeyPlace: BitwiseCopyable {
+struct KeyLocation: BitwiseCopyable {
     fileprivate let entry: UnsafePointer<Keyspace.Entry>
     let keyOffset: Int
 
@@ -54,7 +54,7 @@ struct KeyPlace: BitwiseCopyable {
     }
 
     /// Whether `other` leads to the same group.
-    func isInGroup(of other: KeyPlace) -> Bool { entry == other.entry }
+    func isInGroup(of other: KeyLocation) -> Bool { entry == other.entry }
 
     /// Brings nearer what lookups of keys of this group will touch.
     @inline(__always)
@@ -123,7 +123,7 @@ public final class Keyspace: @unchecked Sendable {
     }
 
     /// Finds the group of a key on the wire. O(length of the group's name).
-    func locate(_ key: RawSpan) throws(KeyError) -> KeyPlace {
+    func locate(_ key: RawSpan) throws(KeyError) -> KeyLocation {
         var hash = Self.hashSeed
         let count = key.byteCount
         let start = prefixLength(of: key)
@@ -141,7 +141,7 @@ public final class Keyspace: @unchecked Sendable {
             if end == count, parts > 0 { throw .needsParts(group: entry.pointee.index) }
             if end < count, parts == 0 { throw .takesNoParts(group: entry.pointee.index) }
         }
-        return KeyPlace(entry: entry, keyOffset: min(end + 1, count))
+        return KeyLocation(entry: entry, keyOffset: min(end + 1, count))
     }
 
     /// How many bytes of a key are the prefix that is taken away.

@@ -14,7 +14,7 @@ enum Descriptors {
     /// Raises the process's limit as far as the settings need it and the system allows. Returns how many clients there may
     /// be: fewer than `max_clients`, with a warning, when the limit is too low.
     static func clients(_ settings: Settings, logger: Logger) throws -> Int {
-        let ours = openCount + Parts.connections(settings) * perDatabaseConnection + spare
+        let ours = openCount + Wiring.connections(settings) * perDatabaseConnection + spare
         let limit = raisedLimit(settings.listen.maxClients + ours)
         let clients = min(settings.listen.maxClients, limit - ours)
         guard clients >= 1 else {

@@ -38,7 +38,7 @@ public struct Sidecar: Sendable {
         StraySignals.ignore(logger: logger)
         logger.info(
             "starting", metadata: ["version": "\(Self.version)", "process": "\(getpid())", "user": "\(geteuid())"])
-        let parts = try Parts(settings, logger: logger)
+        let parts = try Wiring(settings, logger: logger)
         // First of all: a second instance has no business with the database.
         do throws(ServerError) {
             try parts.server.claimSocket()
@@ -74,7 +74,7 @@ public struct Sidecar: Sendable {
     ///
     /// - Throws: `StartupError`: the database can't be reached, or it refuses queries.
     public static func checkDatabase(_ settings: Settings, logger: Logger) async throws {
-        let getters = settings.groups.map(Parts.getter)
+        let getters = settings.groups.map(Wiring.getter)
         let database = Database(settings: settings.database, loops: [], getters: getters, logger: logger)
         try refuse(try await mistakes(of: database), settings)
     }

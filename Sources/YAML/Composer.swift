@@ -28,7 +28,7 @@ private struct Composer {
     private var count = 0
 
     private static let mostNodes = 1_000_000
-    /// How many nodes are in one another at this place. Each is a call within a call, and the stack has an end.
+    /// How many nodes are in one another here. Each is a call within a call, and the stack has an end.
     private var depth = 0
     private static let mostDepth = 64
 

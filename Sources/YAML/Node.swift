@@ -1,4 +1,4 @@
-/// A value in a YAML text, with the place where it begins.
+/// A value in a YAML text, with where it begins.
 public enum Node: Sendable {
     /// One text.
     case scalar(Scalar)
@@ -39,7 +39,7 @@ public struct Scalar: Sendable {
     public let mark: Mark
 }
 
-/// A place in a text.
+/// A line and a column in a text.
 public struct Mark: Sendable, Equatable {
     /// The line, from 1.
     public let line: Int

@@ -56,8 +56,8 @@ struct LoadControlTests {
         try await withSidecar(slow) { sidecar in
             try await database.hold(0)
             let clients = try (0..<50).map { _ in try sidecar.client() }
-            for (place, client) in clients.enumerated() {
-                for id in 1...20 { try client.send("GET", "word:\(place * 20 + id)") }
+            for (index, client) in clients.enumerated() {
+                for id in 1...20 { try client.send("GET", "word:\(index * 20 + id)") }
             }
             #expect(await sidecar.counts("misses", 1000, of: "word"))
             #expect(try await eventually { try sidecar.info("database_loads_sent") == "3" })
@@ -69,8 +69,8 @@ struct LoadControlTests {
             }
             #expect(most <= 3)
             #expect(try await database.sessions() <= 8)
-            for (place, client) in clients.enumerated() {
-                for id in 1...20 { #expect(try client.receive() == .bulk("word \(place * 20 + id)")) }
+            for (index, client) in clients.enumerated() {
+                for id in 1...20 { #expect(try client.receive() == .bulk("word \(index * 20 + id)")) }
             }
         }
     }
@@ -97,9 +97,9 @@ struct LoadControlTests {
         try await withSidecar(settings) { sidecar in
             try await database.hold(0)
             let clients = try (0..<50).map { _ in try sidecar.client() }
-            for (place, client) in clients.enumerated() {
-                for id in 1...20 { try client.send("GET", "word:\(place * 20 + id)") }
-                try client.send("GET", "word:no\(place)")
+            for (index, client) in clients.enumerated() {
+                for id in 1...20 { try client.send("GET", "word:\(index * 20 + id)") }
+                try client.send("GET", "word:no\(index)")
             }
             #expect(await sidecar.counts("misses", 1050, of: "word"))
             // Once the misses are counted, the first of them are about to be sent. A thread whose clients ask for nothing
@@ -114,8 +114,8 @@ struct LoadControlTests {
             }
             while try ended() < 1050 { most = max(most, try await database.activeSessions()) }
             #expect(most <= 3)
-            for (place, client) in clients.enumerated() {
-                for id in 1...20 { #expect(try client.receive() == .bulk("word \(place * 20 + id)")) }
+            for (index, client) in clients.enumerated() {
+                for id in 1...20 { #expect(try client.receive() == .bulk("word \(index * 20 + id)")) }
                 #expect(try client.receive().isError)
             }
         }

@@ -146,13 +146,13 @@ final class Bench: Sendable {
         let sink = GatheringSink(asked.count, each)
         let groups = groups
         loops[0].submit {
-            for (place, (name, key)) in asked.enumerated() {
+            for (index, (name, key)) in asked.enumerated() {
                 guard let group = groups[name] else { continue }
                 Key(key).bytes.withUnsafeBytes { bytes in
                     let span = RawSpan(_unsafeBytes: bytes)
                     group.invalidate(span)
                     let deadline = Instant.now() + Self.patience
-                    Self.lookUp(span, in: group, Waiter(sink, token: UInt64(place), deadline: deadline))
+                    Self.lookUp(span, in: group, Waiter(sink, token: UInt64(index), deadline: deadline))
                 }
             }
         }

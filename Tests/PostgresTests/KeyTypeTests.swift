@@ -142,9 +142,9 @@ struct KeyTypeTests {
                 #expect(Set(expected.map(\.description)).count > 1, "\(query.type.name): rows of several kinds")
             }
             let byAsked = await answers(bench, "asked\(index)", keys)
-            for (place, key) in keys.enumerated() {
-                #expect(byColumn[place] == expected[place], "\(query.type.name) '\(key)'")
-                #expect(byAsked[place] == expected[place], "\(query.type.name) '\(key)' by what was asked")
+            for (index, key) in keys.enumerated() {
+                #expect(byColumn[index] == expected[index], "\(query.type.name) '\(key)'")
+                #expect(byAsked[index] == expected[index], "\(query.type.name) '\(key)' by what was asked")
             }
             // Among texts that are none of the type's, and by two at a time.
             let odd = keys + ["", "nonsense", "{", "99999999999999999999999999"]
@@ -195,7 +195,7 @@ struct KeyTypeTests {
         let server = try await Server.shared()
         let schema = "names_\(returns)"
         let names = [
-            "pgs_row", "pgs_batch", "pgs_asked", "pgs_query", "pgs_place", "pgs_1", "pgs_key1", "n",
+            "pgs_row", "pgs_batch", "pgs_asked", "pgs_query", "pgs_ordinal", "pgs_1", "pgs_key1", "n",
             "\"ein \"\"Wort\"\"\"",
             "\"ö, {\"", "\"A\"", "\"\\\"", "\"select\"", "\"\u{1}\"", "\"\(String(repeating: "x", count: 63))\"",
         ]

@@ -159,12 +159,12 @@ private struct Model {
     private mutating func dispatch() {
         isKeeping = false
         for getter in waiting.indices {
-            while waiting[getter] > 0, place(getter) { waiting[getter] -= 1 }
+            while waiting[getter] > 0, start(getter) { waiting[getter] -= 1 }
         }
         if !isKeeping { for index in lanes.indices { lanes[index].isKeptFree = false } }
     }
 
-    private mutating func place(_ getter: Int) -> Bool {
+    private mutating func start(_ getter: Int) -> Bool {
         let query = Placement.Query(getter: getter, isShort: isShort[getter])
         let used = lanes.count { $0.count(of: getter) > 0 }
         switch Placement(depthLimit: Self.depthLimit).choose(query, among: lanes, at: now) {

@@ -104,12 +104,12 @@ struct QueryTextServerTests {
         let queries = (0..<1000).map { _ in
             var query = Array(writer.query().unicodeScalars)
             for _ in 0..<Int.random(in: 1...2, using: &writer.random) {
-                let place = Int.random(in: 0..<query.count, using: &writer.random)
+                let offset = Int.random(in: 0..<query.count, using: &writer.random)
                 if Bool.random(using: &writer.random) {
-                    query.remove(at: place)
+                    query.remove(at: offset)
                 } else {
                     let odd = Array("'\"$;\\/*-\n e?:é(1".unicodeScalars)
-                    query.insert(odd[Int.random(in: 0..<odd.count, using: &writer.random)], at: place)
+                    query.insert(odd[Int.random(in: 0..<odd.count, using: &writer.random)], at: offset)
                 }
                 if query.isEmpty { break }
             }

@@ -32,7 +32,7 @@ struct PlainGetTests {
         }
     }
 
-    @Test func `requests behind one another are recognised each from its own place`() throws {
+    @Test func `requests behind one another are recognised each from its own offset`() throws {
         let bytes = request("a") + request("bb")
         let first = try #require(recognised(bytes))
         #expect(recognised(bytes, at: first.end)?.key == Array("bb".utf8))
@@ -59,13 +59,13 @@ struct PlainGetTests {
 
     @Test func `what is recognised the parser understands in the same way, whatever a byte is changed to`() {
         let bytes = request("key:12") + request("other")
-        for place in 0..<bytes.count {
+        for offset in 0..<bytes.count {
             for value in UInt8.min...UInt8.max {
                 var changed = bytes
-                changed[place] = value
+                changed[offset] = value
                 guard let get = recognised(changed) else { continue }
                 let told = parsed(changed)
-                #expect(told?.end == get.end && told?.key == get.key, "byte \(place) as \(value)")
+                #expect(told?.end == get.end && told?.key == get.key, "byte \(offset) as \(value)")
             }
         }
     }

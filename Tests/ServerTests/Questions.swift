@@ -9,7 +9,7 @@ struct Question {
     let request: [UInt8]
     let reply: [UInt8]
 
-    /// The text of a key that ends in `-size`: recognisable at every place.
+    /// The text of a key that ends in `-size`: recognisable at every offset.
     static func text(_ size: Int) -> [UInt8] {
         let start = size % 1000
         var text: [UInt8] = []

@@ -85,7 +85,7 @@ struct TransactionTests {
         }
     }
 
-    @Test func `what stands in the wrong place is told so, and harms nothing`() async throws {
+    @Test func `what stands out of turn is told so, and harms nothing`() async throws {
         try await withClients { client, _ async throws in
             #expect(try client.ask("EXEC") == .error("ERR EXEC without MULTI"))
             #expect(try client.ask("DISCARD") == .error("ERR DISCARD without MULTI"))

@@ -30,7 +30,7 @@ func text(of file: String) throws -> String {
         var group = Settings.Group()
         group.name = "account"
         group.sql = annotated.groups.first?.sql ?? ""
-        group.place = annotated.groups.first?.place
+        group.location = annotated.groups.first?.location
         #expect(annotated.groups == [group])
     }
 

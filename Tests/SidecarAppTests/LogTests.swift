@@ -59,7 +59,7 @@ private final class LogPipe: Sendable {
         let log = LogWriter(settings(), to: pipe.input)
         let logger = log.logger
         let began = Instant.now()
-        // Many more bytes than pipe and queue hold, each line from a place of its own in the program.
+        // Many more bytes than pipe and queue hold, each line from a source of its own in the program.
         let long = String(repeating: "x", count: 1000)
         for number in 0..<2000 { logger.log(level: .info, "\(long)", file: "Site\(number).swift", line: 1) }
         #expect(Instant.now() - began < .seconds(5))

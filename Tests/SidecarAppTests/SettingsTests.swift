@@ -32,12 +32,12 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         var group = Settings.Group()
         group.name = "g"
         group.sql = "select 1"
-        group.place = QueryPlace(file: "s.yaml", line: 1, column: 21, isVerbatim: true)
+        group.location = QueryLocation(file: "s.yaml", line: 1, column: 21, isVerbatim: true)
         expected.groups = [group]
         #expect(read == expected)
     }
 
-    @Test func `every key is read into its place`() throws {
+    @Test func `every key is read into its field`() throws {
         let read = try settings(
             """
             database: { url: "postgresql:///app", password: "p@ss", connections: 8, pipeline_depth: 64, connect_timeout: 1s, prepare: off }
@@ -234,7 +234,7 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         #expect(told.map { $0.split(separator: ":")[1] } == ["2", "2", "3", "4", "5"])
     }
 
-    @Test func `a text that is not YAML is told with the parser's place`() {
+    @Test func `a text that is not YAML is told where the parser stopped`() {
         let told = mistakes("threads: 1\nlisten: [")
         #expect(told.count == 1)
         #expect(told.first?.hasPrefix("s.yaml:3:1: not valid YAML: ") == true)
@@ -266,11 +266,11 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         ),
     ])
     func `what most often is not YAML in a settings file is told with what helps`(
-        wrong: String, place: String, hint: String
+        wrong: String, position: String, hint: String
     ) {
         let told = mistakes(wrong)
         #expect(told.count == 1)
-        #expect(told.first?.hasPrefix("\(place) not valid YAML: ") == true, "\(told)")
+        #expect(told.first?.hasPrefix("\(position) not valid YAML: ") == true, "\(told)")
         #expect(told.first?.contains(hint) == true, "\(told)")
     }
 

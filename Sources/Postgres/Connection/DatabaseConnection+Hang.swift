@@ -42,7 +42,7 @@ extension DatabaseConnection {
         let loop = loop
         let parcel = WeakParcel(self)
         pipeline.cancelBegan()
-        return context.gauges.cancel(cancel) {
+        return context.counters.cancel(cancel) {
             loop.submit { parcel.connection?.cancelEnded() }
         }
     }

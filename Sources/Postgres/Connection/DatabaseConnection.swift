@@ -5,7 +5,7 @@ import Groundwork
 
 /// What a ``DatabaseConnection`` tells its pool.
 protocol DatabaseConnectionOwner: AnyObject {
-    /// A place in the connection's pipeline became free.
+    /// There is room in the connection's pipeline again.
     func connectionHasRoom(_ connection: DatabaseConnection)
     /// The connection is closed. `loads` were not answered, oldest first; if `hung`, the oldest had its time.
     func connectionLost(_ connection: DatabaseConnection, _ loads: consuming UniqueDeque<Load>, _ loss: Loss)
@@ -93,7 +93,7 @@ final class DatabaseConnection: EventSource {
     func send(_ loads: consuming UniqueDeque<Load>, isUnknown: Bool) {
         guard isOpen else {
             while let load = loads.popFirst() {
-                if isUnknown { context.paces[load.statementPlace].noteEndedUnknown() }
+                if isUnknown { context.paces[load.statementIndex].noteEndedUnknown() }
                 load.fail { .unavailable($0, detail: nil) }
             }
             return
@@ -129,10 +129,10 @@ final class DatabaseConnection: EventSource {
         guard sends, context.prepares, !load.isUnprepared else {
             pipeline.append(load, runsStatement: false, prepares: false, isUnknown: isUnknown, at: now)
             guard sends else { return false }
-            context.gauges.noteSent()
+            context.counters.noteSent()
             return link?.sendQuery(sql, parameters) ?? false
         }
-        context.gauges.noteSent()
+        context.counters.noteSent()
         let (name, needsPrepare) = pipeline.statement(of: load)
         pipeline.append(load, runsStatement: true, prepares: needsPrepare, isUnknown: isUnknown, at: now)
         if needsPrepare {
@@ -249,14 +249,14 @@ final class DatabaseConnection: EventSource {
             var loads = load.split()
             while let load = loads.popFirst() { owner.startUnbatched(load) }
         case .retry(let load):
-            context.gauges.noteRetry()
+            context.counters.noteRetry()
             sendAlone(load)
         case .retryUnprepared(let load):
-            context.gauges.noteRetry()
+            context.counters.noteRetry()
             context.noteLostStatement()
             sendAlone(load)
         case .retryAfterSchemaChange(let load, let stale):
-            context.gauges.noteRetry()
+            context.counters.noteRetry()
             owner.schemaChanged(for: load.getter)
             deallocate(stale)
             sendAlone(load)

@@ -6,8 +6,8 @@ import Groundwork
 struct Load: ~Copyable, Sendable {
     /// Whose SQL is run.
     let getter: QueryGetter
-    /// The getter's place among those of its database.
-    let place: Int
+    /// The getter's index among those of its database.
+    let getterIndex: Int
     /// The parameters.
     let parts: KeyParts
     /// Nanoseconds that the database has for it.
@@ -29,9 +29,9 @@ struct Load: ~Copyable, Sendable {
     /// When it was asked for, or given back by a lost connection.
     var startedAt = Instant(nanoseconds: 0)
 
-    init(of getter: QueryGetter, place: Int, parts: KeyParts, flight: consuming Flight) {
+    init(of getter: QueryGetter, getterIndex: Int, parts: KeyParts, flight: consuming Flight) {
         self.getter = getter
-        self.place = place
+        self.getterIndex = getterIndex
         self.parts = parts
         timeout = flight.group.loadNanoseconds
         self.flight = flight
@@ -43,13 +43,13 @@ struct Load: ~Copyable, Sendable {
         return getter.statement
     }
 
-    /// The statement's place among those of a connection: each getter has two.
-    var statementPlace: Int { Self.statementPlace(of: place, isBatch: batch != nil) }
+    /// The statement's index among those of a connection: each getter has two.
+    var statementIndex: Int { Self.statementIndex(of: getterIndex, isBatch: batch != nil) }
 
-    /// The getter whose statement stands at `place`.
-    static func getter(ofStatement place: Int) -> Int { place / 2 }
+    /// The getter whose statement has the index `statement`.
+    static func getter(ofStatement statement: Int) -> Int { statement / 2 }
 
-    static func statementPlace(of getter: Int, isBatch: Bool) -> Int { 2 * getter + (isBatch ? 1 : 0) }
+    static func statementIndex(of getter: Int, isBatch: Bool) -> Int { 2 * getter + (isBatch ? 1 : 0) }
 
     /// When it gives up waiting for a connection: a little before those who wait for it, so that they hear why.
     var leavesQueueAt: Instant { startedAt.advanced(byNanoseconds: timeout - timeout / 16) }
@@ -67,7 +67,7 @@ struct Load: ~Copyable, Sendable {
     mutating func lead(_ others: consuming UniqueDeque<Load>) {
         var keys = KeyArrays(partCount: getter.keyParts ?? 0)
         keys.append(parts)
-        for place in 0..<others.count { keys.append(others[place].parts) }
+        for index in 0..<others.count { keys.append(others[index].parts) }
         keys.close()
         batch = Batch(keys: keys, count: others.count + 1, others: Parcel(others))
         // It is a long query as it is, and nobody shall wait for its end.

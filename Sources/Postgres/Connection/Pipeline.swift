@@ -20,7 +20,7 @@ struct Pipeline: ~Copyable {
         var load: Load?
         let at: Instant
         let timeout: Int64
-        /// The statement's place; nil for housekeeping.
+        /// The statement's index; nil for housekeeping.
         let statement: Int?
         /// Of the statement that it runs; 0 when it runs none.
         let generation: UInt64
@@ -106,27 +106,27 @@ struct Pipeline: ~Copyable {
 
     // MARK: Sending
 
-    /// Whether the statement at `place` is prepared here.
-    func hasStatement(at place: Int) -> Bool { prepared[place].isCurrent }
+    /// Whether the statement of the index is prepared here.
+    func hasStatement(_ statement: Int) -> Bool { prepared[statement].isCurrent }
 
     /// Which statement runs a getter's SQL, and whether it has to be prepared in front.
     mutating func statement(of load: borrowing Load) -> (name: String, needsPrepare: Bool) {
-        let place = load.statementPlace
-        let needsPrepare = !prepared[place].isCurrent
+        let statement = load.statementIndex
+        let needsPrepare = !prepared[statement].isCurrent
         if needsPrepare {
-            prepared[place].generation += 1
-            prepared[place].isCurrent = true
+            prepared[statement].generation += 1
+            prepared[statement].isCurrent = true
         }
-        return (load.statement.name(generation: prepared[place].generation), needsPrepare)
+        return (load.statement.name(generation: prepared[statement].generation), needsPrepare)
     }
 
     /// Notes that a load was sent in the open segment.
     mutating func append(
         _ load: consuming Load, runsStatement: Bool, prepares: Bool, isUnknown: Bool, at now: Instant
     ) {
-        let generation = runsStatement ? prepared[load.statementPlace].generation : 0
+        let generation = runsStatement ? prepared[load.statementIndex].generation : 0
         let timeout = load.timeout
-        let statement = load.statementPlace
+        let statement = load.statementIndex
         append(
             load, timeout: timeout, statement: statement, generation: generation, prepares: prepares,
             isUnknown: isUnknown,
@@ -190,7 +190,7 @@ struct Pipeline: ~Copyable {
 
     /// The oldest one was refused, and the rest of its segment will not be run. (A refusal after the segment's last answer
     /// is that of the commit, and concerns nobody.)
-    mutating func receiveError(_ error: ServerError, at now: Instant) -> Completion {
+    mutating func receiveError(_ error: PostgresError, at now: Instant) -> Completion {
         guard isAnswerDue else { return .nothing }
         let isByParse = sent[0].prepares && !isParsed
         isAborting = true
@@ -260,8 +260,8 @@ struct Pipeline: ~Copyable {
             var skipped = takeOldest(at: now, wasRun: false)
             guard var load = skipped.load.take() else { continue }
             // Its Parse was skipped, too.
-            if skipped.prepares, prepared[load.statementPlace].generation == skipped.generation {
-                prepared[load.statementPlace].isCurrent = false
+            if skipped.prepares, prepared[load.statementIndex].generation == skipped.generation {
+                prepared[load.statementIndex].isCurrent = false
             }
             if load.isAlone {
                 unrun.skipped.append(load)
@@ -289,8 +289,8 @@ struct Pipeline: ~Copyable {
             nextSentAt: sent.isEmpty ? nil : sent[0].at, at: now)
         forget(oldest)
         // A statement's first run plans it, and opens its tables.
-        if wasRun, !oldest.prepares || took > Pace.long, let place = oldest.statement {
-            paces[place].note(took)
+        if wasRun, !oldest.prepares || took > Pace.long, let statement = oldest.statement {
+            paces[statement].note(took)
         }
         return oldest
     }
@@ -304,15 +304,15 @@ struct Pipeline: ~Copyable {
     /// behind it before the first refusal was read meet the same and find the next generation already there. One that the
     /// connection does not have, or has under another meaning, is what a pooler brings about: the load needs none.
     private mutating func refused(
-        _ load: consuming Load, _ error: ServerError, generation: UInt64, byParse: Bool
+        _ load: consuming Load, _ error: PostgresError, generation: UInt64, byParse: Bool
     ) -> Completion {
-        let place = load.statementPlace
+        let statement = load.statementIndex
         if error.isSchemaMismatch { load.getter.setDegraded(true) }
         let changed = error.isResultTypeChange && !byParse
         let isStale =
             changed || error.state == .invalidStatementName || error.state == .duplicatePreparedStatement
-        let isOwnStatement = generation != 0 && prepared[place].generation == generation
-        if isOwnStatement, isStale || byParse { prepared[place].isCurrent = false }
+        let isOwnStatement = generation != 0 && prepared[statement].generation == generation
+        if isOwnStatement, isStale || byParse { prepared[statement].isCurrent = false }
         guard generation != 0, isStale, !load.isRetry else {
             if load.batch != nil, error.mayConcernOneKey { return .split(load) }
             let failure = error.loadError(for: load.getter)

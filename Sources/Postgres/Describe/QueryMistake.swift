@@ -18,7 +18,7 @@ public struct QueryMistake: Error, Sendable, Equatable, CustomStringConvertible 
     public let hint: String?
     /// PostgreSQL's code; nil when the mistake was found without the server.
     public let sqlState: String?
-    /// The line in that query's SQL, from 1; nil when the mistake has no place there.
+    /// The line in that query's SQL, from 1; nil when the mistake stands nowhere in it.
     public let line: Int?
     /// The column in that line, in Unicode scalars, from 1.
     public let column: Int?
@@ -36,7 +36,7 @@ public struct QueryMistake: Error, Sendable, Equatable, CustomStringConvertible 
         column = position?.column
     }
 
-    /// One line: group, place, what is wrong, the hint and the code.
+    /// One line: group, position, what is wrong, the hint and the code.
     public var description: String {
         var text = group
         switch part {
@@ -55,7 +55,7 @@ extension QueryMistake {
     /// What the server said of a statement.
     ///
     /// - Parameter isWrapped: Whether it took the user's SQL as it stands, and refuses what is made of it.
-    init(_ error: ServerError, in statement: Statement, group: String, part: Part, isWrapped: Bool) {
+    init(_ error: PostgresError, in statement: Statement, group: String, part: Part, isWrapped: Bool) {
         let position = error.position.flatMap { statement.userPosition(of: $0) }
         let foreign = statement.text.foreignParameter(behind: error, at: position)
         self.init(
@@ -65,7 +65,7 @@ extension QueryMistake {
             sqlState: error.state.code.isEmpty ? nil : error.state.code, at: foreign?.position ?? position)
     }
 
-    private static func hint(for error: ServerError, _ part: Part, isWrapped: Bool, hasPosition: Bool) -> String? {
+    private static func hint(for error: PostgresError, _ part: Part, isWrapped: Bool, hasPosition: Bool) -> String? {
         if isWrapped, error.isSyntaxError || error.state == .featureNotSupported {
             return "a getter only reads: a SELECT without INTO, INSERT, UPDATE, DELETE or MERGE"
         }
@@ -88,9 +88,9 @@ extension QueryMistake {
 }
 
 extension QueryText {
-    /// What may be another's parameter and the reason of an error: one of syntax at its place or behind it, or an operator or
+    /// What may be another's parameter and the reason of an error: one of syntax where it stands or behind it, or an operator or
     /// column that is none there, in SQL that has no parameter of PostgreSQL's.
-    fileprivate func foreignParameter(behind error: ServerError, at position: Position?) -> ForeignParameter? {
+    fileprivate func foreignParameter(behind error: PostgresError, at position: Position?) -> ForeignParameter? {
         guard let foreignParameter else { return nil }
         guard let position else { return error.isSyntaxError ? foreignParameter : nil }
         let start = foreignParameter.position
@@ -103,6 +103,6 @@ extension QueryText {
     }
 }
 
-extension ServerError {
+extension PostgresError {
     fileprivate var isSyntaxError: Bool { state == .syntaxError }
 }

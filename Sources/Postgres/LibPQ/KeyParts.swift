@@ -60,13 +60,13 @@ struct KeyParts: QueryParameters {
                 var part = 0
                 starts.initialize(repeating: nil)
                 starts[0] = UnsafePointer(text.baseAddress)
-                for (place, byte) in bytes.enumerated() {
+                for (offset, byte) in bytes.enumerated() {
                     if byte == Self.separator, part + 1 < count {
-                        text.initializeElement(at: place, to: 0)
+                        text.initializeElement(at: offset, to: 0)
                         part += 1
-                        starts[part] = UnsafePointer(text.baseAddress.map { $0 + place + 1 })
+                        starts[part] = UnsafePointer(text.baseAddress.map { $0 + offset + 1 })
                     } else {
-                        text.initializeElement(at: place, to: CChar(bitPattern: byte))
+                        text.initializeElement(at: offset, to: CChar(bitPattern: byte))
                     }
                 }
                 text.initializeElement(at: bytes.count, to: 0)

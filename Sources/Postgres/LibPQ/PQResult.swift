@@ -49,7 +49,7 @@ struct PQResult: ~Copyable {
     /// The number of columns.
     var columnCount: Int { Int(PQnfields(pointer)) }
 
-    /// Whether a field is null; true also for places outside the result.
+    /// Whether a field is null; true also outside the result.
     func isNull(row: Int, column: Int) -> Bool {
         PQgetisnull(pointer, Int32(clamping: row), Int32(clamping: column)) == 1
     }
@@ -115,8 +115,8 @@ struct PQResult: ~Copyable {
     // MARK: Error
 
     /// What the server, or libpq, said. To be asked when ``status`` is `.error`.
-    var error: ServerError {
-        ServerError(
+    var error: PostgresError {
+        PostgresError(
             state: SQLState(errorField(.sqlState) ?? ""),
             severity: errorField(.severity) ?? "",
             message: errorField(.message) ?? ownText,

@@ -36,7 +36,7 @@ extension ConnectionPool {
             let version = session.link.serverVersion
             let (host, process) = (session.link.host, session.link.backendProcess)
             connections.append(try DatabaseConnection(session, on: loop, context: context, owner: self))
-            context.gauges.noteConnected()
+            context.counters.noteConnected()
             context.circuit.sourceAnswered(at: loop.now)
             context.logger.info(
                 "database connection ready",
@@ -54,7 +54,7 @@ extension ConnectionPool {
     }
 
     private func attemptFailed(_ text: String) {
-        context.gauges.noteFailure(text)
+        context.counters.noteFailure(text)
         context.logger.warning("no database connection", metadata: ["reason": "\(text)"])
         act(on: state.attemptFailed())
         if state.isDown { reconsiderQueue() }

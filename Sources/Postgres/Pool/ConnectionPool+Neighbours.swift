@@ -47,7 +47,7 @@ extension ConnectionPool {
         let queue = queues[getter]
         guard let next = queue.next else { return }
         let pace = context.paces[
-            Load.statementPlace(of: getter, isBatch: next == .batchable || queue.isBatchNext)]
+            Load.statementIndex(of: getter, isBatch: next == .batchable || queue.isBatchNext)]
         let flows = connections.contains { $0.flows(at: loop.now) }
         let query = Placement.Query(getter: getter, isShort: pace.isShort, held: context.held(by: getter))
         guard !pace.isShort || !flows, placement.leavesOne(query),

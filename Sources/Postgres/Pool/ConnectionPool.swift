@@ -52,7 +52,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         var cancels = 0
         for connection in closing {
             if connection.depth > 0, let cancel = connection.link?.makeCancel(),
-                context.gauges.cancel(cancel, completion)
+                context.counters.cancel(cancel, completion)
             {
                 cancels += 1
             }
@@ -72,7 +72,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// Takes a load on; or hands it to a loop that has a connection when this one has none.
     func start(_ load: consuming Load) {
         if load.startedAt.nanoseconds == 0 { load.startedAt = loop.now }
-        let getter = load.place
+        let getter = load.getterIndex
         let hasShare = seat.share(ofQueries: context.queries(of: getter)) > 0
         if !hasShare || state.ready == 0, !load.isHandedOver,
             let other = routing.seat(insteadOf: seat, forQueries: context.queries(of: getter))
@@ -81,7 +81,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
             return other.start(load)
         }
         if state.isDown || state.share == 0 {
-            return load.fail { .unavailable($0, detail: context.gauges.lastError) }
+            return load.fail { .unavailable($0, detail: context.counters.lastError) }
         }
         let queue = queues[getter]
         guard queue.count < context.queueLimit(of: getter) else { return load.fail(LoadError.tooManyWaiting) }
@@ -201,7 +201,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     ) -> (count: Int, query: Placement.Query, pace: Pace)? {
         let queue = queues[getter]
         let isBatch = next == .batchable || next == .alone && queue.isBatchNext
-        let pace = context.paces[Load.statementPlace(of: getter, isBatch: isBatch)]
+        let pace = context.paces[Load.statementIndex(of: getter, isBatch: isBatch)]
         let isLate = connections.contains { $0.lateGetter(at: loop.now) == getter }
         var query = Placement.Query(getter: getter, isShort: pace.isShort && !isLate, held: context.held(by: getter))
         guard let batch = context.getters[getter].batch else { return (DatabaseConnection.segmentLoads, query, pace) }
@@ -259,7 +259,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
                 if state.ready > 0 {
                     load.fail { .waitedBehind(holders, $0, for: time) }
                 } else {
-                    load.fail { .unavailable($0, detail: context.gauges.lastError) }
+                    load.fail { .unavailable($0, detail: context.counters.lastError) }
                 }
             }
         }
@@ -307,7 +307,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     }
 
     private func note(_ loss: Loss, of connection: DatabaseConnection) {
-        context.gauges.noteLoss(loss)
+        context.counters.noteLoss(loss)
         context.logger.warning("database connection lost", metadata: ["reason": "\(loss.text)"])
         act(on: state.lost(after: loop.now - connection.openedAt))
     }
@@ -315,11 +315,11 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// Nobody knows how far a load came that was lost on its way. A second try is safe, as getters only read; a third
     /// one would be part of a storm.
     private func startAgain(_ load: consuming Load) {
-        if load.isRetry { return load.fail { .unavailable($0, detail: context.gauges.lastError) } }
+        if load.isRetry { return load.fail { .unavailable($0, detail: context.counters.lastError) } }
         guard load.isWanted(at: loop.now) else { return }
         load.isRetry = true
         load.startedAt = loop.now
-        context.gauges.noteRetry()
+        context.counters.noteRetry()
         start(load)
     }
 }

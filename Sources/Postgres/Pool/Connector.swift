@@ -6,7 +6,7 @@ func connectDetached(
     _ context: DatabaseContext,
     _ completion: @escaping @Sendable (Result<Parcel<Session>, ConnectError>) -> Void
 ) -> Bool {
-    runDetached {
+    startThread {
         do throws(ConnectError) {
             let session = try Session.open(context)
             try context.catalog.describeOnce(context, on: session.link)

@@ -8,11 +8,11 @@ final class DatabaseContext: Sendable {
     let settings: DatabaseSettings
     let getters: [QueryGetter]
     let logger: Logger
-    let gauges = DatabaseGauges()
+    let counters = DatabaseCounters()
     let catalog = Catalog()
     /// Told when the database answers, and when it does not.
     let circuit: CircuitBreaker
-    /// How long each getter's statements take; two a getter, by ``Load/statementPlace``.
+    /// How long each getter's statements take; two a getter, by ``Load/statementIndex``.
     let paces: [Pace]
     private let lostStatements = Atomic<Int>(0)
     /// Whether a pooler between us and the server refuses startup options.
@@ -72,7 +72,7 @@ final class DatabaseContext: Sendable {
 }
 
 /// What a database counts.
-final class DatabaseGauges: Sendable {
+final class DatabaseCounters: Sendable {
     /// Cancel requests under way at most: each is a thread that waits for as long as the server hangs.
     private static let cancelLimit = 16
 
@@ -125,7 +125,7 @@ final class DatabaseGauges: Sendable {
             return false
         }
         let parcel = Parcel(cancel)
-        let isStarted = runDetached { [self] in
+        let isStarted = startThread { [self] in
             parcel.take()?.send()
             cancels.subtract(1, ordering: .relaxed)
             completion()

@@ -4,7 +4,7 @@ import Groundwork
 ///
 /// All missing connections are opened at once at the start and whenever one attempt succeeded; after a failure or a loss
 /// one attempt at a time is made, later and later. So a database that returns is not met by every connection at once, and
-/// one that has no more places to give is asked for one now and then while the pool works with what it got.
+/// one that has no more connections to give is asked for one now and then while the pool works with what it got.
 struct PoolState {
     /// What the pool is to do.
     enum Action: Equatable {

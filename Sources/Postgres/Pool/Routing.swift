@@ -3,15 +3,15 @@ import EventLoop
 import Groundwork
 import Synchronization
 
-/// One loop's place in a ``Database``: how other threads reach its pool, and what they may know of it.
+/// One loop's share of a ``Database``: how other threads reach its pool, and what they may know of it.
 final class PoolSeat: @unchecked Sendable {
     // Unchecked: `pool` is touched on the loop's thread only.
 
     let loop: EventLoop
     /// How many connections its pool should have.
     let share: Int
-    /// Its place among the seats that have connections, and how many those are.
-    private let place: Int
+    /// Its index among the seats that have connections, and how many those are.
+    private let index: Int
     private let holders: Int
     /// On the loop's thread; nil before the start and after the stop.
     var pool: ConnectionPool?
@@ -25,17 +25,17 @@ final class PoolSeat: @unchecked Sendable {
     /// Whether a neighbour's request for work is on its way here.
     private let isAsked = Atomic<Bool>(false)
 
-    init(loop: EventLoop, share: Int, place: Int, of holders: Int) {
+    init(loop: EventLoop, share: Int, index: Int, of holders: Int) {
         self.loop = loop
         self.share = share
-        self.place = place
+        self.index = index
         self.holders = max(1, holders)
     }
 
     /// How many of a group's `queries` may be under way here, when so many may be in all.
     func share(ofQueries queries: Int) -> Int {
         guard share > 0 else { return 0 }
-        return queries / holders + (place < queries % holders ? 1 : 0)
+        return queries / holders + (index < queries % holders ? 1 : 0)
     }
 
     /// Connections that take loads.
@@ -101,18 +101,18 @@ final class Routing: Sendable {
     /// Shares `connections` out over `loops` as evenly as they go; with fewer than loops, some have none.
     init(loops: [EventLoop], connections: Int) {
         let count = max(1, loops.count)
-        seats = loops.enumerated().map { place, loop in
+        seats = loops.enumerated().map { index, loop in
             PoolSeat(
-                loop: loop, share: connections / count + (place < connections % count ? 1 : 0), place: place,
+                loop: loop, share: connections / count + (index < connections % count ? 1 : 0), index: index,
                 of: min(connections, count))
         }
     }
 
     /// Starts a load, from any thread.
     func start(_ load: consuming Load) {
-        // The calling thread's own seat is found by its loop's place: its other users need not be looked at.
-        if let place = EventLoop.current?.index, place < seats.count, seats[place].loop.isCurrent {
-            return seats[place].start(load)
+        // The calling thread's own seat is found by its loop's index: its other users need not be looked at.
+        if let index = EventLoop.current?.index, index < seats.count, seats[index].loop.isCurrent {
+            return seats[index].start(load)
         }
         guard !seats.isEmpty else { return load.fail(LoadError.stopped) }
         seats[nextTurn() % seats.count].start(load)

@@ -39,11 +39,11 @@ struct BatchStatement: Sendable {
 }
 
 extension Statement {
-    /// Wraps a batch query: its rows are brought together with the places of the keys in the arrays.
+    /// Wraps a batch query: its rows are brought together with the ordinals of the keys in the arrays.
     ///
     /// The user's SQL stands first, so that it decides of which types the arrays are, and behind a fence (`offset 0`, or the
     /// rows' numbers), lest the join is pushed into it and turns one search for many keys into many searches. Rows that are
-    /// no asked key's come, too, without a place: they tell that the batch has another idea of what a key is.
+    /// no asked key's come, too, without an ordinal: they tell that the batch has another idea of what a key is.
     ///
     /// The JSON has the key's parts in front, and a row's number before them; whoever reads it leaves them out. So what
     /// follows is what `row_to_json` gives, however the row's own key is spelled. The names of these columns are ones that
@@ -54,20 +54,20 @@ extension Statement {
         let arrays = keys.indices.map { "$\($0 + 1)" }.joined(separator: ", ")
         let isSame = keys.map { "pgs_batch.\($0) = pgs_asked.\($0)" }.joined(separator: " and ")
         let names = keys.joined(separator: ", ")
-        let join = "left join unnest(\(arrays)) with ordinality pgs_asked(\(names), pgs_place) on \(isSame)"
+        let join = "left join unnest(\(arrays)) with ordinality pgs_asked(\(names), pgs_ordinal) on \(isSame)"
         let json = "row_to_json(pgs_batch.*)::text"
         let prefix: String
         let suffix: String
         switch returns {
         case .value:
-            prefix = "select pgs_asked.pgs_place, pgs_batch.* from (select * from (\n"
+            prefix = "select pgs_asked.pgs_ordinal, pgs_batch.* from (select * from (\n"
             suffix = "\n) pgs_query offset 0) pgs_batch(\(names)) \(join)"
         case .row:
-            prefix = "select pgs_asked.pgs_place, \(json), pgs_batch.* from (select * from (\n"
+            prefix = "select pgs_asked.pgs_ordinal, \(json), pgs_batch.* from (select * from (\n"
             suffix = "\n) pgs_query offset 0) pgs_batch(\(names)) \(join)"
         case .rows:
             prefix = """
-                select pgs_asked.pgs_place, \(json), pgs_batch.\(number) \
+                select pgs_asked.pgs_ordinal, \(json), pgs_batch.\(number) \
                 from (select row_number() over (), pgs_query.* from (\n
                 """
             suffix = "\n) pgs_query) pgs_batch(\(number), \(names)) \(join) order by pgs_batch.\(number)"

@@ -53,8 +53,8 @@ enum Bytea {
             }
             guard offset + 3 < text.count else { return nil }
             var value = 0
-            for place in 1...3 {
-                let digit = Int(text[offset + place]) - Int(UInt8(ascii: "0"))
+            for index in 1...3 {
+                let digit = Int(text[offset + index]) - Int(UInt8(ascii: "0"))
                 guard digit >= 0, digit < 8 else { return nil }
                 value = value * 8 + digit
             }

@@ -12,11 +12,11 @@ extension QueryGetter {
 
     /// A batch's result as the values of its `count` keys, in their order; nil for those that the batch leaves open.
     ///
-    /// Column 0 is the key's place in the batch, from 1. Next comes, for ``Returns/row``, the JSON, then the key's parts,
+    /// Column 0 is the key's ordinal in the batch, from 1. Next comes, for ``Returns/row``, the JSON, then the key's parts,
     /// then the row's own; for ``Returns/value`` the key's parts, then the value; for ``Returns/rows`` the JSON, then the
     /// row's number.
     ///
-    /// A row without a place is no asked key's. There may be one, then, that the group's own query finds under another key
+    /// A row without an ordinal is no asked key's. There may be one, then, that the group's own query finds under another key
     /// (its SQL rounds what is asked, say), so keys without a row are left open.
     func outcomes(ofBatch result: borrowing PQResult, count: Int) -> [Outcome?] {
         let isStrict = (0..<result.rowCount).allSatisfy { !result.isNull(row: $0, column: 0) }
@@ -24,16 +24,16 @@ extension QueryGetter {
         var outcomes = [Outcome?](repeating: isStrict ? .success(.missing) : nil, count: count)
         var isAnswered = [Bool](repeating: false, count: count)
         for row in 0..<result.rowCount {
-            guard let place = place(in: result, row, count: count) else { continue }
-            outcomes[place] = isAnswered[place] ? nil : outcome(ofBatch: result, row)
-            isAnswered[place] = true
+            guard let index = index(in: result, row, count: count) else { continue }
+            outcomes[index] = isAnswered[index] ? nil : outcome(ofBatch: result, row)
+            isAnswered[index] = true
         }
         return outcomes
     }
 
-    private func place(in result: borrowing PQResult, _ row: Int, count: Int) -> Int? {
-        guard let place = result.number(row: row, column: 0), place > 0, place <= count else { return nil }
-        return place - 1
+    private func index(in result: borrowing PQResult, _ row: Int, count: Int) -> Int? {
+        guard let ordinal = result.number(row: row, column: 0), ordinal > 0, ordinal <= count else { return nil }
+        return ordinal - 1
     }
 
     private func outcome(ofBatch result: borrowing PQResult, _ row: Int) -> Outcome? {
@@ -106,16 +106,16 @@ extension QueryGetter {
         let parts = keyParts ?? 0
         var byteCounts = [Int](repeating: 1, count: count)
         var isOpen = [Bool](repeating: false, count: count)
-        var last: (number: Int?, place: Int)?
+        var last: (number: Int?, index: Int)?
         for row in 0..<result.rowCount {
-            guard let place = place(in: result, row, count: count) else { continue }
+            guard let index = index(in: result, row, count: count) else { continue }
             let number = result.number(row: row, column: 2)
             if let last, last.number == number {
-                isOpen[place] = true
-                isOpen[last.place] = true
+                isOpen[index] = true
+                isOpen[last.index] = true
             }
-            last = (number, place)
-            byteCounts[place] += result.field(row: row, column: 1).byteCount
+            last = (number, index)
+            byteCounts[index] += result.field(row: row, column: 1).byteCount
         }
         // One byte for each bracket; a row's own first byte takes the comma.
         var texts = byteCounts.map { byteCount in
@@ -125,21 +125,21 @@ extension QueryGetter {
             return text
         }
         for row in 0..<result.rowCount {
-            guard let place = place(in: result, row, count: count), !isOpen[place] else { continue }
+            guard let index = index(in: result, row, count: count), !isOpen[index] else { continue }
             let json = result.field(row: row, column: 1)
             // Behind the row's number and the key.
             guard let comma = JSONMembers.end(ofFirst: 1 + parts, in: json) else {
-                isOpen[place] = true
+                isOpen[index] = true
                 continue
             }
-            if texts[place].count > 1 { texts[place].append(UInt8(ascii: ",")) }
-            texts[place].append(UInt8(ascii: "{"))
-            json.extracting(droppingFirst: comma + 1).withUnsafeBytes { texts[place].append(contentsOf: $0) }
+            if texts[index].count > 1 { texts[index].append(UInt8(ascii: ",")) }
+            texts[index].append(UInt8(ascii: "{"))
+            json.extracting(droppingFirst: comma + 1).withUnsafeBytes { texts[index].append(contentsOf: $0) }
         }
-        return texts.indices.map { place in
-            if isOpen[place] || !isStrict && texts[place].count == 1 { return nil }
-            texts[place].append(UInt8(ascii: "]"))
-            return .success(Value(text: texts[place]))
+        return texts.indices.map { index in
+            if isOpen[index] || !isStrict && texts[index].count == 1 { return nil }
+            texts[index].append(UInt8(ascii: "]"))
+            return .success(Value(text: texts[index]))
         }
     }
 }

@@ -65,7 +65,7 @@ public final class QueryGetter: Getter {
         do {
             let parts = try KeyParts(of: flight.key, count: parameterCount)
             guard let route = route.load() else { return flight.fail(.stopped(name)) }
-            route.routing.start(Load(of: self, place: route.place, parts: parts, flight: flight))
+            route.routing.start(Load(of: self, getterIndex: route.getterIndex, parts: parts, flight: flight))
         } catch {
             flight.fail(LoadError(.badKey, "\(name): \(Self.text(of: error))"))
         }
@@ -74,8 +74,8 @@ public final class QueryGetter: Getter {
     // MARK: For the database
 
     /// Where loads go from now on. The first call counts: a getter belongs to one database.
-    func attach(to routing: Routing, at place: Int) {
-        _ = route.storeIfNil(Route(routing: routing, place: place))
+    func attach(to routing: Routing, index: Int) {
+        _ = route.storeIfNil(Route(routing: routing, getterIndex: index))
     }
 
     /// Remembers what the server told, for better texts.
@@ -123,12 +123,12 @@ public final class QueryGetter: Getter {
 /// Where a getter's loads go.
 private final class Route: Sendable {
     let routing: Routing
-    /// The getter's place among those of its database.
-    let place: Int
+    /// The getter's index among those of its database.
+    let getterIndex: Int
 
-    init(routing: Routing, place: Int) {
+    init(routing: Routing, getterIndex: Int) {
         self.routing = routing
-        self.place = place
+        self.getterIndex = getterIndex
     }
 }
 

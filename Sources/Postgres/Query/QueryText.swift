@@ -29,33 +29,34 @@ struct QueryText: Equatable {
     }
 
     private var bytes: [UInt8]
-    private var place = 0
+    /// How far the scanner came.
+    private var offset = 0
 
     init(_ sql: String) {
         bytes = Array(sql.utf8)
         var end = 0
         var isClosed = false
         var isBehindBrackets = true
-        while place < bytes.count {
+        while offset < bytes.count {
             if skipWhiteSpaceOrComment() { continue }
-            if bytes[place] == UInt8(ascii: ";") {
+            if bytes[offset] == UInt8(ascii: ";") {
                 isClosed = end > 0
                 // What stands before the first word stays, so that positions do.
-                if !isClosed { bytes[place] = UInt8(ascii: " ") }
-                place += 1
+                if !isClosed { bytes[offset] = UInt8(ascii: " ") }
+                offset += 1
                 continue
             }
-            if isClosed, secondStatement == nil { secondStatement = position(of: place) }
-            if firstPosition == nil { firstPosition = position(of: place) }
-            let start = place
+            if isClosed, secondStatement == nil { secondStatement = position(of: offset) }
+            if firstPosition == nil { firstPosition = position(of: offset) }
+            let start = offset
             skipToken()
             if isBehindBrackets, bytes[start] != UInt8(ascii: "(") {
                 isBehindBrackets = false
                 if Self.beginsName(bytes[start]) {
-                    firstWord = String(decoding: bytes[start..<place], as: UTF8.self).lowercased()
+                    firstWord = String(decoding: bytes[start..<offset], as: UTF8.self).lowercased()
                 }
             }
-            end = place
+            end = offset
         }
         statement = String(decoding: bytes[..<end], as: UTF8.self)
     }
@@ -71,19 +72,19 @@ struct QueryText: Equatable {
             line: text.reduce(1) { $1 == "\n" ? $0 + 1 : $0 }, column: text.reversed().prefix { $0 != "\n" }.count + 1)
     }
 
-    private func byte(_ place: Int) -> UInt8? {
-        place < bytes.count ? bytes[place] : nil
+    private func byte(_ offset: Int) -> UInt8? {
+        offset < bytes.count ? bytes[offset] : nil
     }
 
     private mutating func skipWhiteSpaceOrComment() -> Bool {
-        switch bytes[place] {
+        switch bytes[offset] {
         case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"), 0x0b, 0x0c:
-            place += 1
+            offset += 1
             return true
-        case UInt8(ascii: "-") where byte(place + 1) == UInt8(ascii: "-"):
-            while let next = byte(place), next != UInt8(ascii: "\n"), next != UInt8(ascii: "\r") { place += 1 }
+        case UInt8(ascii: "-") where byte(offset + 1) == UInt8(ascii: "-"):
+            while let next = byte(offset), next != UInt8(ascii: "\n"), next != UInt8(ascii: "\r") { offset += 1 }
             return true
-        case UInt8(ascii: "/") where byte(place + 1) == UInt8(ascii: "*"):
+        case UInt8(ascii: "/") where byte(offset + 1) == UInt8(ascii: "*"):
             return skipBlockComment()
         default:
             return false
@@ -93,7 +94,7 @@ struct QueryText: Equatable {
     /// Block comments nest. One that never ends is left to the server to complain about.
     private mutating func skipBlockComment() -> Bool {
         var depth = 0
-        var ahead = place
+        var ahead = offset
         while let next = byte(ahead) {
             if next == UInt8(ascii: "/"), byte(ahead + 1) == UInt8(ascii: "*") {
                 depth += 1
@@ -102,7 +103,7 @@ struct QueryText: Equatable {
                 depth -= 1
                 ahead += 2
                 if depth == 0 {
-                    place = ahead
+                    offset = ahead
                     return true
                 }
             } else {
@@ -113,73 +114,73 @@ struct QueryText: Equatable {
     }
 
     private mutating func skipToken() {
-        switch bytes[place] {
+        switch bytes[offset] {
         case UInt8(ascii: "'"): skipQuoted(by: UInt8(ascii: "'"), escapes: false)
         case UInt8(ascii: "\""): skipQuoted(by: UInt8(ascii: "\""), escapes: false)
         case UInt8(ascii: "$"): skipDollar()
-        case UInt8(ascii: ":") where byte(place + 1) == UInt8(ascii: ":"): place += 2
+        case UInt8(ascii: ":") where byte(offset + 1) == UInt8(ascii: ":"): offset += 2
         case let first where Self.beginsName(first): skipName()
         default:
             noteForeignParameter()
-            place += 1
+            offset += 1
         }
     }
 
     private mutating func noteForeignParameter() {
         guard foreignParameter == nil, let length = foreignParameterLength() else { return }
         foreignParameter = ForeignParameter(
-            spelling: String(decoding: bytes[place..<place + length], as: UTF8.self), position: position(of: place))
+            spelling: String(decoding: bytes[offset..<offset + length], as: UTF8.self), position: position(of: offset))
     }
 
-    /// How many bytes at `place` look like another's parameter; nil when they don't.
+    /// How many bytes from `offset` on look like another's parameter; nil when they don't.
     private func foreignParameterLength() -> Int? {
-        let nameEnd = bytes[(place + 1)...].firstIndex { !Self.continuesName($0) } ?? bytes.count
-        let hasName = byte(place + 1).map(Self.beginsName) ?? false
-        switch bytes[place] {
+        let nameEnd = bytes[(offset + 1)...].firstIndex { !Self.continuesName($0) } ?? bytes.count
+        let hasName = byte(offset + 1).map(Self.beginsName) ?? false
+        switch bytes[offset] {
         case UInt8(ascii: "?"): return 1
-        case UInt8(ascii: ":"), UInt8(ascii: "@"), UInt8(ascii: "$"): return hasName ? nameEnd - place : nil
+        case UInt8(ascii: ":"), UInt8(ascii: "@"), UInt8(ascii: "$"): return hasName ? nameEnd - offset : nil
         case UInt8(ascii: "%"):
-            if bytes[place + 1..<nameEnd].elementsEqual("s".utf8) { return 2 }
-            guard byte(place + 1) == UInt8(ascii: "("),
-                let close = bytes[place...].firstIndex(of: UInt8(ascii: ")")), byte(close + 1) == UInt8(ascii: "s")
+            if bytes[offset + 1..<nameEnd].elementsEqual("s".utf8) { return 2 }
+            guard byte(offset + 1) == UInt8(ascii: "("),
+                let close = bytes[offset...].firstIndex(of: UInt8(ascii: ")")), byte(close + 1) == UInt8(ascii: "s")
             else { return nil }
-            return close + 2 - place
+            return close + 2 - offset
         default: return nil
         }
     }
 
-    /// A doubled quote is taken as two strings side by side, which ends at the same place. Strings on lines of their own
+    /// A doubled quote is taken as two strings side by side, which ends at the same byte. Strings on lines of their own
     /// are one string, too, so the escapes of the first are those of all.
     private mutating func skipQuoted(by quote: UInt8, escapes: Bool) {
         repeat {
-            place += 1
-            while let next = byte(place), next != quote {
-                place += escapes && next == UInt8(ascii: "\\") ? 2 : 1
+            offset += 1
+            while let next = byte(offset), next != quote {
+                offset += escapes && next == UInt8(ascii: "\\") ? 2 : 1
             }
-            place = min(place + 1, bytes.count)
-        } while escapes && (byte(place) == quote || skipToContinuation(of: quote))
+            offset = min(offset + 1, bytes.count)
+        } while escapes && (byte(offset) == quote || skipToContinuation(of: quote))
     }
 
     /// Goes on to the quote that continues a string: behind white space and comments with at least one line end.
     private mutating func skipToContinuation(of quote: UInt8) -> Bool {
-        let start = place
-        while let next = byte(place), next != UInt8(ascii: "/"), skipWhiteSpaceOrComment() {}
-        let hasLineEnd = bytes[start..<place].contains { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
-        if hasLineEnd, byte(place) == quote { return true }
-        place = start
+        let start = offset
+        while let next = byte(offset), next != UInt8(ascii: "/"), skipWhiteSpaceOrComment() {}
+        let hasLineEnd = bytes[start..<offset].contains { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+        if hasLineEnd, byte(offset) == quote { return true }
+        offset = start
         return false
     }
 
     private mutating func skipName() {
-        let start = place
-        while let next = byte(place), Self.continuesName(next) { place += 1 }
-        let isEscapeMark = place == start + 1 && bytes[start] | 0x20 == UInt8(ascii: "e")
-        if isEscapeMark, byte(place) == UInt8(ascii: "'") { skipQuoted(by: UInt8(ascii: "'"), escapes: true) }
+        let start = offset
+        while let next = byte(offset), Self.continuesName(next) { offset += 1 }
+        let isEscapeMark = offset == start + 1 && bytes[start] | 0x20 == UInt8(ascii: "e")
+        if isEscapeMark, byte(offset) == UInt8(ascii: "'") { skipQuoted(by: UInt8(ascii: "'"), escapes: true) }
     }
 
     /// `$1` is a parameter; `$$` and `$tag$` open a string that the same mark closes.
     private mutating func skipDollar() {
-        var ahead = place + 1
+        var ahead = offset + 1
         if let first = byte(ahead), Self.isDigit(first) {
             var number = 0
             while let digit = byte(ahead), Self.isDigit(digit) {
@@ -187,19 +188,19 @@ struct QueryText: Equatable {
                 ahead += 1
             }
             parameterCount = max(parameterCount, number)
-            place = ahead
+            offset = ahead
             return
         }
         while let next = byte(ahead), Self.continuesName(next), next != UInt8(ascii: "$") { ahead += 1 }
         guard byte(ahead) == UInt8(ascii: "$") else {
             noteForeignParameter()
-            place += 1
+            offset += 1
             return
         }
-        let mark = bytes[place...ahead]
-        place = ahead + 1
-        while place < bytes.count, !bytes[place...].starts(with: mark) { place += 1 }
-        place = min(place + mark.count, bytes.count)
+        let mark = bytes[offset...ahead]
+        offset = ahead + 1
+        while offset < bytes.count, !bytes[offset...].starts(with: mark) { offset += 1 }
+        offset = min(offset + mark.count, bytes.count)
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool {

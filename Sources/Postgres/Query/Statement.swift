@@ -74,7 +74,7 @@ struct Statement: Sendable {
         text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 
-    /// The place in the user's text of a position that the server named in ``sql``; nil when it lies outside.
+    /// Where in the user's text a position lies that the server named in ``sql``; nil when it lies outside.
     func userPosition(of position: Int) -> QueryText.Position? {
         let offset = position - 1 - prefixLength
         let scalars = text.statement.unicodeScalars

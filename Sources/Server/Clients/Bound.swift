@@ -2,7 +2,7 @@ import EventLoop
 import Groundwork
 import Synchronization
 
-/// How much of something all clients together may have: bytes that wait, or places to wait in. Any thread.
+/// How much of something all clients together may have: bytes that wait, or waits. Any thread.
 final class Bound: Sendable {
     let limit: Int
     private let total = Atomic<Int>(0)

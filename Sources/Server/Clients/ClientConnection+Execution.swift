@@ -8,7 +8,7 @@ extension ClientConnection {
     /// The one place where a request meets its command. `bytes` are all of it, as it came. What it answers is in `reply`
     /// afterwards, or in the queue.
     func execute(_ request: Request, _ bytes: RawSpan, _ reply: inout ReplyBuffer) {
-        let mark = reply.mark
+        let start = reply.end
         guard let command = CommandTable.standard.command(named: request[0]) else {
             return reject(
                 isAuthenticated ? Unsupported.text(request) ?? Self.unknown(request) : ErrorText.noAuthentication,
@@ -36,7 +36,7 @@ extension ClientConnection {
         command.type.run(request, for: self, reply: &reply)
         // The requests of a transaction were queued one by one.
         if command.type == Exec.self { return }
-        if !reply.isPlain || reply.byteCount > Self.largeReply { queue(&reply, from: mark, to: bytes) }
+        if !reply.isPlain || reply.byteCount > Self.largeReply { queue(&reply, from: start, to: bytes) }
     }
 
     /// Answers a request that is not executed by an error. In a transaction nothing is, then.

@@ -3,25 +3,25 @@ import RESP
 
 /// A key on its way to its answer.
 struct PreparedKey: BitwiseCopyable {
-    let place: KeyPlace
+    let location: KeyLocation
     let hash: KeyHash
 
     /// Finds the group of a key on the wire; nil when it names nothing.
     @inline(__always)
     init?(_ key: RawSpan, in keyspace: Keyspace) {
-        guard let place = try? keyspace.locate(key) else { return nil }
-        self.place = place
-        hash = KeyHash(key.extracting(droppingFirst: place.keyOffset))
+        guard let location = try? keyspace.locate(key) else { return nil }
+        self.location = location
+        hash = KeyHash(key.extracting(droppingFirst: location.keyOffset))
     }
 
     /// Brings what the lookups of so many keys will touch nearer, as far as `step`; runs of one group together.
     static func prefetch(_ count: Int, _ step: LookupStep, key: (Int) -> PreparedKey) {
         var first = 0
         while first < count {
-            let place = key(first).place
+            let location = key(first).location
             var end = first + 1
-            while end < count, key(end).place.isInGroup(of: place) { end += 1 }
-            place.prefetch(first..<end, step) { key($0).hash }
+            while end < count, key(end).location.isInGroup(of: location) { end += 1 }
+            location.prefetch(first..<end, step) { key($0).hash }
             first = end
         }
     }
@@ -43,7 +43,7 @@ struct PreparedGet: BitwiseCopyable {
     /// The key within its group, of the bytes that the request was found in.
     @_lifetime(copy bytes)
     func key(in bytes: RawSpan) -> RawSpan {
-        let start = request.keyStart + key.place.keyOffset
+        let start = request.keyStart + key.location.keyOffset
         return bytes.extracting(start..<request.keyStart + request.keyLength)
     }
 }
@@ -81,9 +81,9 @@ extension ClientConnection {
 
     @inline(__always)
     private func answer(_ get: PreparedGet, in bytes: RawSpan, _ reply: inout ReplyBuffer) {
-        let mark = reply.mark
-        appendText(of: get.key(in: bytes), get.key.hash, at: get.key.place, to: &reply)
-        if !reply.isPlain { queue(&reply, from: mark, to: bytes.extracting(get.start..<get.request.end)) }
+        let start = reply.end
+        appendText(of: get.key(in: bytes), get.key.hash, at: get.key.location, to: &reply)
+        if !reply.isPlain { queue(&reply, from: start, to: bytes.extracting(get.start..<get.request.end)) }
     }
 
     /// The plain GET at `start`; nil when there is none, or its key names nothing.
@@ -98,7 +98,7 @@ extension ClientConnection {
     /// Appends the texts of the keys that are a request's arguments from `first` on, as one array; or the error, which names its
     /// key, and nothing else. A key that stands there several times is asked for once if it has to be loaded.
     func appendTexts(of request: Request, from first: Int, to reply: inout ReplyBuffer) {
-        let mark = reply.mark
+        let start = reply.end
         let limit = server.settings.maxOutput
         var holes: [Key: Hole] = [:]
         reply.bytes.appendArrayHeader(request.count - first)
@@ -106,15 +106,15 @@ extension ClientConnection {
         while index < request.count {
             let count = appendRun(of: request, index..<request.count, &holes, to: &reply)
             if count == 0 {
-                drop(&reply, from: mark)
+                drop(&reply, from: start)
                 if let error = errorText(of: request[index]) {
                     reply.bytes.appendError(ErrorText.naming(request[index], error))
                 }
                 return
             }
             index += count
-            if reply.byteCount(from: mark) > limit {
-                drop(&reply, from: mark)
+            if reply.byteCount(from: start) > limit {
+                drop(&reply, from: start)
                 return reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
             }
         }
@@ -140,7 +140,8 @@ extension ClientConnection {
                     continue
                 }
                 let count = reply.insertionCount
-                appendText(of: name.extracting(droppingFirst: key.place.keyOffset), key.hash, at: key.place, to: &reply)
+                appendText(
+                    of: name.extracting(droppingFirst: key.location.keyOffset), key.hash, at: key.location, to: &reply)
                 guard reply.insertionCount > count, let hole = reply.lastHole else { continue }
                 let wanted = Key(copying: name)
                 hole.name = wanted.bytes

@@ -19,7 +19,7 @@ extension ClientConnection {
     }
 
     /// Finds the group of a key, or appends the error that says why there is none.
-    func locate(_ key: RawSpan, _ reply: inout ReplyBuffer) -> KeyPlace? {
+    func locate(_ key: RawSpan, _ reply: inout ReplyBuffer) -> KeyLocation? {
         do throws(KeyError) {
             return try keyspace.locate(key)
         } catch {
@@ -30,17 +30,17 @@ extension ClientConnection {
 
     /// Appends a key's text as a bulk string, or the null, or the error, or a hole for them.
     func appendText(of key: RawSpan, to reply: inout ReplyBuffer) {
-        guard let place = locate(key, &reply) else { return }
-        let key = key.extracting(droppingFirst: place.keyOffset)
-        appendText(of: key, KeyHash(key), at: place, to: &reply)
+        guard let location = locate(key, &reply) else { return }
+        let key = key.extracting(droppingFirst: location.keyOffset)
+        appendText(of: key, KeyHash(key), at: location, to: &reply)
     }
 
     /// The same for a key within its group.
     @inline(__always)
-    func appendText(of key: RawSpan, _ hash: KeyHash, at place: KeyPlace, to reply: inout ReplyBuffer) {
+    func appendText(of key: RawSpan, _ hash: KeyHash, at location: KeyLocation, to reply: inout ReplyBuffer) {
         var decision: Lookup?
         _ = reply.bytes.appendBulk(capacity: Group.copyLimit) { output -> Bool? in
-            let lookup = self.lookup(key, hash, at: place, .text, into: &output)
+            let lookup = self.lookup(key, hash, at: location, .text, into: &output)
             if lookup.isDone { return true }
             let isCopied = lookup.isCopied
             decision = consume lookup
@@ -48,17 +48,17 @@ extension ClientConnection {
         }
         // Done in most cases; a copied hit may have brought a refresh.
         guard let decision else { return }
-        if let hit = settle(decision, of: key, place, &reply, use: .text) {
+        if let hit = settle(decision, of: key, location, &reply, use: .text) {
             Self.write(hit, to: &reply, version)
         }
     }
 
     /// Loads a key now, and appends its text, or the error, or a hole for them.
     func appendRefreshedText(of key: RawSpan, to reply: inout ReplyBuffer) {
-        guard let place = locate(key, &reply) else { return }
-        let key = key.extracting(droppingFirst: place.keyOffset)
-        let lookup = keyspace.groups[place.group].group.refresh(key, waiter: waiter(at: place))
-        if let hit = settle(lookup, of: key, place, &reply, use: .text) {
+        guard let location = locate(key, &reply) else { return }
+        let key = key.extracting(droppingFirst: location.keyOffset)
+        let lookup = keyspace.groups[location.group].group.refresh(key, waiter: waiter(at: location))
+        if let hit = settle(lookup, of: key, location, &reply, use: .text) {
             Self.write(hit, to: &reply, version)
         }
     }
@@ -77,16 +77,16 @@ extension ClientConnection {
         of key: RawSpan, all: Bool = false, to reply: inout ReplyBuffer,
         write: @escaping (Fields, inout ReplyBuffer, ProtocolVersion) -> Void
     ) {
-        guard let place = locate(key, &reply) else { return }
-        guard keyspace.groups[place.group].shape == .row else {
+        guard let location = locate(key, &reply) else { return }
+        guard keyspace.groups[location.group].shape == .row else {
             reply.bytes.appendError(ErrorText.wrongType)
             return
         }
         var count = 0
-        let inGroup = key.extracting(droppingFirst: place.keyOffset)
+        let inGroup = key.extracting(droppingFirst: location.keyOffset)
         let writer: Hole.Writer = { value, reply, version in write(Fields(value.fields), &reply, version) }
         let hit = settle(
-            lookup(key, at: place, .fields, count: &count), of: inGroup, place, &reply,
+            lookup(key, at: location, .fields, count: &count), of: inGroup, location, &reply,
             use: all ? .fields(writer) : .part(writer))
         switch hit {
         case nil: break
@@ -102,14 +102,14 @@ extension ClientConnection {
         of key: RawSpan, _ form: Form, to reply: inout ReplyBuffer,
         write: @escaping (RawSpan?, inout ReplyBuffer, ProtocolVersion) -> Void
     ) {
-        guard let place = locate(key, &reply) else { return }
+        guard let location = locate(key, &reply) else { return }
         var count = 0
-        let inGroup = key.extracting(droppingFirst: place.keyOffset)
+        let inGroup = key.extracting(droppingFirst: location.keyOffset)
         let writer: Hole.Writer = { value, reply, version in
             write(value.isMissing ? nil : value.text, &reply, version)
         }
         let hit = settle(
-            lookup(key, at: place, form, count: &count), of: inGroup, place, &reply, use: .part(writer))
+            lookup(key, at: location, form, count: &count), of: inGroup, location, &reply, use: .part(writer))
         switch hit {
         case nil: break
         case .copied?: write(UnsafeRawBufferPointer(rebasing: buffers.scratch[..<count]).bytes, &reply, version)
@@ -122,40 +122,42 @@ extension ClientConnection {
     ///
     /// Not to be inlined: the optimizer of Swift 6.3.1 fails on the end of the output's life in a larger function.
     @inline(never)
-    func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, count: inout Int) -> Lookup {
+    func lookup(_ key: RawSpan, at location: KeyLocation, _ form: Form, count: inout Int) -> Lookup {
         var output = OutputRawSpan(buffer: buffers.scratch, initializedCount: 0)
-        let lookup = lookup(key, at: place, form, into: &output)
+        let lookup = lookup(key, at: location, form, into: &output)
         count = output.finalize(for: buffers.scratch)
         return lookup
     }
 
     /// Asks a group for a key on the wire.
     @inline(never)
-    private func lookup(_ key: RawSpan, at place: KeyPlace, _ form: Form, into output: inout OutputRawSpan) -> Lookup {
-        let key = key.extracting(droppingFirst: place.keyOffset)
-        return lookup(key, KeyHash(key), at: place, form, into: &output)
+    private func lookup(_ key: RawSpan, at location: KeyLocation, _ form: Form, into output: inout OutputRawSpan)
+        -> Lookup
+    {
+        let key = key.extracting(droppingFirst: location.keyOffset)
+        return lookup(key, KeyHash(key), at: location, form, into: &output)
     }
 
     /// Asks a group, in one step that decides everything.
     @inline(__always)
     func lookup(
-        _ key: RawSpan, _ hash: KeyHash, at place: KeyPlace, _ form: Form, into output: inout OutputRawSpan
+        _ key: RawSpan, _ hash: KeyHash, at location: KeyLocation, _ form: Form, into output: inout OutputRawSpan
     ) -> Lookup {
-        place.lookup(key, hash, form, at: now, waiter: waiter(at: place), into: &output)
+        location.lookup(key, hash, form, at: now, waiter: waiter(at: location), into: &output)
     }
 
     /// This client, waiting for a load as long as the group allows.
-    private func waiter(at place: KeyPlace) -> Waiter {
-        Waiter(waits, token: waits.nextToken, deadline: deadline(at: place))
+    private func waiter(at location: KeyLocation) -> Waiter {
+        Waiter(waits, token: waits.nextToken, deadline: deadline(at: location))
     }
 
     /// When a client that asks now has waited as long as the group allows.
-    private func deadline(at place: KeyPlace) -> Instant { now.advanced(byNanoseconds: place.loadNanoseconds) }
+    private func deadline(at location: KeyLocation) -> Instant { now.advanced(byNanoseconds: location.loadNanoseconds) }
 
     /// Gives back a hit on `key` of the group; for a miss leaves a hole for the `use` that the reply makes of it, and starts the
     /// load when that falls to this client.
     func settle(
-        _ lookup: consuming Lookup, of key: RawSpan, _ place: KeyPlace, _ reply: inout ReplyBuffer,
+        _ lookup: consuming Lookup, of key: RawSpan, _ location: KeyLocation, _ reply: inout ReplyBuffer,
         use: Hole.Use
     ) -> Hit? {
         switch consume lookup {
@@ -164,9 +166,9 @@ extension ClientConnection {
             load(flight)
             return hit
         case .follows(let ticket):
-            leaveHole(ticket, key, place, &reply, use)
+            leaveHole(ticket, key, location, &reply, use)
         case .leads(let flight, let ticket):
-            leaveHole(ticket, key, place, &reply, use)
+            leaveHole(ticket, key, location, &reply, use)
             load(flight)
         case .refused(let error): reply.append(error)
         }
@@ -174,13 +176,13 @@ extension ClientConnection {
     }
 
     private func leaveHole(
-        _ ticket: Ticket, _ key: RawSpan, _ place: KeyPlace, _ reply: inout ReplyBuffer, _ use: Hole.Use
+        _ ticket: Ticket, _ key: RawSpan, _ location: KeyLocation, _ reply: inout ReplyBuffer, _ use: Hole.Use
     ) {
-        let group = keyspace.groups[place.group].group
+        let group = keyspace.groups[location.group].group
         let hole = Hole(
             token: waits.nextToken, group: group, ticket: ticket,
             standInKey: group.settings.staleIfError > .zero ? Key(copying: key) : nil,
-            deadline: deadline(at: place), use: use)
+            deadline: deadline(at: location), use: use)
         waits.add(hole)
         reply.append(hole)
     }

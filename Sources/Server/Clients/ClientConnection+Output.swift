@@ -14,13 +14,14 @@ extension ClientConnection {
 
     // MARK: Replies that wait
 
-    /// Takes the reply that a command wrote behind `mark` for `request` when it has to wait: for a load, or for room.
+    /// Takes the reply that a command wrote behind `start` for `request` when it has to wait: for a load, or for room.
     ///
     /// What was written before it goes into the queue first, and everything later follows it, since ``transmit(_:)`` sends past
     /// the queue only when that is empty.
-    func queue(_ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark, to request: RawSpan) {
+    func queue(_ reply: inout ReplyBuffer, from start: ReplyBuffer.Position, to request: RawSpan) {
         // A transaction's replies were taken one by one.
-        guard reply.isCurrent(mark), phase != .closed, let pending = takeWaiting(&reply, from: mark, to: request) else {
+        guard reply.isCurrent(start), phase != .closed, let pending = takeWaiting(&reply, from: start, to: request)
+        else {
             return
         }
         if !reply.isEmpty { replies.append(reply.takeAll()) }
@@ -40,18 +41,18 @@ extension ClientConnection {
     }
 
     private func takeWaiting(
-        _ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark, to request: RawSpan
+        _ reply: inout ReplyBuffer, from start: ReplyBuffer.Position, to request: RawSpan
     ) -> PendingReply? {
         let limit = server.settings.maxOutput
-        let size = reply.byteCount(from: mark)
+        let size = reply.byteCount(from: start)
         if size > limit {
-            drop(&reply, from: mark)
+            drop(&reply, from: start)
             reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
             return nil
         }
-        if reply.hasHoles(from: mark) { return PendingReply(reply.take(from: mark), to: self, request: request) }
+        if reply.hasHoles(from: start) { return PendingReply(reply.take(from: start), to: self, request: request) }
         guard !server.output.hasRoom(for: size) else { return nil }
-        drop(&reply, from: mark)
+        drop(&reply, from: start)
         return PendingReply(deferring: request, of: self, need: size)
     }
 
@@ -59,9 +60,9 @@ extension ClientConnection {
         if case .waiting = pending.state { expectAlarm(by: pending.firstDeadline) }
     }
 
-    /// Takes back what was written behind `mark`.
-    func drop(_ reply: inout ReplyBuffer, from mark: ReplyBuffer.Mark) {
-        reply.take(from: mark).forEachHole { waits.abandon($0) }
+    /// Takes back what was written behind `start`.
+    func drop(_ reply: inout ReplyBuffer, from start: ReplyBuffer.Position) {
+        reply.take(from: start).forEachHole { waits.abandon($0) }
     }
 
     /// Called when a reply in the queue is complete, or was let go.

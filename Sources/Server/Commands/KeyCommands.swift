@@ -21,24 +21,24 @@ enum Exists: Command {
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         let tally = Tally()
-        let mark = reply.mark
+        let start = reply.end
         for index in 1..<request.count {
-            guard let place = client.locate(request[index], &reply) else {
+            guard let location = client.locate(request[index], &reply) else {
                 // The error stays as the one reply; loads that were started go on for others.
-                client.drop(&reply, from: mark)
+                client.drop(&reply, from: start)
                 _ = client.locate(request[index], &reply)
                 return
             }
             var count = 0
-            let lookup = client.lookup(request[index], at: place, .none, count: &count)
-            let key = request[index].extracting(droppingFirst: place.keyOffset)
+            let lookup = client.lookup(request[index], at: location, .none, count: &count)
+            let key = request[index].extracting(droppingFirst: location.keyOffset)
             // The last one that is counted writes the reply.
             let counts: Hole.Writer = { value, reply, _ in
                 tally.found += value.isMissing ? 0 : 1
                 tally.open -= 1
                 if tally.open == 0 { reply.bytes.appendInteger(tally.found) }
             }
-            let hit = client.settle(lookup, of: key, place, &reply, use: .part(counts))
+            let hit = client.settle(lookup, of: key, location, &reply, use: .part(counts))
             switch hit {
             case nil: tally.open += 1
             case .negative?: break
@@ -57,8 +57,8 @@ enum TypeOf: Command {
     static let summary = "`hash` in groups with `returns: row`, else `string`; `none`: no such row."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        guard let place = client.locate(request[1], &reply) else { return }
-        let type = client.keyspace.groups[place.group].shape.redisType
+        guard let location = client.locate(request[1], &reply) else { return }
+        let type = client.keyspace.groups[location.group].shape.redisType
         client.appendAnswer(of: request[1], .none, to: &reply) { text, reply, _ in
             if text == nil {
                 reply.bytes.appendSimpleString("none")
@@ -219,18 +219,18 @@ extension ClientConnection {
         for index in 1..<request.count where locate(request[index], &reply) == nil { return }
         var count = 0
         for index in 1..<request.count {
-            guard let place = locate(request[index], &reply) else { return }
-            let key = request[index].extracting(droppingFirst: place.keyOffset)
-            if isCounted(keyspace.groups[place.group].group, key) { count += 1 }
+            guard let location = locate(request[index], &reply) else { return }
+            let key = request[index].extracting(droppingFirst: location.keyOffset)
+            if isCounted(keyspace.groups[location.group].group, key) { count += 1 }
         }
         reply.bytes.appendInteger(count)
     }
 
     /// Appends what an entry has left, as `unit` makes it of milliseconds.
     fileprivate func appendLifetime(of key: RawSpan, to reply: inout ReplyBuffer, unit: (Int) -> Int) {
-        guard let place = locate(key, &reply) else { return }
-        let group = keyspace.groups[place.group].group
-        switch group.lifetime(of: key.extracting(droppingFirst: place.keyOffset), at: now) {
+        guard let location = locate(key, &reply) else { return }
+        let group = keyspace.groups[location.group].group
+        switch group.lifetime(of: key.extracting(droppingFirst: location.keyOffset), at: now) {
         case .absent: reply.bytes.appendInteger(-2)
         case .unlimited: reply.bytes.appendInteger(-1)
         case .left(let left):
@@ -244,9 +244,9 @@ extension ClientConnection {
         of key: RawSpan, to reply: inout ReplyBuffer,
         write: (EntryInspection, ServedGroup.Shape, inout OutputBuffer) -> Void
     ) {
-        guard let place = locate(key, &reply) else { return }
-        let served = keyspace.groups[place.group]
-        if let entry = served.group.inspect(key.extracting(droppingFirst: place.keyOffset), at: now) {
+        guard let location = locate(key, &reply) else { return }
+        let served = keyspace.groups[location.group]
+        if let entry = served.group.inspect(key.extracting(droppingFirst: location.keyOffset), at: now) {
             write(entry, served.shape, &reply.bytes)
         } else {
             reply.bytes.appendNull(version)

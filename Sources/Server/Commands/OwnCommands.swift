@@ -9,9 +9,9 @@ enum Peek: Command {
     static let summary = "The value if it is in memory, else nil. Never loads."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        guard let place = client.locate(request[1], &reply) else { return }
-        let group = client.keyspace.groups[place.group].group
-        let key = request[1].extracting(droppingFirst: place.keyOffset)
+        guard let location = client.locate(request[1], &reply) else { return }
+        let group = client.keyspace.groups[location.group].group
+        let key = request[1].extracting(droppingFirst: location.keyOffset)
         var hit: Hit?
         let isCopied: Bool? = reply.bytes.appendBulk(capacity: Group.copyLimit) { output in
             hit = group.peek(key, .text, at: client.now, into: &output)

@@ -86,11 +86,11 @@ enum Watch: Command {
         guard client.transaction == nil else {
             return reply.bytes.appendError("ERR WATCH inside MULTI is not allowed")
         }
-        var keys: [Watchers.Key] = []
+        var keys: [WatchedKey] = []
         for index in 1..<request.count {
-            guard let place = client.locate(request[index], &reply) else { return }
-            let key = request[index].extracting(droppingFirst: place.keyOffset)
-            keys.append(Watchers.Key(group: place.group, bytes: key.withUnsafeBytes { Array($0) }))
+            guard let location = client.locate(request[index], &reply) else { return }
+            let key = request[index].extracting(droppingFirst: location.keyOffset)
+            keys.append(WatchedKey(group: location.group, bytes: key.withUnsafeBytes { Array($0) }))
         }
         guard client.mayKeep(keys.reduce(0) { $0 + Watchers.size(of: $1) }) else {
             return reply.bytes.appendError(ErrorText.tooMuchKept)

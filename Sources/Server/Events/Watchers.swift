@@ -1,20 +1,20 @@
 import CacheCore
 import Groundwork
 
+/// A key, by its group's index in the keyspace.
+struct WatchedKey: Hashable, Sendable {
+    let group: Int
+    let bytes: [UInt8]
+}
+
 /// The keys that clients of one loop watch, and whose were invalidated meanwhile.
 ///
 /// While there is one, every group is observed; otherwise nothing is. Confined to the loop but for what the groups call.
 final class Watchers: @unchecked Sendable {
     // Unchecked: observers use `state` alone, which has a lock; the rest is the loop's thread's.
 
-    /// A key, by its group's number.
-    struct Key: Hashable, Sendable {
-        let group: Int
-        let bytes: [UInt8]
-    }
-
     private struct State {
-        var clients: [Key: Swift.Set<Int>] = [:]
+        var clients: [WatchedKey: Swift.Set<Int>] = [:]
         var touched: Swift.Set<Int> = []
     }
 
@@ -24,7 +24,7 @@ final class Watchers: @unchecked Sendable {
 
     private let keyspace: Keyspace
     private let state = Groundwork.Mutex(State())
-    private var keys: [Int: (all: Swift.Set<Key>, byteCount: Int)] = [:]
+    private var keys: [Int: (all: Swift.Set<WatchedKey>, byteCount: Int)] = [:]
     private var observations: [(group: Group, observation: Observation)] = []
 
     init(_ keyspace: Keyspace) {
@@ -32,11 +32,11 @@ final class Watchers: @unchecked Sendable {
     }
 
     /// What a key takes of the limit.
-    static func size(of key: Key) -> Int { key.bytes.count + overhead }
+    static func size(of key: WatchedKey) -> Int { key.bytes.count + overhead }
 
     /// Watches more keys for a client: an invalidation that comes after this is noted. Returns what those take that it did not
     /// watch before; nil when they are too many.
-    func watch(_ keys: [Key], for client: Int) -> Int? {
+    func watch(_ keys: [WatchedKey], for client: Int) -> Int? {
         let new = Swift.Set(keys).subtracting(self.keys[client]?.all ?? [])
         let added = new.reduce(0) { $0 + Self.size(of: $1) }
         guard (self.keys[client]?.byteCount ?? 0) + added <= Self.limit else { return nil }
@@ -76,7 +76,7 @@ final class Watchers: @unchecked Sendable {
         } else if observations.isEmpty {
             observations = keyspace.groups.enumerated().map { index, served in
                 let observation = served.group.addObserver { [self] event, key in
-                    if event == .invalidated { touch(Key(group: index, bytes: key.bytes)) }
+                    if event == .invalidated { touch(WatchedKey(group: index, bytes: key.bytes)) }
                 }
                 return (served.group, observation)
             }
@@ -84,7 +84,7 @@ final class Watchers: @unchecked Sendable {
     }
 
     /// Any thread, outside every lock.
-    private func touch(_ key: Key) {
+    private func touch(_ key: WatchedKey) {
         state.withLock { state in
             if let clients = state.clients[key] { state.touched.formUnion(clients) }
         }

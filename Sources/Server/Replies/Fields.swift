@@ -52,15 +52,15 @@ struct Fields: ~Escapable {
     /// Where the bytes of the bulk string at `offset` stand.
     private func string(at offset: Int) -> (start: Int, count: Int, next: Int)? {
         guard offset < bytes.byteCount, byte(offset) == UInt8(ascii: "$") else { return nil }
-        var place = offset + 1
+        var cursor = offset + 1
         var count = 0
-        while place < bytes.byteCount, byte(place) != UInt8(ascii: "\r") {
-            let digit = byte(place) &- UInt8(ascii: "0")
+        while cursor < bytes.byteCount, byte(cursor) != UInt8(ascii: "\r") {
+            let digit = byte(cursor) &- UInt8(ascii: "0")
             guard digit < 10, count <= bytes.byteCount else { return nil }
             count = count * 10 + Int(digit)
-            place += 1
+            cursor += 1
         }
-        let start = place + 2
+        let start = cursor + 2
         let next = start + count + 2
         return next <= bytes.byteCount ? (start, count, next) : nil
     }

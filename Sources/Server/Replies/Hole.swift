@@ -2,7 +2,7 @@ import CacheCore
 import Groundwork
 import RESP
 
-/// A place in a reply that a load will fill. Confined to its connection's loop.
+/// A gap in a reply that a load will fill. Confined to its connection's loop.
 final class Hole {
     /// Writes what a value means in a reply.
     typealias Writer = (Value, inout ReplyBuffer, ProtocolVersion) -> Void

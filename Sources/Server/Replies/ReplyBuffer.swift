@@ -18,8 +18,8 @@ struct ReplyBuffer: ~Copyable {
     /// How often something was taken out.
     private var takings = 0
 
-    /// A place in the replies: the end of those before it.
-    struct Mark {
+    /// A position in the replies: the end of those before it.
+    struct Position {
         fileprivate let byteCount: Int
         fileprivate let insertions: Int
         fileprivate let sharedByteCount: Int
@@ -37,26 +37,26 @@ struct ReplyBuffer: ~Copyable {
     var byteCount: Int { bytes.byteCount + sharedByteCount }
 
     /// The end of what was written so far.
-    var mark: Mark {
-        Mark(
+    var end: Position {
+        Position(
             byteCount: bytes.byteCount, insertions: insertions.count, sharedByteCount: sharedByteCount,
             takings: takings)
     }
 
     /// The beginning.
-    var start: Mark { Mark(byteCount: 0, insertions: 0, sharedByteCount: 0, takings: takings) }
+    var start: Position { Position(byteCount: 0, insertions: 0, sharedByteCount: 0, takings: takings) }
 
-    /// Whether nothing in front of `mark` was taken out since.
-    func isCurrent(_ mark: Mark) -> Bool { mark.takings == takings }
+    /// Whether nothing in front of `start` was taken out since.
+    func isCurrent(_ start: Position) -> Bool { start.takings == takings }
 
-    /// What there is to send behind `mark`.
-    func byteCount(from mark: Mark) -> Int {
-        byteCount - mark.byteCount - mark.sharedByteCount
+    /// What there is to send behind `start`.
+    func byteCount(from start: Position) -> Int {
+        byteCount - start.byteCount - start.sharedByteCount
     }
 
-    /// Whether anything but bytes was written behind `mark`.
-    func hasHoles(from mark: Mark) -> Bool {
-        insertions[mark.insertions...].contains { if case .shared = $0.content { false } else { true } }
+    /// Whether anything but bytes was written behind `start`.
+    func hasHoles(from start: Position) -> Bool {
+        insertions[start.insertions...].contains { if case .shared = $0.content { false } else { true } }
     }
 
     /// Appends what a load will bring.
@@ -110,28 +110,28 @@ struct ReplyBuffer: ~Copyable {
         appendRaw("\r\n")
     }
 
-    /// Takes out what was written behind `mark`.
-    mutating func take(from mark: Mark) -> ReplyPiece {
+    /// Takes out what was written behind `start`.
+    mutating func take(from start: Position) -> ReplyPiece {
         let taken = ReplyPiece(
-            bytes: bytes.bytes.extracting(droppingFirst: mark.byteCount).withUnsafeBytes { Array($0) },
-            insertions: takeInsertions(from: mark), byteCount: byteCount(from: mark))
-        if mark.byteCount == 0 { bytes.removeAll() } else { bytes.truncate(toByteCount: mark.byteCount) }
-        sharedByteCount = mark.sharedByteCount
+            bytes: bytes.bytes.extracting(droppingFirst: start.byteCount).withUnsafeBytes { Array($0) },
+            insertions: takeInsertions(from: start), byteCount: byteCount(from: start))
+        if start.byteCount == 0 { bytes.removeAll() } else { bytes.truncate(toByteCount: start.byteCount) }
+        sharedByteCount = start.sharedByteCount
         takings &+= 1
         return taken
     }
 
-    /// Those behind `mark`, by their offsets from it. In most cases they are all, and move without being counted anew.
-    private mutating func takeInsertions(from mark: Mark) -> [(offset: Int, content: Insertion)] {
+    /// Those behind `start`, by their offsets from it. In most cases they are all, and move without being counted anew.
+    private mutating func takeInsertions(from start: Position) -> [(offset: Int, content: Insertion)] {
         var taken: [(offset: Int, content: Insertion)] = []
-        if mark.insertions == 0 {
+        if start.insertions == 0 {
             swap(&taken, &insertions)
         } else {
-            taken = Array(insertions[mark.insertions...])
-            insertions.removeSubrange(mark.insertions...)
+            taken = Array(insertions[start.insertions...])
+            insertions.removeSubrange(start.insertions...)
         }
-        if mark.byteCount > 0 {
-            for index in taken.indices { taken[index].offset -= mark.byteCount }
+        if start.byteCount > 0 {
+            for index in taken.indices { taken[index].offset -= start.byteCount }
         }
         return taken
     }

@@ -73,7 +73,7 @@ final class Waits: OutcomeSink, @unchecked Sendable {
     /// Hands what arrived to the holes. What arrives meanwhile is for the next time.
     func fillArrived() {
         guard !arrived.isEmpty else { return }
-        // The two lists change places each time and keep their room.
+        // The two lists are exchanged each time and keep their room.
         swap(&arrived, &filling)
         for index in filling.indices { takeOut(filling[index].token)?.fill(filling[index].outcome) }
         filling.removeAll(keepingCapacity: filling.count < 4096)

@@ -40,11 +40,11 @@ enum Folder {
 
     /// Whether every folder above `path` can be passed by any user.
     static func isReachableForAll(_ path: String) -> Bool {
-        var place = path[...]
-        while let slash = place.lastIndex(of: "/"), slash > place.startIndex {
-            place = place[..<slash]
+        var parent = path[...]
+        while let slash = parent.lastIndex(of: "/"), slash > parent.startIndex {
+            parent = parent[..<slash]
             var status = stat()
-            guard stat(String(place), &status) == 0, status.st_mode & 0o001 != 0 else { return false }
+            guard stat(String(parent), &status) == 0, status.st_mode & 0o001 != 0 else { return false }
         }
         return true
     }

@@ -24,9 +24,9 @@ struct Home {
         }
         try Folder.append("", to: "\(path)/postgres.log")
         if let owner = try Self.serverUser() {
-            for place in [path, "\(path)/postgres.log"] {
-                guard chown(place, owner.user, owner.group) == 0 else {
-                    throw PrivatePostgresError("can't give \(place) to the user postgres")
+            for owned in [path, "\(path)/postgres.log"] {
+                guard chown(owned, owner.user, owner.group) == 0 else {
+                    throw PrivatePostgresError("can't give \(owned) to the user postgres")
                 }
             }
         }

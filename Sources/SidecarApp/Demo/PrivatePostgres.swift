@@ -25,7 +25,7 @@ public actor PrivatePostgres {
     }
 
     private nonisolated let programs: PostgresPrograms
-    private let guardian: Guardian
+    private let reaper: Reaper
     private var server: ChildProcess?
 
     /// Makes a new server and starts it; about a second.
@@ -38,12 +38,12 @@ public actor PrivatePostgres {
         programs = try await PostgresPrograms.find()
         let home = try Home(at: folder)
         self.folder = home.path
-        guardian = try Guardian(home: home.path, folders: home.folders)
+        reaper = try Reaper(home: home.path, folders: home.folders)
         do {
             try await initialize(with: settings)
             try await start()
         } catch {
-            await guardian.finish()
+            await reaper.finish()
             throw error
         }
     }
@@ -101,7 +101,7 @@ public actor PrivatePostgres {
     /// Ends the server and removes its folder.
     public func remove() async {
         await stop()
-        await guardian.finish()
+        await reaper.finish()
     }
 
     /// Runs SQL with `psql`, as the superuser.

@@ -28,7 +28,7 @@ struct Psql: Sendable {
 
     /// The URL and the password that it had, because every user of the machine can read a program's arguments.
     var withoutPassword: (url: String, password: String?) {
-        // `scheme://user:password@host...`, the only place of a password that a URL shows.
+        // `scheme://user:password@host...`, the only password that a URL shows.
         guard let scheme = url.firstRange(of: "://"), let at = url[scheme.upperBound...].firstIndex(of: "@"),
             let colon = url[scheme.upperBound..<at].firstIndex(of: ":"),
             !url[scheme.upperBound..<at].contains(where: { $0 == "/" || $0 == "?" })

@@ -97,18 +97,18 @@ struct QueryCheckService: SidecarService {
 }
 
 extension Settings {
-    /// A mistake that the database found, at its place in the file where the query stands.
+    /// A mistake that the database found, where it stands in the query's file.
     func text(of mistake: QueryMistake) -> String {
         let group = groups.first { $0.name == mistake.group }
-        let (place, name) =
+        let (location, name) =
             switch mistake.part {
-            case .query: (group?.place, mistake.group)
-            case .batch: (group?.batch.place, mistake.group + ".batch")
+            case .query: (group?.location, mistake.group)
+            case .batch: (group?.batch.location, mistake.group + ".batch")
             }
-        guard let place else { return "groups.\(mistake)" }
+        guard let location else { return "groups.\(mistake)" }
         let hint = mistake.hint.map { " (\($0))" } ?? ""
         let state = mistake.sqlState.map { " [SQLSTATE \($0)]" } ?? ""
-        return place.text(line: mistake.line, column: mistake.column)
+        return location.text(line: mistake.line, column: mistake.column)
             + ": groups.\(name): \(mistake.message)\(hint)\(state)"
     }
 }

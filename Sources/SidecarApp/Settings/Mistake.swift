@@ -1,10 +1,10 @@
 /// One mistake in a settings file: where it stands, and what would be right.
 public struct Mistake: Sendable, Equatable {
-    /// The line, from 1; nil when it isn't about a place in the file.
+    /// The line, from 1; nil when it isn't about a line of the file.
     public var line: Int?
     /// The column, from 1, counted in Unicode scalars.
     public var column: Int?
-    /// What is wrong and what would be right, without the place.
+    /// What is wrong and what would be right, without line and column.
     public var message: String
 }
 
@@ -23,8 +23,8 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
     /// One line a mistake, as compilers write them: `file:line:column: message`.
     public var description: String {
         mistakes.map { mistake in
-            let place = [mistake.line, mistake.column].compactMap { $0 }.map { ":\($0)" }.joined()
-            return "\(file)\(place): \(mistake.message)"
+            let position = [mistake.line, mistake.column].compactMap { $0 }.map { ":\($0)" }.joined()
+            return "\(file)\(position): \(mistake.message)"
         }
         .joined(separator: "\n")
     }

@@ -45,7 +45,7 @@ extension Settings {
         if let root {
             reader.section(root, "", into: &settings, keys)
         }
-        if reader.places["groups"] == nil {
+        if reader.marks["groups"] == nil {
             reader.note("groups: needs at least one group, with its 'query' or 'sql'", at: root?.mark)
         }
         settings.checkTogether(&reader)
@@ -56,14 +56,14 @@ extension Settings {
     /// The rules that more than one setting takes part in.
     private func checkTogether(_ reader: inout SettingsReader) {
         for (group, path) in [(defaults, "defaults")] + groups.map({ ($0, "groups.\($0.name)") }) {
-            if group.rules.memory > memory, reader.places["\(path).memory"] != nil {
+            if group.rules.memory > memory, reader.marks["\(path).memory"] != nil {
                 let whole = ByteUnit.all.text(memory)
                 reader.note("\(path).memory", "is more than 'memory', which is \(whole) for all groups together")
             }
-            let isOwn = ["refresh_after", "ttl"].contains { reader.places["\(path).\($0)"] != nil }
+            let isOwn = ["refresh_after", "ttl"].contains { reader.marks["\(path).\($0)"] != nil }
             if isOwn, let ttl = group.rules.timeToLive, let refresh = group.rules.refreshAfter, refresh >= ttl {
-                let place = reader.places["\(path).refresh_after"] != nil ? "refresh_after" : "ttl"
-                reader.note("\(path).\(place)", "refresh_after must be less than ttl, or no entry lives to see it")
+                let key = reader.marks["\(path).refresh_after"] != nil ? "refresh_after" : "ttl"
+                reader.note("\(path).\(key)", "refresh_after must be less than ttl, or no entry lives to see it")
             }
         }
     }
@@ -77,7 +77,7 @@ extension Settings {
 }
 
 extension Mistake {
-    /// What the YAML parser says, at its place.
+    /// What the YAML parser says, where it says it.
     init(_ error: YAMLError) {
         let hint = Self.yamlHints.first { error.problem.contains($0.problem) }.map { "; \($0.hint)" } ?? ""
         self.init(

@@ -2,17 +2,17 @@ import CacheCore
 
 extension Settings.Group {
     /// What only a group itself can say.
-    static let ownKeys: [Key<Self>] = [
-        Key(
+    static let ownKeys: [SettingKey<Self>] = [
+        SettingKey(
             "query", \.query, optional: .text,
             "The file that the query stands in, a path from the settings file's folder.",
             more: "A group has this or `sql`.",
             example: "sql/account.sql"),
-        Key(
+        SettingKey(
             "sql", \.sql, .text,
             "The query itself, instead of a file.",
             example: "select aid, bid, abalance from pgbench_accounts where aid = $1"),
-        Key(
+        SettingKey(
             "returns", \.returns, .choice,
             "What a reply holds: `row` is one row as a JSON object, `value` one column's text, `rows` an array of all rows.",
             more: """
@@ -20,44 +20,44 @@ extension Settings.Group {
                 are none. [types.md](types.md) shows each type in each form. For `row` and `value` more than one row for a \
                 key is an error, since which of them is meant would be chance.
                 """),
-        Key("batch", \.batch, Batch.keys, "Keys that are asked for together are loaded by one query."),
+        SettingKey("batch", \.batch, Batch.keys, "Keys that are asked for together are loaded by one query."),
     ]
 
     /// What `defaults` can say for every group.
-    static let sharedKeys: [Key<Self>] = [
-        Key(
+    static let sharedKeys: [SettingKey<Self>] = [
+        SettingKey(
             "ttl", \.rules.timeToLive, .durationUnlessZero,
             "An entry is never served when it is older than this; 0 is no limit."),
-        Key(
+        SettingKey(
             "refresh_after", \.rules.refreshAfter, .durationUnlessZero,
             "From this age on an entry is served at once and reloaded in the background; 0 is never.",
             more: """
                 It is reloaded by one load however many clients ask: nobody waits for a hot key. Less than `ttl`, which stays \
                 the hard end.
                 """),
-        Key(
+        SettingKey(
             "early_refresh", \.rules.earlyRefresh, .onOff,
             "Whether a hit may reload an entry before its time, the likelier the closer its end and the dearer its load.",
             more: "So a hot key hardly ever expires (XFetch, Vattani et al. 2015). It needs no `refresh_after`."),
-        Key(
+        SettingKey(
             "stale_if_error", \.rules.staleIfError, .duration(),
             "How long after `ttl` the last value is served when a load fails; 0 is not at all: the error goes out.",
             more: """
                 A load fails when the database is down, or does not answer in time, or too many loads wait. The value is \
                 counted as a stale hit.
                 """),
-        Key(
+        SettingKey(
             "idle_ttl", \.rules.idleTimeToLive, .durationUnlessZero,
             "An entry that nobody asked for for this long is dropped, however fresh it is; 0 is no limit."),
-        Key(
+        SettingKey(
             "jitter", \.rules.jitter, .percent,
             "By up to this share an entry lives shorter than `ttl` and is refreshed sooner than `refresh_after`.",
             more: "So keys that were loaded together don't expire together."),
-        Key(
+        SettingKey(
             "negative_ttl", \.rules.negativeTimeToLive, .duration(),
             "How long pgsidecar remembers that there is no row for a key; 0 is not at all.",
             more: "With 0 each ask goes to the database."),
-        Key(
+        SettingKey(
             "memory", \.rules.memory, .share(1 << 10...1 << 50),
             "The bytes of one group's entries at most, not more than `memory`.",
             more: """
@@ -65,7 +65,7 @@ extension Settings.Group {
                 more than 32 KiB, is delivered and not stored.
                 """,
             example: "64MiB"),
-        Key(
+        SettingKey(
             "eviction", \.rules.eviction, .choice,
             "Which entry goes when there is no room.",
             more: """
@@ -74,36 +74,36 @@ extension Settings.Group {
                 for often when many keys are asked for once (docs/benchmarks.md has hit ratios). `s3-fifo` remembers those \
                 that went, in up to 16 bytes an entry.
                 """),
-        Key(
+        SettingKey(
             "load_timeout", \.rules.loadTimeout, .duration(from: .milliseconds(1)),
             "How long a client waits for a load; then it gets an error.",
             more: "A database connection that hangs this long is given up."),
-        Key(
+        SettingKey(
             "max_loads", \.rules.maxLoads, .count(1...100_000),
             "Loads of the group at once, one query each; more wait their turn.",
             more: """
                 After a restart, when every key is cold, the database sees no more than this. In a group with a `batch` it is \
                 this many queries too, batches or single keys; each thread has its share of them.
                 """),
-        Key(
+        SettingKey(
             "max_queued_loads", \.rules.maxQueuedLoads, .count(0...1_000_000),
             "Loads of the group that wait their turn; beyond it a client gets `-BUSY` at once.",
             more: "Or it gets the last value where `stale_if_error` allows."),
-        Key(later: "invalidate_on"),
+        SettingKey(later: "invalidate_on"),
     ]
 }
 
 extension Settings.Group.Batch {
-    static let keys: [Key<Self>] = [
-        Key(
+    static let keys: [SettingKey<Self>] = [
+        SettingKey(
             "query", \.query, optional: .text,
             "The file with a query that loads several keys, a path from the settings file's folder.",
             more: batching,
             example: "sql/accounts.sql"),
-        Key(
+        SettingKey(
             "sql", \.sql, .text, "That query itself, instead of a file.",
             example: "select aid, aid, bid, abalance from pgbench_accounts where aid = any($1)"),
-        Key(
+        SettingKey(
             "max", \.max, .count(1...10_000), "Keys in one query at most.",
             more: "More keys go out as several queries."),
     ]

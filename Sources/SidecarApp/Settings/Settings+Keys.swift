@@ -6,35 +6,36 @@ import Server
 // and `make docs` writes docs/settings.md and Config/pgsidecar.yaml from them.
 
 extension Settings {
-    static let keys: [Key<Settings>] = [
-        Key("database", \.database, databaseKeys, "The way to PostgreSQL."),
-        Key("listen", \.self, listenKeys, "The Unix socket that clients connect to, and what one client may use."),
-        Key(
+    static let keys: [SettingKey<Settings>] = [
+        SettingKey("database", \.database, databaseKeys, "The way to PostgreSQL."),
+        SettingKey(
+            "listen", \.self, listenKeys, "The Unix socket that clients connect to, and what one client may use."),
+        SettingKey(
             "threads", \.threads, .count(0...64),
             "Loop threads; 0 is one for every two cores, at least one and at most four.",
             more: """
                 Each has its own share of the client and database connections. One loop answers well over a hundred thousand requests a second, twenty times that when they are pipelined, \
                 the more it has at once the less each one costs, and the other cores are the application's.
                 """),
-        Key(
+        SettingKey(
             "memory", \.memory, .bytes(1 << 20...1 << 50),
             "The bytes of the entries of all groups together: keys, values and overhead.",
             more: "At this bound the entries that were not asked for longest make room."),
-        Key("log", \.log, Log.keys, "What is logged."),
-        Key(
+        SettingKey("log", \.log, Log.keys, "What is logged."),
+        SettingKey(
             "drain_timeout", \.drainTimeout, .duration(),
             "How long SIGTERM waits for what is in flight before the process ends."),
-        Key("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise itself."),
-        Key(
+        SettingKey("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise itself."),
+        SettingKey(
             groups: "groups", "The groups, each under its name, with which its keys begin.",
             each:
                 "`GET account:4711` runs the query with $1 = 4711. With n parameters the key has n parts: `teller:1:7`."
         ),
-        Key(later: "invalidation"),
+        SettingKey(later: "invalidation"),
     ]
 
-    private static let databaseKeys: [Key<DatabaseSettings>] = [
-        Key(
+    private static let databaseKeys: [SettingKey<DatabaseSettings>] = [
+        SettingKey(
             "url", \.url, optional: .connectionString,
             "A connection URL or string, whatever libpq takes.",
             more: """
@@ -46,7 +47,7 @@ extension Settings {
                 ask for.
                 """,
             example: "postgresql://app@db1,db2/app?target_session_attrs=read-write"),
-        Key(
+        SettingKey(
             "password", \.password, optional: .secret,
             "The password, beside a URL without one.",
             more: """
@@ -54,7 +55,7 @@ extension Settings {
                 It goes before one in the URL.
                 """,
             example: "${DATABASE_PASSWORD}"),
-        Key(
+        SettingKey(
             "connections", \.connections, .count(0...1000),
             "Database connections in all, spread over the threads; 0 is two for each thread, at least four.",
             more: """
@@ -62,11 +63,11 @@ extension Settings {
                 that is not known to be short. So with two or more a thread no group can take all of them, however slow its \
                 queries are or become; with more of them, more slow queries run side by side.
                 """),
-        Key(
+        SettingKey(
             "pipeline_depth", \.pipelineDepth, .count(1...1000),
             "Queries in flight on one connection.",
             more: "More loads than `connections` times this wait inside pgsidecar."),
-        Key(
+        SettingKey(
             "connect_timeout", \.connectTimeout, .duration(from: .milliseconds(1)),
             "How long libpq tries one address before it goes on to the next host or address of the URL.",
             more: """
@@ -74,7 +75,7 @@ extension Settings {
                 a thread of its own, so neither this time nor a slow name server delays a client that asks for what is in \
                 memory.
                 """),
-        Key(
+        SettingKey(
             "prepare", \.prepare, .onOff,
             "Whether each group's query is a prepared statement.",
             more: """
@@ -82,7 +83,7 @@ extension Settings {
                 `max_prepared_statements`. With `on` such a pooler costs a second try for each load whose statement got \
                 lost, and a warning; after a few of them pgsidecar goes on as with `off`.
                 """),
-        Key(
+        SettingKey(
             "read_only", \.readOnly, .onOff,
             "Whether the database is told to refuse what a group's query would write.",
             more: """
@@ -93,28 +94,28 @@ extension Settings {
                 """),
     ]
 
-    private static let listenKeys: [Key<Settings>] = [
-        Key(
+    private static let listenKeys: [SettingKey<Settings>] = [
+        SettingKey(
             "socket", \.listen.socket, .socketPath,
             "The path of the Unix socket.",
             more: """
                 A relative path is relative to the folder that pgsidecar was started in. Its folder must exist. With \
                 systemd's socket activation, systemd's socket counts instead.
                 """),
-        Key(
+        SettingKey(
             "mode", \.listen.mode, .fileMode,
             "The permission bits of the socket file: who may write to the file may connect."),
-        Key(
+        SettingKey(
             "group", \.listen.group, optional: .unixGroup,
             "The Unix group that the socket file is given to.",
             more: "So the applications in that group may connect. pgsidecar's user must be in it, or be root.",
             example: "www-data"),
-        Key(
+        SettingKey(
             "allow_users", \.listen.allowedUsers, listOf: .unixUser,
             "The users that may connect, by what the kernel says of the client's process (`SO_PEERCRED`).",
             more: "Others are closed at once, even if the file's mode admits them. Without it the mode decides alone.",
             example: "[app, 1001]"),
-        Key(
+        SettingKey(
             "admin_users", \.listen.adminUsers, listOf: .unixUser,
             "The users that may run `FLUSHALL`, `FLUSHDB`, `PGS.FLUSH` and `CLIENT KILL`.",
             more: """
@@ -122,7 +123,7 @@ extension Settings {
                 connect may run them.
                 """,
             example: "[ops]"),
-        Key(
+        SettingKey(
             "key_prefix", \.keyPrefix, optional: .text,
             "What a framework puts in front of keys, such as Django's `:1:`, to be taken away.",
             more: """
@@ -130,18 +131,18 @@ extension Settings {
                 are. [clients.md](clients.md) tells which frameworks do so.
                 """,
             example: "\":1:\""),
-        Key(
+        SettingKey(
             "max_clients", \.listen.maxClients, .count(1...1_000_000),
             "Client connections at once; one more gets an error and is closed.",
             more: """
                 The process's limit of open files (`LimitNOFILE=`, `ulimit -n`) must leave room for them beside what the \
                 database's connections take: where it does not, there may be fewer clients, and a warning says how many.
                 """),
-        Key(
+        SettingKey(
             "max_request", \.listen.maxRequest, .bytes(1 << 10...1 << 29),
             "The bytes of one request.",
             more: "A longer one is a protocol error, and its connection is closed."),
-        Key(
+        SettingKey(
             "max_output", \.listen.maxOutput, .bytes(1 << 16...1 << 40),
             "The bytes of replies that may wait for one client.",
             more: """
@@ -149,14 +150,14 @@ extension Settings {
                 beyond it is let go, and the request is executed again at its turn. A single reply that is larger is an \
                 error, and a subscriber for whom more would have to wait is closed.
                 """),
-        Key(
+        SettingKey(
             "max_pipeline", \.listen.maxPipeline, .bytes(1 << 16...1 << 40),
             "The bytes of requests of one client that may wait for their turn.",
             more: """
                 So much a client may write before it reads any reply. Beyond it the client is not read from until requests \
                 were executed.
                 """),
-        Key(
+        SettingKey(
             "max_buffers", \.listen.maxBuffers, .bytes(1 << 20...1 << 44),
             "The bytes of requests and replies that may wait, of all clients together, half of it for each.",
             more: """
@@ -165,7 +166,7 @@ extension Settings {
                 between their requests (transactions, watched keys, subscriptions) may take half of what requests may; beyond \
                 it the next such request is an error.
                 """),
-        Key(
+        SettingKey(
             "password", \.listen.password, optional: .secret,
             "What a client must say with `AUTH`, or in `HELLO`, before it may ask.",
             more: "Without it none is asked for.",
@@ -174,8 +175,8 @@ extension Settings {
 }
 
 extension Settings.Log {
-    static let keys: [Key<Self>] = [
-        Key(
+    static let keys: [SettingKey<Self>] = [
+        SettingKey(
             "level", \.level, .choice,
             "The least important level that is logged.",
             more: """
@@ -185,7 +186,7 @@ extension Settings.Log {
                 records are dropped, and so they are when one place in the program says more than 100 at once or 10 a \
                 second; the log tells how many.
                 """),
-        Key(
+        SettingKey(
             "format", \.format, .choice,
             "How a record is written.",
             more: """

@@ -58,7 +58,7 @@ public struct Settings: Sendable, Equatable {
         /// The getter's SQL; never empty in settings that were loaded.
         public var sql = ""
         /// Where the SQL begins, for mistakes that the database finds in it.
-        var place: QueryPlace?
+        var location: QueryLocation?
         /// What a reply holds of the getter's result.
         public var returns = QueryGetter.Returns.row
         /// How several keys are loaded by one query; without SQL each is loaded by itself.
@@ -79,7 +79,7 @@ public struct Settings: Sendable, Equatable {
             /// The SQL; empty: there is no batch.
             public var sql = ""
             /// Where the SQL begins.
-            var place: QueryPlace?
+            var location: QueryLocation?
             /// Keys in one query at most.
             public var max = 256
 

@@ -12,13 +12,13 @@ extension SettingsReader {
 
     /// Brings in the SQL of a group, or of its batch, from its file, or sees that the settings file itself has it. Returns
     /// where it stands.
-    mutating func readQuery(_ file: String?, into sql: inout String, _ path: String) -> QueryPlace? {
+    mutating func readQuery(_ file: String?, into sql: inout String, _ path: String) -> QueryLocation? {
         guard let file else {
             // A mistake in `query` or `sql` itself was already noted.
-            if sql.isEmpty, places["\(path).query"] == nil, places["\(path).sql"] == nil {
+            if sql.isEmpty, marks["\(path).query"] == nil, marks["\(path).sql"] == nil {
                 note(path, "needs its SQL; write 'query: FILE' or 'sql: TEXT'")
             }
-            return queryPlaces["\(path).sql"]
+            return queryLocations["\(path).sql"]
         }
         guard sql.isEmpty else {
             note("\(path).sql", "stands beside 'query'; keep one of the two")
@@ -36,6 +36,6 @@ extension SettingsReader {
         } else if sql.utf8.contains(0) {
             note("\(path).query", "\(location) contains a NUL byte")
         }
-        return QueryPlace(file: location)
+        return QueryLocation(file: location)
     }
 }

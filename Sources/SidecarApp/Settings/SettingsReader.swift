@@ -11,9 +11,9 @@ struct SettingsReader {
     /// What was wrong so far, in the order of finding.
     private(set) var mistakes: [Mistake] = []
     /// Where each value that was read stands, by its path.
-    private(set) var places: [String: Mark] = [:]
+    private(set) var marks: [String: Mark] = [:]
     /// Where each query stands that the file itself has, by the path of its `sql`.
-    private(set) var queryPlaces: [String: QueryPlace] = [:]
+    private(set) var queryLocations: [String: QueryLocation] = [:]
 
     /// The settings file's text, line by line.
     private let lines: [Substring]
@@ -26,17 +26,19 @@ struct SettingsReader {
     }
 
     /// Notes a mistake.
-    mutating func note(_ message: String, at place: Mark?) {
-        mistakes.append(Mistake(line: place?.line, column: place?.column, message: message))
+    mutating func note(_ message: String, at mark: Mark?) {
+        mistakes.append(Mistake(line: mark?.line, column: mark?.column, message: message))
     }
 
     /// Notes a mistake of the value that was read at `path`.
     mutating func note(_ path: String, _ message: String) {
-        note("\(path): \(message)", at: places[path])
+        note("\(path): \(message)", at: marks[path])
     }
 
     /// Reads a mapping's keys into a section, in the table's order, and refuses the keys that the table lacks.
-    mutating func section<Section>(_ node: Node, _ path: String, into section: inout Section, _ keys: [Key<Section>]) {
+    mutating func section<Section>(
+        _ node: Node, _ path: String, into section: inout Section, _ keys: [SettingKey<Section>]
+    ) {
         guard let pairs = pairs(node, path) else { return }
         let names = keys.map(\.name)
         for pair in pairs where !names.contains(pair.name) {
@@ -46,13 +48,13 @@ struct SettingsReader {
                 : nearestName(to: pair.name, among: names).map { "did you mean '\($0)'?" }
             note(
                 "\(join(path, pair.name)): unknown key; \(guess ?? "the keys here are \(names.joined(separator: ", "))")",
-                at: pair.place)
+                at: pair.mark)
         }
         for key in keys {
             guard let pair = pairs.first(where: { $0.name == key.name }) else { continue }
             let path = join(path, key.name)
-            places[path] = pair.value.mark
-            if key.name == "sql", case .scalar(let scalar) = pair.value { queryPlaces[path] = place(of: scalar) }
+            marks[path] = pair.value.mark
+            if key.name == "sql", case .scalar(let scalar) = pair.value { queryLocations[path] = location(of: scalar) }
             key.read(pair.value, path, &section, &self)
         }
     }
@@ -63,16 +65,16 @@ struct SettingsReader {
         if pairs.isEmpty { note(path, "needs at least one group") }
         return pairs.map { pair in
             let path = join(path, pair.name)
-            places[path] = pair.place
+            marks[path] = pair.mark
             if !isGroupName(pair.name) {
                 note(path, "not a group's name; it may have letters, digits, '_', '-' and '.'")
             }
             var group = defaults
             group.name = pair.name
             section(pair.value, path, into: &group, Settings.Group.ownKeys + Settings.Group.sharedKeys)
-            group.place = readQuery(group.query, into: &group.sql, path)
-            if places["\(path).batch"] != nil {
-                group.batch.place = readQuery(group.batch.query, into: &group.batch.sql, "\(path).batch")
+            group.location = readQuery(group.query, into: &group.sql, path)
+            if marks["\(path).batch"] != nil {
+                group.batch.location = readQuery(group.batch.query, into: &group.batch.sql, "\(path).batch")
                 expectKeyParts(group, "\(path).batch")
             }
             return group
@@ -111,22 +113,22 @@ struct SettingsReader {
     }
 
     /// Where the text of a scalar begins.
-    private func place(of scalar: Scalar) -> QueryPlace {
+    private func location(of scalar: Scalar) -> QueryLocation {
         let mark = scalar.mark
         switch scalar.style {
         case .plain, .quoted:
             let quote = scalar.style == .quoted ? 1 : 0
-            // A text of several lines has its line ends in other places, and an escape is longer than what it stands for.
+            // A text of several lines has its line ends elsewhere, and an escape is longer than what it stands for.
             let isVerbatim =
                 mark.line <= lines.count && !scalar.string.contains("\n")
                 && lines[mark.line - 1].dropFirst(mark.column - 1 + quote).hasPrefix(scalar.string)
-            return QueryPlace(file: file, line: mark.line, column: mark.column + quote, isVerbatim: isVerbatim)
+            return QueryLocation(file: file, line: mark.line, column: mark.column + quote, isVerbatim: isVerbatim)
         case .literal:
             let first = lines.dropFirst(mark.line).first { !$0.allSatisfy(\.isWhitespace) } ?? ""
             let indent = first.prefix { $0 == " " }.count
-            return QueryPlace(file: file, line: mark.line + 1, column: indent + 1, isVerbatim: true)
+            return QueryLocation(file: file, line: mark.line + 1, column: indent + 1, isVerbatim: true)
         case .folded:
-            return QueryPlace(file: file, line: mark.line, column: mark.column, isVerbatim: false)
+            return QueryLocation(file: file, line: mark.line, column: mark.column, isVerbatim: false)
         }
     }
 
@@ -135,7 +137,7 @@ struct SettingsReader {
     }
 
     /// A mapping's keys and values; nil when it is none. A section without any key is an empty one.
-    private mutating func pairs(_ node: Node, _ path: String) -> [(name: String, place: Mark, value: Node)]? {
+    private mutating func pairs(_ node: Node, _ path: String) -> [(name: String, mark: Mark, value: Node)]? {
         switch node {
         case .mapping(let pairs, _):
             return pairs.compactMap { key, value in

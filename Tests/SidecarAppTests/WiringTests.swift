@@ -2,7 +2,7 @@ import Testing
 
 @testable import SidecarApp
 
-struct PartsTests {
+struct WiringTests {
     @Test(arguments: [
         (1 << 30, 1, 1), (1 << 30, 2, 8), (1 << 30, 3, 16), (1 << 30, 4, 16), (4 << 20, 4, 4), (3 << 20, 4, 2),
         (1 << 20, 4, 1), (1000, 4, 1),
@@ -10,6 +10,6 @@ struct PartsTests {
     func `a group has shards for its loops, but not more than a MiB of its share for each`(
         memory: Int, loops: Int, shards: Int
     ) {
-        #expect(Parts.shards(for: memory, loops: loops) == shards)
+        #expect(Wiring.shards(for: memory, loops: loops) == shards)
     }
 }

@@ -6,7 +6,7 @@ import Postgres
 import Server
 
 /// The sidecar's parts, tied together and not yet started.
-struct Parts {
+struct Wiring {
     let loops: [EventLoop]
     let cache: Cache
     let database: Database

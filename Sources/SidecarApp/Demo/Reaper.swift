@@ -7,7 +7,7 @@ import Groundwork
 ///
 /// It waits for the end of a pipe whose other end only this process holds: the kernel closes it even after `kill -9`.
 /// (A parent-death signal would not do for a server: the kernel sends it when the starting *thread* ends.)
-final class Guardian: Sendable {
+final class Reaper: Sendable {
     private let process: ChildProcess
     /// The end that this process holds; -1 when it was let go.
     private let input: Groundwork.Mutex<Int32>
@@ -24,7 +24,7 @@ final class Guardian: Sendable {
         self.input = Groundwork.Mutex(input)
         do {
             process = try ChildProcess(
-                Program(command: ["/bin/sh", "-c", Self.script, "pgsidecar-guardian", home] + folders), input: output)
+                Program(command: ["/bin/sh", "-c", Self.script, "pgsidecar-reaper", home] + folders), input: output)
         } catch {
             close(input)
             throw error
@@ -56,8 +56,8 @@ final class Guardian: Sendable {
         shift
         members() {
             for process in /proc/[0-9]*; do
-                place=$(readlink "$process/cwd")
-                if [ "$place" = "$home" ] || [ "$place" = "$home/data" ]; then echo "${process#/proc/}"; fi
+                folder=$(readlink "$process/cwd")
+                if [ "$folder" = "$home" ] || [ "$folder" = "$home/data" ]; then echo "${process#/proc/}"; fi
             done
         }
         kill -CONT $(members)

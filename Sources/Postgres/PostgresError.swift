@@ -53,7 +53,7 @@ struct SQLState: Hashable, Sendable, ExpressibleByStringLiteral {
 }
 
 /// What the server said about a statement. Its texts may hold values and SQL.
-struct ServerError: Error, Sendable {
+struct PostgresError: Error, Sendable {
     let state: SQLState
     let severity: String
     let message: String

@@ -1,5 +1,5 @@
 /// Where a query's text begins: in a file of its own, or as a value of the settings file.
-struct QueryPlace: Sendable, Equatable {
+struct QueryLocation: Sendable, Equatable {
     /// The file, as it is named to the user.
     let file: String
     /// The line of the text's first one, from 1.

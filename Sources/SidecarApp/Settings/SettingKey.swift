@@ -1,7 +1,7 @@
 import YAML
 
 /// One key of a section: its name, how its value is written, where the value goes, and what is said of it.
-struct Key<Section: Sendable>: Sendable {
+struct SettingKey<Section: Sendable>: Sendable {
     /// What stands before the colon.
     let name: String
     /// Reads the value at `path` into the section, or notes what is wrong with it.
@@ -53,7 +53,7 @@ struct Key<Section: Sendable>: Sendable {
 
     /// A key with a section of its own.
     init<Inner>(
-        _ name: String, _ field: any WritableKeyPath<Section, Inner> & Sendable, _ keys: [Key<Inner>],
+        _ name: String, _ field: any WritableKeyPath<Section, Inner> & Sendable, _ keys: [SettingKey<Inner>],
         _ summary: String
     ) {
         self.name = name
@@ -77,7 +77,7 @@ struct Key<Section: Sendable>: Sendable {
     }
 }
 
-extension Key<Settings> {
+extension SettingKey<Settings> {
     /// The key that holds the groups by name.
     init(groups name: String, _ summary: String, each: String) {
         self.name = name
