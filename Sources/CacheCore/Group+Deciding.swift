@@ -52,7 +52,7 @@ extension Group {
         case .leads(let seat):
             state.counters.loads += 1
             state.counters.refreshes += 1
-            return Flight(key, of: self, call: seat.call, isRefresh: true)
+            return Flight(key, of: self, call: seat.call)
         }
     }
 

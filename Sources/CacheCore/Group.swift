@@ -23,6 +23,8 @@ public final class Group: Sendable {
     let observers = Groundwork.Mutex(Observers())
     /// Whether there are observers: read at each event, so that none costs nothing.
     let isObserved = Atomic<Bool>(false)
+    /// How often storing was suspended or resumed; see ``Storing``.
+    let storingChanges = Atomic<UInt64>(0)
     private let start: Instant
 
     /// Up to this length a value is copied under the lock.
@@ -57,7 +59,7 @@ public final class Group: Sendable {
         cache.budget.release(budget.used)
     }
 
-    private static func makeStore(_ settings: GroupSettings, _ freshness: Freshness) -> EntryStore {
+    static func makeStore(_ settings: GroupSettings, _ freshness: Freshness) -> EntryStore {
         EntryStore(
             policy: settings.eviction.makePolicy(), exactly: settings.idleTimeToLive != nil, scale: freshness.scale)
     }
@@ -151,33 +153,6 @@ public final class Group: Sendable {
             guard let place = servable(bytes, hash: hash, at: tick(now), in: &state) else { return .absent }
             guard let end = freshness.servedUntil(state.store.slots[Int(place)].pointee) else { return .unlimited }
             return .left(.nanoseconds(nanoseconds(from: now, to: end)))
-        }
-    }
-
-    // MARK: Invalidating
-
-    /// Drops the entry of a key and fences its flight: what that brings goes to those who wait and is not kept. From now on
-    /// no older value is served or stored. Returns whether there was an entry or a flight.
-    @discardableResult
-    public func invalidate(_ key: RawSpan) -> Bool {
-        withShard(of: key) { bytes, hash, _, state in
-            let isFenced = state.flights.forget(Key(Array(bytes), hash: hash))
-            return drop(bytes, hash: hash, in: &state) || isFenced
-        }
-    }
-
-    /// Drops every entry and fences every flight. Memory is given back outside the locks.
-    public func invalidateAll() {
-        for number in 0..<shards.count {
-            let old = shards.withLock(number) { state in
-                state.flights.forgetAll()
-                state.counters.invalidations += state.store.count
-                var store = Self.makeStore(settings, freshness)
-                swap(&store, &state.store)
-                return store
-            }
-            release(old.bytes)
-            if isObserved.load(ordering: .relaxed) { tellObservers(old.keys.map { (.invalidated, $0) }) }
         }
     }
 

@@ -17,6 +17,8 @@ public struct GroupStatistics: Sendable, Equatable {
     public var loads = 0
     /// Of the loads, those that a hit started to replace its entry in time.
     public var refreshes = 0
+    /// Of the loads, those that an invalidation started to bring back what it dropped.
+    public var reloads = 0
     /// Of the loads, those that ended having served more than one caller.
     public var sharedLoads = 0
     /// Of the loads, those whose getter brought an answer.
@@ -31,6 +33,8 @@ public struct GroupStatistics: Sendable, Equatable {
     public var invalidations = 0
     /// Loads whose result was not kept because the key was invalidated meanwhile.
     public var fenced = 0
+    /// Values that were delivered and not kept, because they were transient or storing was suspended.
+    public var transient = 0
     /// Values that were delivered and not kept, because they exceed the group's memory.
     public var tooLarge = 0
     /// Entries in memory now.
@@ -51,10 +55,12 @@ public struct GroupStatistics: Sendable, Equatable {
     /// Each figure with the name under which it is shown.
     public static let named: [(name: String, figure: any WritableKeyPath<GroupStatistics, Int> & Sendable)] = [
         ("gets", \.gets), ("hits", \.hits), ("stale_hits", \.staleHits), ("negative_hits", \.negativeHits),
-        ("misses", \.misses), ("loads", \.loads), ("refreshes", \.refreshes),
+        ("misses", \.misses), ("loads", \.loads), ("refreshes", \.refreshes), ("reloads", \.reloads),
         ("shared_loads", \.sharedLoads), ("local_loads", \.localLoads), ("load_errors", \.loadErrors),
         ("expirations", \.expirations),
-        ("evictions", \.evictions), ("invalidations", \.invalidations), ("fenced", \.fenced), ("too_large", \.tooLarge),
+        ("evictions", \.evictions), ("invalidations", \.invalidations), ("fenced", \.fenced),
+        ("transient", \.transient),
+        ("too_large", \.tooLarge),
         ("entries", \.entries), ("expiring", \.expiring), ("bytes", \.bytes),
     ]
 }

@@ -15,6 +15,7 @@ struct Shard: ~Copyable, Sendable {
     struct State: ~Copyable {
         var store: EntryStore
         var flights = FlightTable<Key, Waiter>()
+        var storing = Storing()
         var counters = GroupStatistics()
         /// Spreads expiry and decides about early refresh.
         var random: SplitMix64
@@ -26,6 +27,15 @@ struct Shard: ~Copyable, Sendable {
         mutating func coldest() -> Tick? {
             store.victim().map { store.slots[Int($0)].pointee.asked }
         }
+
+        /// Has the flight of a key forgotten. Returns whether there was one.
+        mutating func fence(_ key: UnsafeRawBufferPointer, hash: UInt64) -> Bool {
+            // Mostly nothing is under way: then no key has to be made.
+            flights.count > 0 && flights.forget(Key(Array(key), hash: hash))
+        }
+
+        /// Whether what a flight brings is kept.
+        func keeps(_ call: FlightCall) -> Bool { storing.isOn && !flights.isForgotten(call) }
 
         /// Counts a lookup.
         @inline(__always)

@@ -11,6 +11,8 @@ public struct Value: Sendable {
     let textLength: Int
     /// Whether the source has no such row. An answer, not an error.
     public let isMissing: Bool
+    /// Whether it is for those who wait for its load alone, and not kept.
+    public private(set) var isTransient = false
 
     /// "There is no such row."
     public static let missing = Value(storage: [], textLength: 0, isMissing: true)
@@ -27,6 +29,13 @@ public struct Value: Sendable {
         } else {
             self.init(text: text.withUnsafeBytes { Array($0) })
         }
+    }
+
+    /// The same value for those who wait for its load alone: what cannot be invalidated must not be kept.
+    public func transient() -> Value {
+        var value = self
+        value.isTransient = true
+        return value
     }
 
     init(storage: [UInt8], textLength: Int, isMissing: Bool = false) {

@@ -5,9 +5,13 @@ public final class Call<Waiter>: @unchecked Sendable {
     // Unchecked: see above. The object itself is only an identity to everyone else.
     @usableFromInline var waiters = Waiters<Waiter>()
     @usableFromInline var isForgotten = false
+    /// Whether it was started for nobody who waits.
+    @usableFromInline let isUnprompted: Bool
 
     @inlinable
-    init() {}
+    init(isUnprompted: Bool) {
+        self.isUnprompted = isUnprompted
+    }
 
     @inlinable
     deinit {}
@@ -84,13 +88,25 @@ public struct FlightTable<Key: Hashable, Waiter> {
     @inlinable
     public func waiterCount(of call: Call<Waiter>) -> Int { call.waiters.count }
 
+    /// Whether `key` has a flight that was started for nobody who waits, be it that others joined it since.
+    @inlinable
+    public func isUnprompted(_ key: Key) -> Bool { calls[key]?.isUnprompted ?? false }
+
+    /// Whether a flight was started for nobody who waits.
+    @inlinable
+    public func isUnprompted(_ call: Call<Waiter>) -> Bool { call.isUnprompted }
+
+    /// Whether the key of a flight was forgotten since it started.
+    @inlinable
+    public func isForgotten(_ call: Call<Waiter>) -> Bool { call.isForgotten }
+
     /// Joins the flight of `key`, or starts one. A nil `waiter` starts a flight that nobody waits for.
     @inlinable
     public mutating func join(_ key: Key, _ waiter: Waiter?) -> Joined {
         var isNew = false
         func start() -> Call<Waiter> {
             isNew = true
-            return Call()
+            return Call(isUnprompted: waiter == nil)
         }
         // Found or put in by one search: hashing the key is most of what this costs.
         let call = { (call: inout Call<Waiter>) in call }(&calls[key, default: start()])

@@ -29,9 +29,9 @@ final class HeldGetter: Getter {
         take(0)
     }
 
-    /// Takes one of the held flights out, by its place among them.
-    func take(_ place: Int) -> FlightBox? {
-        flights.withLock { $0.indices.contains(place) ? $0.remove(at: place) : nil }
+    /// Takes one of the held flights out, by its position among them.
+    func take(_ position: Int) -> FlightBox? {
+        flights.withLock { $0.indices.contains(position) ? $0.remove(at: position) : nil }
     }
 }
 
@@ -191,5 +191,12 @@ struct Bench {
     @discardableResult
     func invalidate(_ key: String) -> Bool {
         group.invalidate(Array(key.utf8).span.bytes)
+    }
+
+    /// Invalidates a key; a flight that brings it back is started. Returns whether there is one.
+    func reload(_ key: String) -> Bool {
+        guard let flight = group.reload(Array(key.utf8).span.bytes) else { return false }
+        group.load(flight)
+        return true
     }
 }

@@ -37,9 +37,12 @@ private struct Model {
 
     struct Flight {
         let key: String
-        let isRefresh: Bool
+        /// Whether it began for nobody who waits.
+        let isUnprompted: Bool
         var waiters: [UInt64] = []
         var isForgotten = false
+
+        var isWanted: Bool { !waiters.isEmpty || (isUnprompted && !isForgotten) }
     }
 
     let rules: Rules
@@ -55,6 +58,7 @@ private struct Model {
     var queue: [Int] = []
     /// What each waiter was told.
     var told: [UInt64: String] = [:]
+    var isStoring = true
 
     init(_ rules: Rules) { self.rules = rules }
 
@@ -73,7 +77,7 @@ private struct Model {
         guard !entry.isRefreshing, now >= entry.refreshAt else { return answer }
         entries[key]?.isRefreshing = true
         guard open[key] == nil else { return answer }
-        start(Flight(key: key, isRefresh: true))
+        start(Flight(key: key, isUnprompted: true))
         return answer + " (refreshes)"
     }
 
@@ -82,7 +86,7 @@ private struct Model {
             flights[number]?.waiters.append(token)
             return "follows"
         }
-        start(Flight(key: key, isRefresh: false, waiters: [token]))
+        start(Flight(key: key, isUnprompted: false, waiters: [token]))
         return "leads"
     }
 
@@ -103,8 +107,7 @@ private struct Model {
     private mutating func pump() {
         while active.count < rules.maxLoads, !queue.isEmpty {
             let number = queue.removeFirst()
-            let isWanted = flights[number].map { $0.isRefresh || !$0.waiters.isEmpty } ?? false
-            if isWanted { active.append(number) } else { fail(number, "nobody hears it") }
+            if flights[number]?.isWanted ?? false { active.append(number) } else { fail(number, "nobody hears it") }
         }
     }
 
@@ -114,19 +117,21 @@ private struct Model {
         return flight
     }
 
-    mutating func land(at place: Int, _ outcome: Result<String?, LoadError>) {
-        let number = active.remove(at: place)
+    mutating func land(at position: Int, _ outcome: Result<String?, LoadError>, isTransient: Bool) {
+        let number = active.remove(at: position)
         switch outcome {
-        case .success(let text): succeed(number, text)
+        case .success(let text): succeed(number, text, isTransient: isTransient)
         case .failure(let error): fail(number, "error: \(error.message)")
         }
         pump()
     }
 
-    private mutating func succeed(_ number: Int, _ text: String?) {
+    private mutating func succeed(_ number: Int, _ text: String?, isTransient: Bool) {
         guard let flight = end(number) else { return }
         for waiter in flight.waiters { told[waiter] = text ?? "missing" }
-        if !flight.isForgotten { store(flight.key, text) }
+        guard !flight.isForgotten else { return }
+        entries[flight.key] = nil
+        if isStoring, !isTransient { store(flight.key, text) }
     }
 
     private mutating func store(_ key: String, _ text: String?) {
@@ -159,7 +164,7 @@ private struct Model {
     // MARK: Inserting and invalidating
 
     mutating func insert(_ key: String, _ text: String?) -> Bool {
-        guard peek(key) == nil, text != nil || rules.negativeLife > 0 else { return false }
+        guard isStoring, peek(key) == nil, text != nil || rules.negativeLife > 0 else { return false }
         store(key, text)
         fence(key)
         return true
@@ -174,7 +179,17 @@ private struct Model {
         fence(key)
     }
 
-    mutating func invalidateAll() {
+    /// Returns whether a flight brings it back.
+    mutating func reload(_ key: String) -> Bool {
+        let isOnItsWay = open[key].flatMap { flights[$0] }?.isUnprompted ?? false
+        let isReloaded = (peek(key) != nil || isOnItsWay) && isStoring
+        invalidate(key)
+        if isReloaded { start(Flight(key: key, isUnprompted: true)) }
+        return isReloaded
+    }
+
+    mutating func invalidateAll(isStoring: Bool? = nil) {
+        if let isStoring { self.isStoring = isStoring }
         entries = [:]
         for number in open.values { flights[number]?.isForgotten = true }
         open = [:]
@@ -189,10 +204,12 @@ struct ScheduleTests {
     private static let keys = ["a", "b", "c", "d", "e"]
 
     @Test(arguments: rules.indices, UInt64(1)...4)
-    func `lookups, landings, failures, inserts, invalidations and time in random order agree with a model`(
-        rules place: Int, seed: UInt64
-    ) throws {
-        let rules = Self.rules[place]
+    func
+        `lookups, landings, failures, inserts, invalidations, reloads, suspensions and time in random order agree with a model`(
+            rules number: Int, seed: UInt64
+        ) throws
+    {
+        let rules = Self.rules[number]
         let getter = HeldGetter()
         let bench = try Bench(settings: rules.settings, getter: getter)
         var model = Model(rules)
@@ -200,7 +217,7 @@ struct ScheduleTests {
         var tickets: [UInt64: Ticket] = [:]
         for token in 1...4000 as ClosedRange<UInt64> {
             let key = Self.keys[Int.random(in: 0..<Self.keys.count, using: &random)]
-            switch Int.random(in: 0..<22, using: &random) {
+            switch Int.random(in: 0..<25, using: &random) {
             case 0..<8:
                 let (answer, ticket) = bench.lookup(key, token: token, deadline: .seconds(1_000_000))
                 tickets[token] = ticket
@@ -210,10 +227,15 @@ struct ScheduleTests {
                     bench.refresh(key, token: token, deadline: .seconds(1_000_000)) == model.join(key, token),
                     "step \(token)")
             case 9..<15:
-                guard let place = model.active.indices.randomElement(using: &random) else { continue }
+                guard let position = model.active.indices.randomElement(using: &random) else { continue }
                 let outcome = outcome(Int.random(in: 0..<4, using: &random), token)
-                model.land(at: place, outcome)
-                getter.take(place)?.end(outcome.map { $0.map { Value(text: Array($0.utf8)) } ?? .missing })
+                let isTransient = Int.random(in: 0..<5, using: &random) == 0
+                model.land(at: position, outcome, isTransient: isTransient)
+                getter.take(position)?.end(
+                    outcome.map {
+                        let value = $0.map { Value(text: Array($0.utf8)) } ?? .missing
+                        return isTransient ? value.transient() : value
+                    })
             case 15, 16:
                 bench.clock.advance(.seconds(1))
                 model.now += 2
@@ -228,6 +250,10 @@ struct ScheduleTests {
             case 20, 21:
                 let text = token.isMultiple(of: 4) ? nil : "put in at \(token)"
                 try #require(bench.insertIfAbsent(key, text) == model.insert(key, text), "step \(token)")
+            case 22, 23: try #require(bench.reload(key) == model.reload(key), "step \(token)")
+            case 24 where Int.random(in: 0..<4, using: &random) == 0:
+                if model.isStoring { bench.group.suspendStoring() } else { bench.group.resumeStoring() }
+                model.invalidateAll(isStoring: !model.isStoring)
             default:
                 if Int.random(in: 0..<10, using: &random) == 0 {
                     bench.group.invalidateAll()

@@ -13,16 +13,13 @@ public struct Flight: ~Copyable, Sendable {
     /// For which group.
     public let group: Group
     private var call: FlightCall?
-    /// Whether it replaces an entry that is still served: then it is wanted though nobody waits.
-    private let isRefresh: Bool
     /// When the getter got it; nil: it has not passed the gate.
     var started: Instant?
 
-    init(_ key: Key, of group: Group, call: FlightCall, isRefresh: Bool = false) {
+    init(_ key: Key, of group: Group, call: FlightCall) {
         self.key = key
         self.group = group
         self.call = call
-        self.isRefresh = isRefresh
     }
 
     deinit {
@@ -30,13 +27,15 @@ public struct Flight: ~Copyable, Sendable {
         group.land(call, of: key, started: started, .failure(Self.abandoned(group)))
     }
 
-    /// Whether anybody still waits at `now`. A load that was not sent yet and is wanted by nobody is best dropped.
+    /// Whether anybody still waits at `now`, or it refreshes or reloads an entry and was not fenced since. A load that was not
+    /// sent yet and is not wanted is best dropped.
     public func isWanted(at now: Instant) -> Bool {
         guard let call else { return false }
-        return isRefresh || group.isWanted(call, of: key, at: now)
+        return group.isWanted(call, of: key, at: now)
     }
 
-    /// Ends the flight with a value, which is stored unless the key was invalidated meanwhile, and wakes every waiter.
+    /// Ends the flight with a value, and wakes every waiter. The value is stored unless it is transient, the key was
+    /// invalidated meanwhile, or the group's storing is suspended.
     public consuming func succeed(_ value: Value) {
         end(.success(value))
     }

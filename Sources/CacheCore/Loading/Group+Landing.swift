@@ -3,10 +3,11 @@ import Singleflight
 import Synchronization
 
 extension Group {
-    /// Whether anybody waits for a flight at `now`.
+    /// Whether a flight is worth its load at `now`.
     func isWanted(_ call: FlightCall, of key: Key, at now: Instant) -> Bool {
         withState(of: key.hash) { state in
-            state.flights.hasWaiter(call) { now < $0.deadline }
+            state.flights.isUnprompted(call) && !state.flights.isForgotten(call)
+                || state.flights.hasWaiter(call) { now < $0.deadline }
         }
     }
 
@@ -36,19 +37,26 @@ extension Group {
     private func land(
         _ call: FlightCall, of key: Key, _ hash: UInt64, _ value: Value, cost: Int64, at now: Instant
     ) -> Waiters<Waiter> {
-        let reserved = reserve(for: value, of: key, near: hash)
+        // What is not kept shall not evict others. It is asked again below: no lock is held while room is made.
+        let mayKeep = !value.isTransient && withState(of: hash) { $0.keeps(call) }
+        let reserved = mayKeep ? reserve(for: value, of: key, near: hash) : 0
         let kept = reserved > 0 ? value.blocked() : nil
         let (landing, grown, swept) = withState(of: hash) { state in
+            let keeps = state.keeps(call)
             let landing = state.flights.land(call, of: key)
             state.counters.localLoads += 1
             if landing.waiters.count > 1 { state.counters.sharedLoads += 1 }
-            if landing.isForgotten { state.counters.fenced += 1 }
+            if landing.isForgotten {
+                state.counters.fenced += 1
+            } else if value.isTransient || !keeps {
+                state.counters.transient += 1
+            }
             let times = freshness.times(
                 of: value, at: age(at: now), cost: cost, chance: state.random.chance())
             // Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or
             // after, and then it finds the entry.
             guard !landing.isForgotten else { return (landing, 0, nil as Tick?) }
-            guard let kept, let grown = store(kept, of: key, hash, times, at: tick(now), in: &state) else {
+            guard keeps, let kept, let grown = store(kept, of: key, hash, times, at: tick(now), in: &state) else {
                 // What is in memory is older than what goes out now, and must not be served after it.
                 key.bytes.withUnsafeBytes { _ = drop($0, hash: hash, in: &state) }
                 return (landing, 0, nil)
@@ -102,17 +110,19 @@ extension Group {
     }
 
     /// Puts a value in as if it had been loaded, unless there is one that may be served (cache2go's NotFoundAdd). A load of
-    /// the key that is under way is fenced: what it brings may be older. Returns whether the value was put in.
+    /// the key that is under way is fenced: what it brings may be older. While storing is suspended nothing is put in.
+    /// Returns whether the value was.
     @discardableResult
     public func insertIfAbsent(_ key: Key, _ value: Value) -> Bool {
         let now = cache.clock()
+        guard !value.isTransient, isStoring else { return false }
         let reserved = reserve(for: value, of: key, near: key.hash)
         guard let kept = reserved > 0 ? value.blocked() : nil else {
             release(reserved)
             return false
         }
         let (grown, swept) = withShard(of: key.bytes.span.bytes, KeyHash(key)) { bytes, hash, _, state in
-            guard servable(bytes, hash: hash, at: tick(now), in: &state) == nil else {
+            guard state.storing.isOn, servable(bytes, hash: hash, at: tick(now), in: &state) == nil else {
                 return (nil as Int?, nil as Tick?)
             }
             let times = freshness.times(of: value, at: age(at: now), cost: 0, chance: state.random.chance())
