@@ -87,11 +87,21 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // What the database says of changes, to invalidations.
+        .target(
+            name: "Invalidation",
+            dependencies: [
+                "Postgres", "EventLoop", "CacheCore", "Groundwork",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+
         // Settings in, running services out; and the command line.
         .target(
             name: "SidecarApp",
             dependencies: [
-                "Server", "Postgres", "EventLoop", "CacheCore", "YAML", "Groundwork", "CLinux",
+                "Server", "Invalidation", "Postgres", "EventLoop", "CacheCore", "YAML", "Groundwork", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -145,12 +155,20 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "InvalidationTests",
+            dependencies: [
+                "Invalidation", "Postgres", "EventLoop", "CacheCore", "Groundwork",
+                "SidecarApp",  // for its PrivatePostgres
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "ServerTests", dependencies: ["Server", "RESP", "EventLoop", "CacheCore", "Groundwork"],
             swiftSettings: strict),
         .testTarget(
             name: "SidecarAppTests",
             dependencies: [
-                "SidecarApp", "Server", "Postgres", "CacheCore", "Groundwork",
+                "SidecarApp", "Server", "Invalidation", "Postgres", "CacheCore", "Groundwork",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -158,10 +158,6 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
                 + "did you mean 'info'?"
         ),
         (
-            "invalidation: { source: notify }",
-            "s.yaml:1:15: invalidation: not available in this version of pgsidecar; remove the line"
-        ),
-        (
             "defaults: { jitter: 110% }",
             "s.yaml:1:21: defaults.jitter: '110%' is not a percentage; write 0% to 100%"
         ),

@@ -67,13 +67,36 @@ struct SettingKey<Section: Sendable>: Sendable {
         }
     }
 
-    /// A key that a later version will have.
-    init(later name: String) {
+    /// A key with a list of values whose order counts, empty by default.
+    init<Value>(
+        _ name: String, _ field: any WritableKeyPath<Section, [Value]> & Sendable, inOrder type: ValueType<Value>,
+        _ summary: String
+    ) {
         self.name = name
-        read = { node, path, _, reader in
-            reader.note("\(path): not available in this version of pgsidecar; remove the line", at: node.mark)
+        read = { node, path, section, reader in
+            if let values = reader.values(node, path, type) { section[keyPath: field] = values }
         }
-        describe = { _ in nil }
+        describe = { _ in
+            SettingDescription(
+                name: name, summary: summary,
+                content: .value(expects: "a list, each \(type.expects)", byDefault: nil, example: nil))
+        }
+    }
+
+    /// A key with a list of sections, each of which begins as `initial`. The reference tells of them in `expects` and `more`.
+    init<Inner: Sendable>(
+        _ name: String, _ field: any WritableKeyPath<Section, [Inner]> & Sendable, each initial: Inner,
+        _ keys: [SettingKey<Inner>], expects: String, _ summary: String, more: String, example: String
+    ) {
+        self.name = name
+        read = { node, path, section, reader in
+            section[keyPath: field] = reader.sections(node, path, each: initial, keys, expects: expects)
+        }
+        describe = { _ in
+            SettingDescription(
+                name: name, summary: summary, more: more,
+                content: .value(expects: expects, byDefault: nil, example: example))
+        }
     }
 }
 

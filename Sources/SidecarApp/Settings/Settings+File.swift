@@ -49,6 +49,7 @@ extension Settings {
             reader.note("groups: needs at least one group, with its 'query' or 'sql'", at: root?.mark)
         }
         settings.checkTogether(&reader)
+        settings.checkInvalidation(&reader)
         guard reader.mistakes.isEmpty else { throw SettingsError(file: file, mistakes: reader.mistakes) }
         return settings
     }
@@ -72,7 +73,7 @@ extension Settings {
 extension Settings {
     /// What may be meant so and may be a mistake, as far as it can be seen without starting.
     public var notes: [String] {
-        Server.missingFolder(of: listen.socket).map { ["listen.socket: \($0)"] } ?? []
+        (Server.missingFolder(of: listen.socket).map { ["listen.socket: \($0)"] } ?? []) + invalidationNotes
     }
 }
 

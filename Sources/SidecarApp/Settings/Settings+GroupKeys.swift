@@ -1,4 +1,5 @@
 import CacheCore
+import Invalidation
 
 extension Settings.Group {
     /// What only a group itself can say.
@@ -21,6 +22,35 @@ extension Settings.Group {
                 key is an error, since which of them is meant would be chance.
                 """),
         SettingKey("batch", \.batch, Batch.keys, "Keys that are asked for together are loaded by one query."),
+        SettingKey(
+            "invalidate_on", \.invalidateOn, each: TableRule(table: TableName(schema: "", name: ""), key: []),
+            TableRule.keys, expects: "a list of tables, each { table: schema.name, key: [columns] }",
+            "The tables that the group's query reads, so that a change there makes the entries concerned stale at once.",
+            more: """
+                It needs `invalidation.source`. `key` has the columns of that table whose values are the parts of the group's \
+                key, in the order of the query's parameters: a row that comes, goes or is changed invalidates the key that \
+                they make, and one in which they are changed the old key and the new one. Without `key` any change of the \
+                table flushes the group. A query that joins several tables lists each of them; a view's tables are listed, not \
+                the view. What is not listed is not heard of.
+
+                ```yaml
+                groups:
+                  account:
+                    sql: select * from account where id = $1
+                    invalidate_on:
+                      - { table: public.account, key: [id] }
+                  orders:
+                    sql: select o.*, c.name from "Order" o join currency c using (code) where o.branch = $1 and o.number = $2
+                    invalidate_on:
+                      - { table: 'public."Order"', key: [branch, number] }
+                      - { table: public.currency }
+                ```
+
+                Names are written as in SQL: what is not in double quotes is folded to lower case. A row with NULL in one of \
+                the columns is nobody's key, and so is one with a `:` in a part of its key before the last, since no client can \
+                ask for that.
+                """,
+            example: "[{ table: public.pgbench_accounts, key: [aid] }]"),
     ]
 
     /// What `defaults` can say for every group.
@@ -89,7 +119,13 @@ extension Settings.Group {
             "max_queued_loads", \.rules.maxQueuedLoads, .count(0...1_000_000),
             "Loads of the group that wait their turn; beyond it a client gets `-BUSY` at once.",
             more: "Or it gets the last value where `stale_if_error` allows."),
-        SettingKey(later: "invalidate_on"),
+        SettingKey(
+            "on_change", \.onChange, .choice,
+            "What becomes of an entry whose row changed, in a group with `invalidate_on`.",
+            more: """
+                With `drop` it is loaded when it is asked for next. With `reload` it is loaded at once if it was in memory, so \
+                that nobody waits for a hot key; until then who asks waits, and nobody gets the old value.
+                """),
     ]
 }
 
@@ -140,4 +176,11 @@ extension Settings.Group.Batch {
         too. A batch in a group whose own query has no parameter is a mistake, and so is one whose columns behind the key are \
         not those of the group's own query, or whose key has a type without an equality.
         """
+}
+
+extension TableRule {
+    static let keys: [SettingKey<Self>] = [
+        SettingKey("table", \.table, .table, "The table."),
+        SettingKey("key", \.key, inOrder: .column, "The columns that are the key's parts."),
+    ]
 }

@@ -1,4 +1,5 @@
 import Groundwork
+import Invalidation
 import Postgres
 import Server
 
@@ -25,13 +26,56 @@ extension Settings {
         SettingKey(
             "drain_timeout", \.drainTimeout, .duration(),
             "How long SIGTERM waits for what is in flight before the process ends."),
+        SettingKey("invalidation", \.invalidation, invalidationKeys, "How changes in the database are heard of."),
         SettingKey("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise itself."),
         SettingKey(
             groups: "groups", "The groups, each under its name, with which its keys begin.",
             each:
                 "`GET account:4711` runs the query with $1 = 4711. With n parameters the key has n parts: `teller:1:7`."
         ),
-        SettingKey(later: "invalidation"),
+    ]
+
+    private static let invalidationKeys: [SettingKey<InvalidationSettings>] = [
+        SettingKey(
+            "source", \.source, .choice,
+            "What tells of changes: triggers that send a `NOTIFY`, logical replication, or nothing.",
+            more: """
+                A group says by `invalidate_on` which tables concern it. `pgsidecar sql install --config FILE` prints the SQL \
+                that either source needs.
+                """),
+        SettingKey(
+            "url", \.url, optional: .connectionString,
+            "Where the stream of changes connects to, if not to `database.url`.",
+            more: """
+                Neither `LISTEN` nor replication goes through a pooler such as PgBouncer, and `NOTIFY` does not reach a \
+                standby: with loads over one of these, give the server itself here.
+                """,
+            example: "postgresql://pgsidecar@db1/app"),
+        SettingKey(
+            "password", \.password, optional: .secret,
+            "The password, beside `invalidation.url` without one.",
+            example: "${DATABASE_PASSWORD}"),
+        SettingKey(
+            "on_stream_loss", \.onStreamLoss, .choice,
+            "What becomes of groups with `invalidate_on` while nobody tells of changes.",
+            more: """
+                With `flush` their entries go, and what is loaded is delivered and not stored until the stream is back. With \
+                `serve_until_ttl` they go on as without a stream, so each of them needs a `ttl`: no value is older than that. \
+                When the stream is back they are flushed in either case, since nobody knows what was missed.
+                """),
+        SettingKey(
+            "heartbeat", \.heartbeat, .duration(from: .milliseconds(100), to: .seconds(3600)),
+            "How often the stream is made to say that it is alive; what says nothing for that long is lost."),
+        SettingKey(
+            "channel", \.channel, .name,
+            "The channel that the triggers notify, with `source: notify`.",
+            more: """
+                Settings files with the same channel share triggers. Any role may send any notification, so what comes there \
+                can make entries stale, and nothing else.
+                """),
+        SettingKey(
+            "publication", \.publication, .name,
+            "The publication that is decoded, with `source: logical`."),
     ]
 
     private static let databaseKeys: [SettingKey<DatabaseSettings>] = [

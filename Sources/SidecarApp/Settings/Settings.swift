@@ -1,4 +1,5 @@
 public import CacheCore
+public import Invalidation
 public import Logging
 public import Postgres
 public import Server
@@ -24,6 +25,8 @@ public struct Settings: Sendable, Equatable {
     public var drainTimeout: Duration = .seconds(10)
     /// What a group has that doesn't say otherwise.
     public var defaults = Group()
+    /// How changes in the database are heard of.
+    public var invalidation = InvalidationSettings()
     /// The groups, in the file's order, complete with the defaults.
     public var groups: [Group] = []
 
@@ -63,6 +66,10 @@ public struct Settings: Sendable, Equatable {
         public var returns = QueryGetter.Returns.row
         /// How several keys are loaded by one query; without SQL each is loaded by itself.
         public var batch = Batch()
+        /// The tables whose changes make entries stale.
+        public var invalidateOn: [TableRule] = []
+        /// What becomes of an entry whose row changed.
+        public var onChange = OnChange.drop
         /// How long entries live, what they may take, and how much loading may cost the database.
         public var rules = GroupSettings()
 

@@ -112,6 +112,23 @@ struct SettingsReader {
         return sequence.compactMap { value($0, path, type) }
     }
 
+    /// Reads a list of sections, each of which begins as `initial`.
+    mutating func sections<Section>(
+        _ node: Node, _ path: String, each initial: Section, _ keys: [SettingKey<Section>], expects: String
+    ) -> [Section] {
+        guard case .sequence(let sequence, _) = node else {
+            note("\(path): needs \(expects)", at: node.mark)
+            return []
+        }
+        return sequence.enumerated().map { index, node in
+            let path = "\(path)[\(index)]"
+            marks[path] = node.mark
+            var section = initial
+            self.section(node, path, into: &section, keys)
+            return section
+        }
+    }
+
     /// Where the text of a scalar begins.
     private func location(of scalar: Scalar) -> QueryLocation {
         let mark = scalar.mark

@@ -1,0 +1,106 @@
+/// What a change of a table makes stale: from the groups' rules to keys in the form that the cache has them. Immutable.
+public struct InvalidationMap: Sendable {
+    /// What became stale in a group.
+    public enum Stale: Sendable, Equatable {
+        /// One key: the texts of its parts, joined by `:`.
+        case key([UInt8])
+        /// All of the group.
+        case all
+    }
+
+    /// The groups, in the order given.
+    public let groups: [InvalidatedGroup]
+
+    private struct Dependence: Sendable {
+        let group: Int
+        let key: [String]
+    }
+
+    /// By table, in the groups' order.
+    private let dependences: [TableName: [Dependence]]
+
+    private static let separator = UInt8(ascii: ":")
+
+    /// The rules of `groups`.
+    public init(_ groups: [InvalidatedGroup]) {
+        self.groups = groups
+        var dependences: [TableName: [Dependence]] = [:]
+        for (number, group) in groups.enumerated() {
+            for rule in group.rules {
+                dependences[rule.table, default: []].append(Dependence(group: number, key: rule.key))
+            }
+        }
+        self.dependences = dependences
+    }
+
+    /// The tables that any group depends on, in no particular order.
+    public var tables: some Collection<TableName> & Sendable { dependences.keys }
+
+    /// The columns by which rows of a table are known, each list as a rule has it and once; an empty list where any change
+    /// concerns a whole group. Empty for a table that nobody depends on.
+    public func columnLists(of table: TableName) -> [[String]] {
+        var lists: [[String]] = []
+        for dependence in dependences[table] ?? [] where !lists.contains(dependence.key) {
+            lists.append(dependence.key)
+        }
+        return lists
+    }
+
+    /// The groups that depend on a table.
+    public func groups(dependingOn table: TableName) -> [InvalidatedGroup] {
+        var numbers: [Int] = []
+        for dependence in dependences[table] ?? [] where numbers.last != dependence.group {
+            numbers.append(dependence.group)
+        }
+        return numbers.map { groups[$0] }
+    }
+
+    /// Calls `body` with all that a change makes stale. Each group that is stale as a whole comes once, without its keys; a
+    /// key may come more than once. O(rules of the table x keys).
+    public func forEachStale(in change: TableChange, _ body: (InvalidatedGroup, Stale) -> Void) {
+        guard let dependences = dependences[change.table] else { return }
+        var rest = dependences[...]
+        while let number = rest.first?.group {
+            let own = rest.prefix { $0.group == number }
+            rest = rest.dropFirst(own.count)
+            let group = groups[number]
+            switch change.what {
+            case .all: body(group, .all)
+            case .rows(let columns, let keys):
+                if own.contains(where: \.key.isEmpty) {
+                    body(group, .all)
+                } else {
+                    for dependence in own { forEachKey(of: dependence.key, in: keys, of: columns) { body(group, $0) } }
+                }
+            }
+        }
+    }
+
+    /// Keys of a group whose parts are in `wanted`, out of texts for `columns`.
+    private func forEachKey(
+        of wanted: [String], in keys: [[[UInt8]?]], of columns: [String], _ body: (Stale) -> Void
+    ) {
+        var indices: [Int] = []
+        for column in wanted {
+            guard let index = columns.firstIndex(of: column) else { return }
+            indices.append(index)
+        }
+        for texts in keys {
+            guard texts.count == columns.count else { return body(.all) }
+            if let key = Self.key(of: texts, at: indices) { body(.key(key)) }
+        }
+    }
+
+    /// The texts at `indices`, joined; nil when nobody can ask for such a key. A key's text is split at its first separators, so
+    /// no part but the last can have one; and a parameter is never NULL.
+    private static func key(of texts: [[UInt8]?], at indices: [Int]) -> [UInt8]? {
+        var key: [UInt8] = []
+        for (part, index) in indices.enumerated() {
+            guard let text = texts[index] else { return nil }
+            if part > 0 { key.append(separator) }
+            if part < indices.count - 1, text.contains(separator) { return nil }
+            key += text
+        }
+        return key
+    }
+}

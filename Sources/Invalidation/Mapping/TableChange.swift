@@ -1,0 +1,25 @@
+/// What a stream says of one table.
+public struct TableChange: Sendable, Equatable {
+    /// What changed.
+    public enum What: Sendable, Equatable {
+        /// Rows came, went or were changed. Each key holds a text for each of `columns`, nil for NULL; a row whose key was
+        /// changed brings the old one and the new one. Without columns, all that is known is that rows changed.
+        ///
+        /// It is for those who know a row by some or all of these columns. Others hear of the same rows by a change of their
+        /// own.
+        case rows(columns: [String], keys: [[[UInt8]?]])
+        /// Any row may have changed.
+        case all
+    }
+
+    /// The table.
+    public var table: TableName
+    /// What changed.
+    public var what: What
+
+    /// A change of `table`.
+    public init(table: TableName, what: What) {
+        self.table = table
+        self.what = what
+    }
+}
