@@ -92,6 +92,7 @@ let package = Package(
             name: "Invalidation",
             dependencies: [
                 "Postgres", "EventLoop", "CacheCore", "Groundwork",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict

@@ -1,19 +1,32 @@
 #!/bin/sh
-# Fuzzes both RESP parsers with libFuzzer under the address sanitizer: run.sh [RUNS], 200000 unless told.
+# Fuzzes both RESP parsers, and the parser of replication messages with what gathers transactions, with libFuzzer under the
+# address sanitizer: run.sh [RUNS], 200000 unless told.
 # What it finds is left in .build/fuzz/crash-*.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 runs=${1:-200000}
 out=$root/.build/fuzz
-mkdir -p "$out/corpus"
+mkdir -p "$out/corpus" "$out/corpus-pgoutput"
 
-swiftc -swift-version 6 -O -parse-as-library -sanitize=fuzzer,address \
-    -enable-experimental-feature Lifetimes -enable-upcoming-feature ExistentialAny \
-    -enable-upcoming-feature InternalImportsByDefault -enable-upcoming-feature MemberImportVisibility \
-    -module-name FuzzRESP "$root"/Sources/RESP/*.swift "$root/Tests/Fuzz/FuzzRESP.swift" -o "$out/fuzz-resp"
+flags="-swift-version 6 -O -parse-as-library -sanitize=fuzzer,address -enable-experimental-feature Lifetimes
+    -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
+    -enable-upcoming-feature MemberImportVisibility"
+swiftc $flags -module-name FuzzRESP "$root"/Sources/RESP/*.swift "$root/Tests/Fuzz/FuzzRESP.swift" -o "$out/fuzz-resp"
+
+# The parser needs two files of Postgres, which are made to a small module of that name.
+swiftc $flags -module-name Postgres -emit-module -emit-module-path "$out/Postgres.swiftmodule" -wmo -c \
+    "$root"/Sources/Postgres/Streams/LogPosition.swift "$root"/Sources/Postgres/Streams/ReplicationFrame.swift \
+    -o "$out/postgres.o"
+logical="$root/Sources/Invalidation/Logical"
+mapping="$root/Sources/Invalidation/Mapping"
+swiftc $flags -I "$out" -module-name FuzzPgOutput "$logical/ByteReader.swift" "$logical/PgOutputMessage.swift" \
+    "$logical/Relation.swift" "$logical/TransactionGatherer.swift" "$mapping/TableName.swift" "$mapping/TableChange.swift" \
+    "$root/Tests/Fuzz/FuzzPgOutput.swift" "$out/postgres.o" -o "$out/fuzz-pgoutput"
 
 # New inputs go to the first corpus; the seeds are only read.
 cd "$out"
+./fuzz-pgoutput -runs="$runs" -seed=1 -max_len=1024 -rss_limit_mb=1024 -timeout=10 \
+    corpus-pgoutput "$root/Tests/Fuzz/seeds-pgoutput"
 exec ./fuzz-resp -runs="$runs" -seed=1 -max_len=512 -rss_limit_mb=1024 -timeout=10 \
     -dict="$root/Tests/Fuzz/resp.dict" corpus "$root/Tests/Fuzz/seeds"

@@ -1,0 +1,291 @@
+public import Postgres
+
+/// What a committed transaction did to tables that somebody depends on.
+public struct CommittedTransaction: Equatable, Sendable {
+    /// The lower half of its number.
+    public var transaction: UInt32
+    /// Where its commit begins in the log.
+    public var begin: LogPosition
+    /// Where its commit ends.
+    public var end: LogPosition
+    /// What it changed; empty when it touched nothing that matters.
+    public var changes: [TableChange]
+    /// About the memory that the changes take, in bytes.
+    public var bytes: Int
+
+    /// Forgets the keys: of each table that was touched, anything may have changed.
+    public mutating func collapse() {
+        var tables: [TableName] = []
+        for change in changes where !tables.contains(change.table) { tables.append(change.table) }
+        changes = tables.map { TableChange(table: $0, what: .all) }
+        bytes = 0
+    }
+}
+
+/// Gathers the messages of one stream to transactions. Keeps of a row the columns that somebody knows it by, and of a
+/// transaction no more than a bound: beyond it all of each table that it touches counts as changed.
+public struct TransactionGatherer {
+    private let columnLists: (TableName) -> [[String]]
+    private let bound: Int
+    private var relations = RelationCache()
+    private var plans: [UInt32: RelationPlan] = [:]
+    private var open: OpenTransaction?
+
+    private struct OpenTransaction {
+        let number: UInt32
+        var changes = GatheredChanges()
+    }
+
+    /// A gatherer for a new stream.
+    ///
+    /// - Parameters:
+    ///   - bound: What the keys of one transaction may take, in bytes.
+    ///   - columnLists: The lists of columns by which rows of a table are known; see ``InvalidationMap/columnLists(of:)``.
+    public init(bound: Int, columnLists: @escaping (TableName) -> [[String]]) {
+        self.bound = bound
+        self.columnLists = columnLists
+    }
+
+    /// Takes the next message; returns a transaction when it ends one.
+    public mutating func take(_ message: borrowing PgOutputMessage) throws(PgOutputError) -> CommittedTransaction? {
+        switch message {
+        case .begin(_, let number):
+            guard open == nil else { throw .outOfOrder }
+            open = OpenTransaction(number: number)
+        case .commit(let record, let end):
+            guard let ended = open else { throw .outOfOrder }
+            open = nil
+            return CommittedTransaction(
+                transaction: ended.number, begin: record, end: end, changes: ended.changes.tableChanges,
+                bytes: ended.changes.bytes)
+        case .relation(let relation): try describe(relation)
+        case .insert(let id, let new):
+            try gather(id) { $0.insert(new, into: &$1) }
+        case .update(let id, let old, let new):
+            try gather(id) { $0.update(old, new, into: &$1) }
+        case .delete(let id, let old):
+            try gather(id) { $0.delete(old, into: &$1) }
+        case .truncate(let tables):
+            for place in 0..<tables.count {
+                try gather(tables[place]) { $1.noteAll(of: $0) }
+            }
+        case .origin, .type, .message: break
+        }
+        return nil
+    }
+
+    /// A table that is described anew has changed its definition: what is kept of it may have another form.
+    private mutating func describe(_ relation: Relation) throws(PgOutputError) {
+        let changed = try relations.set(relation)
+        plans[relation.id] = RelationPlan(relation, columnLists(relation.table))
+        guard !changed.isEmpty else { return }
+        guard var current = open.take() else { throw .outOfOrder }
+        for table in changed { current.changes.noteAll(of: RelationPlan(of: table, columnLists(table))) }
+        open = current
+    }
+
+    private mutating func gather(
+        _ id: UInt32, _ body: (RelationPlan, inout GatheredChanges) -> Void
+    ) throws(PgOutputError) {
+        guard let plan = plans[id] else { throw .unknownRelation(id) }
+        // Taken out and put back: what is gathered is never copied.
+        guard var current = open.take() else { throw .outOfOrder }
+        if !plan.lists.isEmpty { body(plan, &current.changes) }
+        if current.changes.bytes > bound { current.changes.collapse() }
+        open = current
+    }
+}
+
+/// What of a table's rows is kept.
+struct RelationPlan {
+    /// A list of columns by which rows are known.
+    struct ColumnList {
+        let columns: [String]
+        /// Where they stand among those that are wanted; nil when the table has no such column, or does not publish it.
+        let places: [Int]?
+        /// Whether an old row tells them all.
+        let isIdentity: Bool
+    }
+
+    let table: TableName
+    let lists: [ColumnList]
+    /// The places in a tuple of the columns that any list has, in ascending order.
+    let wanted: [Int]
+
+    init(_ relation: Relation, _ columnLists: [[String]]) {
+        table = relation.table
+        var places: [String: Int] = [:]
+        for (place, column) in relation.columns.enumerated() { places[column.name] = place }
+        let wanted = Set(columnLists.joined().compactMap { places[$0] }).sorted()
+        self.wanted = wanted
+        lists = columnLists.map { columns in
+            let own = columns.compactMap { places[$0] }
+            return ColumnList(
+                columns: columns,
+                places: own.count == columns.count ? own.compactMap { wanted.firstIndex(of: $0) } : nil,
+                isIdentity: own.allSatisfy { relation.columns[$0].isIdentity })
+        }
+    }
+
+    /// For a table of which nothing is known.
+    init(of table: TableName, _ columnLists: [[String]]) {
+        self.table = table
+        wanted = []
+        lists = columnLists.map { ColumnList(columns: $0, places: nil, isIdentity: false) }
+    }
+
+    /// The wanted columns of a tuple.
+    func parts(of tuple: borrowing Tuple) -> [Part] {
+        var parts: [Part] = []
+        parts.reserveCapacity(wanted.count)
+        tuple.forEach { place, column in
+            guard parts.count < wanted.count else { return false }
+            guard place == wanted[parts.count] else { return true }
+            switch column {
+            case .null: parts.append(.null)
+            case .text(let text): parts.append(.text(text.withUnsafeBytes { Array($0) }))
+            case .unchanged, .binary: parts.append(.unknown)
+            }
+            return true
+        }
+        while parts.count < wanted.count { parts.append(.unknown) }
+        return parts
+    }
+
+    /// Those of an old tuple, which has null for what is not told, too. The server describes a partition's rows by its root,
+    /// whose replica identity may have more columns than the partition's.
+    private func oldParts(of tuple: borrowing Tuple) -> [Part] {
+        parts(of: tuple).map { $0 == .null ? .unknown : $0 }
+    }
+
+    /// One column's value.
+    enum Part: Equatable {
+        case unknown, null
+        case text([UInt8])
+    }
+
+    func insert(_ new: borrowing Tuple, into changes: inout GatheredChanges) {
+        let new = parts(of: new)
+        for (place, list) in lists.enumerated() { changes.note(list.key(new), of: self, place) }
+    }
+
+    func update(_ old: borrowing OldTuple, _ new: borrowing Tuple, into changes: inout GatheredChanges) {
+        var new = parts(of: new)
+        let before: [Part]
+        switch old {
+        case .absent:
+            // The identity is as it was: the new row tells it.
+            for (place, list) in lists.enumerated() {
+                changes.note(list.isIdentity ? list.key(new) : nil, of: self, place)
+            }
+            return
+        case .identity(let tuple), .whole(let tuple): before = oldParts(of: tuple)
+        }
+        // Long values that did not change are sent with the old row alone.
+        for place in new.indices where new[place] == .unknown { new[place] = before[place] }
+        for (place, list) in lists.enumerated() {
+            let (oldKey, newKey) = (list.isIdentity ? list.key(before) : nil, list.key(new))
+            changes.note(oldKey, of: self, place)
+            if oldKey != newKey { changes.note(newKey, of: self, place) }
+        }
+    }
+
+    func delete(_ old: borrowing OldTuple, into changes: inout GatheredChanges) {
+        let before: [Part]
+        switch old {
+        case .absent: before = []
+        case .identity(let tuple), .whole(let tuple): before = oldParts(of: tuple)
+        }
+        for (place, list) in lists.enumerated() {
+            changes.note(list.isIdentity && !before.isEmpty ? list.key(before) : nil, of: self, place)
+        }
+    }
+}
+
+extension RelationPlan.ColumnList {
+    /// The key in a row; nil when the row does not tell it.
+    func key(_ parts: [RelationPlan.Part]) -> [[UInt8]?]? {
+        guard let places else { return nil }
+        var key: [[UInt8]?] = []
+        key.reserveCapacity(places.count)
+        for place in places {
+            switch parts[place] {
+            case .unknown: return nil
+            case .null: key.append(nil)
+            case .text(let text): key.append(text)
+            }
+        }
+        return key
+    }
+}
+
+/// What an open transaction changed so far.
+struct GatheredChanges {
+    private enum Rows {
+        case keys([[[UInt8]?]])
+        /// Not to be told, or too many.
+        case all
+    }
+
+    private struct Place: Hashable {
+        let table: TableName
+        let list: Int
+    }
+
+    private var order: [(place: Place, columns: [String])] = []
+    private var rows: [Place: Rows] = [:]
+    private var isCollapsed = false
+    /// About the memory that the keys take.
+    private(set) var bytes = 0
+
+    /// Notes a row by one of its table's lists; a nil key is any row.
+    mutating func note(_ key: [[UInt8]?]?, of plan: RelationPlan, _ list: Int) {
+        let place = Place(table: plan.table, list: list)
+        let isNew = rows[place] == nil
+        if isNew { order.append((place, plan.lists[list].columns)) }
+        guard let key, !isCollapsed else {
+            rows[place] = .all
+            return
+        }
+        if plan.lists[list].columns.isEmpty {
+            // Nobody knows these rows one by one.
+            if isNew { rows[place] = .keys([]) }
+            return
+        }
+        switch rows.updateValue(.all, forKey: place) {
+        case .all: break
+        case .keys(var keys):
+            keys.append(key)
+            rows[place] = .keys(keys)
+            bytes += Self.cost(of: key)
+        case nil:
+            rows[place] = .keys([key])
+            bytes += Self.cost(of: key)
+        }
+    }
+
+    mutating func noteAll(of plan: RelationPlan) {
+        for list in plan.lists.indices { note(nil, of: plan, list) }
+    }
+
+    /// Forgets the keys, and takes no more of them.
+    mutating func collapse() {
+        isCollapsed = true
+        for place in rows.keys { rows[place] = .all }
+        bytes = 0
+    }
+
+    var tableChanges: [TableChange] {
+        order.map { place, columns in
+            switch rows[place] {
+            case .keys(let keys): TableChange(table: place.table, what: .rows(columns: columns, keys: keys))
+            case .all, nil: TableChange(table: place.table, what: .all)
+            }
+        }
+    }
+
+    /// An array for each part and one for the key, with malloc's and Swift's share.
+    private static func cost(of key: [[UInt8]?]) -> Int {
+        key.reduce(64) { $0 + 48 + ($1?.count ?? 0) }
+    }
+}

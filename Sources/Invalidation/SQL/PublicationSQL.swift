@@ -1,0 +1,114 @@
+/// The SQL of the publication that `source: logical` decodes.
+public enum PublicationSQL {
+    /// Makes a publication of `tables`, as SQL that fails, and changes nothing, where a table has no replica identity: from
+    /// then on its users' own updates would be refused (55000).
+    public static func create(_ publication: String, _ tables: [TableName]) -> String {
+        let checks = tables.map { table in
+            """
+            do $check$ begin
+                if not exists (
+                    select from pg_catalog.pg_class c where c.oid = \(literal(table.quoted))::pg_catalog.regclass
+                        and (c.relreplident = 'f' or exists (
+                            select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indimmediate and i.indisvalid
+                                and (c.relreplident = 'd' and i.indisprimary
+                                    or c.relreplident = 'i' and i.indisreplident))))
+                then raise exception using
+                    message = \(literal("\(table) has no replica identity: published, its updates would fail")),
+                    hint = \(literal("ALTER TABLE \(table.quoted) REPLICA IDENTITY FULL; or give it a primary key"));
+                end if;
+            end $check$;
+
+            """
+        }
+        return checks.joined() + """
+            create publication \(SQLName.quoted(publication)) for table \(tables.map(\.quoted).joined(separator: ", "))
+                with (publish_via_partition_root = true);
+
+            """
+    }
+
+    /// Removes a publication, if there is one.
+    public static func drop(_ publication: String) -> String {
+        "drop publication if exists \(SQLName.quoted(publication));\n"
+    }
+
+    /// Asks how `tables` stand; ``PublicationStanding/init(_:tables:)`` reads the answer.
+    public static func check(_ publication: String, _ tables: [TableName]) -> String {
+        let wanted = tables.enumerated().map { place, table in
+            "(\(place), \(literal(table.schema)), \(literal(table.name)))"
+        }
+        let name = literal(publication)
+        return """
+            with wanted(place, schema, name) as (values \(wanted.joined(separator: ", "))),
+            found as (
+                select w.place, c.oid as id, c.relkind as kind, c.relispartition as is_partition
+                from wanted w join pg_catalog.pg_namespace n on n.nspname = w.schema
+                join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name),
+            member as (
+                select f.place, c.oid as id, c.relreplident as identity
+                from found f, lateral (
+                    select f.id as id union select t.relid from pg_catalog.pg_partition_tree(f.id) t where f.kind = 'p') m
+                join pg_catalog.pg_class c on c.oid = m.id),
+            attribute as (
+                select m.place, m.id, a.attnum as number, a.attname as name, a.atttypid as type, a.atttypmod as modifier,
+                    m.identity = 'f' or exists (
+                        select from pg_catalog.pg_index i
+                        where i.indrelid = m.id and i.indimmediate and i.indisvalid and a.attnum = any (i.indkey)
+                            and (m.identity = 'd' and i.indisprimary or m.identity = 'i' and i.indisreplident)
+                    ) as is_identity
+                from member m join pg_catalog.pg_attribute a on a.attrelid = m.id
+                where a.attnum > 0 and not a.attisdropped),
+            published as (
+                select n.oid as schema, p.tablename as name, pg_catalog.to_jsonb(p) as told
+                from pg_catalog.pg_publication_tables p join pg_catalog.pg_namespace n on n.nspname = p.schemaname
+                where p.pubname = \(name))
+            select -1 as place, 'publication' as what, pg_catalog.concat(
+                    case when pubinsert then 'i' end, case when pubupdate then 'u' end, case when pubdelete then 'd' end,
+                    case when pubtruncate then 't' end) as one, pubviaroot::text as other
+                from pg_catalog.pg_publication where pubname = \(name)
+            union all select place, 'table', kind::text, null from found
+            union all select a.place, 'column', a.name::text, pg_catalog.bool_and(a.is_identity)::text
+                from attribute a group by a.place, a.name
+            union all select f.place, 'published', p.told ->> 'rowfilter', null
+                from found f join pg_catalog.pg_class c on c.oid = f.id
+                join published p on p.schema = c.relnamespace and p.name = c.relname
+            union all select f.place, 'publishes', listed.name, null
+                from found f join pg_catalog.pg_class c on c.oid = f.id
+                join published p on p.schema = c.relnamespace and p.name = c.relname,
+                lateral pg_catalog.jsonb_array_elements_text(
+                    case when pg_catalog.jsonb_typeof(p.told -> 'attnames') = 'array' then p.told -> 'attnames' end
+                ) as listed(name)
+            union all select f.place, 'root', n.nspname::text, c.relname::text
+                from found f, lateral pg_catalog.pg_partition_ancestors(f.id) as above(id)
+                join pg_catalog.pg_class c on c.oid = above.id join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                join published p on p.schema = c.relnamespace and p.name = c.relname
+                where f.is_partition and above.id <> f.id
+            union all select f.place, 'child', n.nspname::text, c.relname::text
+                from found f join pg_catalog.pg_inherits i on i.inhparent = f.id
+                join pg_catalog.pg_class c on c.oid = i.inhrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                where f.kind <> 'p'
+            union all select m.place, 'print', pg_catalog.md5(pg_catalog.string_agg(
+                    pg_catalog.concat_ws(' ', m.id, m.identity, pg_catalog.pg_relation_filenode(m.id), (
+                        select pg_catalog.string_agg(
+                            pg_catalog.concat_ws(' ', a.number, a.name, a.type, a.modifier, a.is_identity), ','
+                            order by a.number)
+                        from attribute a where a.place = m.place and a.id = m.id)), ';' order by m.id)), null
+                from member m group by m.place
+            """
+    }
+
+    /// A string constant, whatever `standard_conforming_strings` says.
+    static func literal(_ text: String) -> String {
+        var quoted = "e'"
+        for scalar in text.unicodeScalars {
+            if scalar == "'" || scalar == "\\" { quoted.unicodeScalars.append(scalar) }
+            quoted.unicodeScalars.append(scalar)
+        }
+        return quoted + "'"
+    }
+}
+
+extension TableName {
+    /// In double quotes, for SQL that a program writes.
+    var quoted: String { "\(SQLName.quoted(schema)).\(SQLName.quoted(name))" }
+}
