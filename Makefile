@@ -10,7 +10,7 @@ SOURCES := Package.swift Sources Tests Benchmarks Examples
 
 # Debian's packages. libpq, libyaml, the server whose programs the demo and the tests start, and redis-cli to ask with.
 PACKAGES := libpq-dev libyaml-dev pkg-config postgresql redis-tools
-TEST_PACKAGES := $(PACKAGES) python3-venv socat $(CLIENT_PACKAGES) libc-ares2 libevent-2.1-7
+TEST_PACKAGES := $(PACKAGES) python3-venv socat spin gcc libc6-dev $(CLIENT_PACKAGES) libc-ares2 libevent-2.1-7
 # Clients in other languages that the tests ask with.
 CLIENT_PACKAGES := php-cli php-redis ruby ruby-redis nodejs node-redis golang-go golang-github-gomodule-redigo-dev
 BENCH_PACKAGES := $(PACKAGES) redis-server
@@ -36,7 +36,7 @@ fi
 endef
 
 .NOTPARALLEL:
-.PHONY: help run build test test-swift test-tsan fuzz lint format docs bench hit-ratio deps deps-test deps-bench clean
+.PHONY: help run build test test-swift test-tsan fuzz prove lint format docs bench hit-ratio deps deps-test deps-bench clean
 
 help: ## Tell what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -57,7 +57,7 @@ RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
 build: ## Build pgsidecar in release mode: .build/release/pgsidecar
 	swift build $(RELEASE) --product pgsidecar --static-swift-stdlib $(STRIP)
 
-test: deps-test lint test-swift fuzz ## Install what tests need and run them all: lint, unit, integration, fuzz
+test: deps-test lint prove test-swift fuzz ## Install what tests need and run them all: lint, models, unit, integration, fuzz
 
 test-swift: ## Only swift test; TEST=NAME runs those whose name has NAME
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test $(if $(TEST),--filter '$(TEST)')
@@ -68,6 +68,10 @@ test-tsan: deps-test ## The same tests under the thread sanitizer, in a build fo
 
 fuzz: ## The RESP parser against mutated bytes, with the address sanitizer, for a fixed short count
 	@if [[ -x Tests/Fuzz/run.sh ]]; then Tests/Fuzz/run.sh; else echo 'no fuzz target yet'; fi
+
+prove: ## Check the model of the cache's rules in all its states, and that the checker finds each rule that is left out
+	@command -v spin >/dev/null || { $(call install,spin gcc libc6-dev); }
+	proofs/check
 
 lint: ## Refuse what swift format would write otherwise
 	swift format lint --strict --parallel --recursive $(SOURCES)
