@@ -98,11 +98,16 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // What the operating system knows of users, variables and files; and a PostgreSQL of one's own, for the demo and tests.
+        .target(name: "Machine", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "PrivateDatabase", dependencies: ["Machine", "Groundwork", "CLinux"], swiftSettings: strict),
+
         // Settings in, running services out; and the command line.
         .target(
             name: "SidecarApp",
             dependencies: [
-                "Server", "Invalidation", "Postgres", "EventLoop", "CacheCore", "YAML", "Groundwork", "CLinux",
+                "Server", "Invalidation", "Postgres", "EventLoop", "CacheCore", "YAML", "Groundwork", "CLinux", "Machine",
+                "PrivateDatabase",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -112,7 +117,7 @@ let package = Package(
         .executableTarget(
             name: "pgsidecar",
             dependencies: [
-                "SidecarApp",
+                "SidecarApp", "Machine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -137,20 +142,29 @@ let package = Package(
         .executableTarget(
             name: "TypedCacheExample", dependencies: ["TypedCache"], path: "Examples/TypedCache", swiftSettings: strict),
 
+        // What several test targets use: a client, getters that wait for the test, a PostgreSQL.
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "RESP", "CacheCore", "PrivateDatabase", "Groundwork",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/TestSupport",
+            swiftSettings: strict),
+
         .testTarget(name: "SingleflightTests", dependencies: ["Singleflight", "Groundwork"], swiftSettings: strict),
         .testTarget(name: "CacheCoreTests", dependencies: ["CacheCore", "Groundwork"], swiftSettings: strict),
         .testTarget(
             name: "TypedCacheTests",
             dependencies: ["TypedCache", "CacheCore", "Groundwork", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
-        .testTarget(name: "RESPTests", dependencies: ["RESP", "Groundwork"], swiftSettings: strict),
+        .testTarget(name: "RESPTests", dependencies: ["RESP", "TestSupport", "Groundwork"], swiftSettings: strict),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Groundwork", "CLinux"], swiftSettings: strict),
         .testTarget(
             name: "PostgresTests",
             dependencies: [
-                "Postgres", "EventLoop", "CacheCore", "Groundwork",
-                "SidecarApp",  // for its PrivatePostgres
+                "Postgres", "EventLoop", "CacheCore", "PrivateDatabase", "TestSupport", "Groundwork",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -158,27 +172,30 @@ let package = Package(
         .testTarget(
             name: "InvalidationTests",
             dependencies: [
-                "Invalidation", "Postgres", "EventLoop", "CacheCore", "Groundwork",
-                "SidecarApp",  // for its PrivatePostgres
+                "Invalidation", "Postgres", "EventLoop", "CacheCore", "PrivateDatabase", "TestSupport", "Groundwork",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "RESP", "EventLoop", "CacheCore", "Groundwork"],
+            name: "ServerTests",
+            dependencies: [
+                "Server", "EventLoop", "CacheCore", "TestSupport", "Groundwork",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
+        .testTarget(
+            name: "PrivateDatabaseTests", dependencies: ["PrivateDatabase", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "SidecarAppTests",
             dependencies: [
-                "SidecarApp", "Server", "Invalidation", "Postgres", "CacheCore", "Groundwork",
+                "SidecarApp", "Server", "Invalidation", "Postgres", "CacheCore", "PrivateDatabase", "TestSupport",
+                "Groundwork",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: [
-                "SidecarApp",  // for its PrivatePostgres
-                "RESP", "Groundwork",
-            ],
+            dependencies: ["SidecarApp", "PrivateDatabase", "TestSupport", "Groundwork"],
             exclude: ["Clients"],  // Python programs
             swiftSettings: strict),
     ],

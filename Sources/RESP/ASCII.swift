@@ -1,30 +1,30 @@
 /// The bytes that frame RESP.
 @usableFromInline
-enum ASCII {
-    static let tab = UInt8(ascii: "\t")
-    static let lineFeed = UInt8(ascii: "\n")
-    static let carriageReturn = UInt8(ascii: "\r")
-    static let space = UInt8(ascii: " ")
-    static let doubleQuote = UInt8(ascii: "\"")
-    static let singleQuote = UInt8(ascii: "'")
-    static let backslash = UInt8(ascii: "\\")
-    static let minus = UInt8(ascii: "-")
-    @usableFromInline static let zero = UInt8(ascii: "0")
-    static let dollar = UInt8(ascii: "$")
-    static let asterisk = UInt8(ascii: "*")
+package enum ASCII {
+    package static let tab = UInt8(ascii: "\t")
+    package static let lineFeed = UInt8(ascii: "\n")
+    package static let carriageReturn = UInt8(ascii: "\r")
+    package static let space = UInt8(ascii: " ")
+    package static let doubleQuote = UInt8(ascii: "\"")
+    package static let singleQuote = UInt8(ascii: "'")
+    package static let backslash = UInt8(ascii: "\\")
+    package static let minus = UInt8(ascii: "-")
+    @usableFromInline package static let zero = UInt8(ascii: "0")
+    package static let dollar = UInt8(ascii: "$")
+    package static let asterisk = UInt8(ascii: "*")
 }
 
 extension RawSpan {
     /// The byte at `offset`, bounds checked.
     @inlinable @inline(__always)
-    func byte(at offset: Int) -> UInt8 {
+    package func byte(at offset: Int) -> UInt8 {
         // Every bit pattern is a UInt8 and one byte is always aligned: the load can't be unsafe.
         unsafeLoad(fromByteOffset: offset, as: UInt8.self)
     }
 }
 
 /// A decimal length up to its CR LF.
-enum LengthLine {
+package enum LengthLine {
     /// The length, and the offset behind CR LF.
     case length(Int, next: Int)
     case incomplete
@@ -36,7 +36,7 @@ enum LengthLine {
     /// Reads the length that begins at `start`, looking at no byte from `end` on. As in Redis there is neither a `+`
     /// nor a leading zero. At most 13 bytes are looked at, so that reading again on incomplete input stays cheap.
     @inline(__always)
-    static func read(_ bytes: RawSpan, from start: Int, to end: Int) -> LengthLine {
+    package static func read(_ bytes: RawSpan, from start: Int, to end: Int) -> LengthLine {
         guard start < end else { return .incomplete }
         let negative = bytes.byte(at: start) == ASCII.minus
         let first = negative ? start + 1 : start

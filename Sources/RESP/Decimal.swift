@@ -1,8 +1,8 @@
 /// Decimal numbers from and to bytes.
 @usableFromInline
-enum Decimal {
+package enum Decimal {
     /// The number that the whole of `text` says; nil for anything else and beyond `Int`.
-    static func parse(_ text: RawSpan) -> Int? {
+    package static func parse(_ text: RawSpan) -> Int? {
         let negative = text.byteCount > 0 && text.byte(at: 0) == ASCII.minus
         let first = negative ? 1 : 0
         guard first < text.byteCount else { return nil }

@@ -1,4 +1,4 @@
-// Compiled together with Sources/RESP by run.sh, not by the package: libFuzzer brings its own main.
+// Compiled together with Sources/RESP and the parser of replies by run.sh, not by the package: libFuzzer brings its own main.
 
 /// What a parser made of some bytes: how many messages, a digest of them, where it stopped and why.
 struct Outcome: Equatable {

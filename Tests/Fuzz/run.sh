@@ -12,7 +12,8 @@ mkdir -p "$out/corpus" "$out/corpus-pgoutput"
 flags="-swift-version 6 -O -parse-as-library -sanitize=fuzzer,address -enable-experimental-feature Lifetimes
     -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
     -enable-upcoming-feature MemberImportVisibility"
-swiftc $flags -module-name FuzzRESP "$root"/Sources/RESP/*.swift "$root/Tests/Fuzz/FuzzRESP.swift" -o "$out/fuzz-resp"
+swiftc $flags -module-name RESP -package-name pgsidecar "$root"/Sources/RESP/*.swift "$root"/Tests/TestSupport/Reply*.swift \
+    "$root/Tests/Fuzz/FuzzRESP.swift" -o "$out/fuzz-resp"
 
 # The parser needs two files of Postgres, which are made to a small module of that name.
 swiftc $flags -module-name Postgres -emit-module -emit-module-path "$out/Postgres.swiftmodule" -wmo -c \

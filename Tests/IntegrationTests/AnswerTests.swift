@@ -1,7 +1,7 @@
 import Foundation
+import PrivateDatabase
+import TestSupport
 import Testing
-
-@testable import SidecarApp
 
 /// Every answer is the same answer: the product of what one can ask, of what size it is, of what is in memory, and of how a
 /// client writes and reads.

@@ -1,7 +1,7 @@
 import Foundation
+import PrivateDatabase
+import TestSupport
 import Testing
-
-@testable import SidecarApp
 
 /// Clients that ask for more than anything can hold at once: all are answered, nobody else notices, and memory stays bounded.
 @Suite(.serialized, .timeLimit(.minutes(5)))

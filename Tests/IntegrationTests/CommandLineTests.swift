@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
 import Groundwork
+import PrivateDatabase
+import SidecarApp
+import TestSupport
 import Testing
-
-@testable import SidecarApp
 
 /// What a person sees who types pgsidecar's commands.
 @Suite(.timeLimit(.minutes(3)))

@@ -1,7 +1,7 @@
 import Foundation
 import Groundwork
-import RESP
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 /// What clients see while the database fails. Tests that break a server have one of their own.
@@ -29,7 +29,7 @@ struct FaultTests {
     /// Asks for keys that were never asked for, each once.
     private func askForNewKeys(_ sidecar: RunningSidecar) throws -> [Asker] {
         try (0..<4).map { worker in
-            Asker(try sidecar.client()) { ["GET", "word:\(100 + worker + 4 * $0)"] }
+            try Asker(try sidecar.client()) { ["GET", "word:\(100 + worker + 4 * $0)"] }
         }
     }
 
@@ -43,7 +43,7 @@ struct FaultTests {
         try await database.run("checkpoint")
         try await withSidecar(settings(database, "ttl: 10m")) { sidecar in
             #expect(try sidecar.client().ask("GET", "word:1") == .bulk("word 1"))
-            let hits = Asker(try sidecar.client()) { _ in ["GET", "word:1"] }
+            let hits = try Asker(try sidecar.client()) { _ in ["GET", "word:1"] }
             let loads = try askForNewKeys(sidecar)
             #expect(await eventually { loads.allSatisfy { $0.count > 100 } })
             await server.kill()
@@ -123,7 +123,7 @@ struct FaultTests {
         let group = "ttl: 400ms, refresh_after: 200ms, stale_if_error: 1500ms"
         try await withSidecar(settings(database, group)) { sidecar in
             let askers = try (0..<20).map { worker in
-                Asker(try sidecar.client()) { _ in ["GET", "word:\(worker % 5 + 1)"] }
+                try Asker(try sidecar.client()) { _ in ["GET", "word:\(worker % 5 + 1)"] }
             }
             #expect(try await eventually { try sidecar.statistics("word")["refreshes"].map { $0 > 10 } ?? false })
             await server.stop()

@@ -1,6 +1,6 @@
 import Foundation
 import Groundwork
-import RESP
+import TestSupport
 import Testing
 
 /// What the database sees of many askers.
@@ -23,7 +23,7 @@ struct LoadControlTests {
             for round in 1...3 {
                 // Nobody asks meanwhile, so nothing is reloaded meanwhile.
                 try await database.run("update word set text = 'round \(round)' where id = 7")
-                try await database.hold(7)
+                let hold = try await database.hold(7)
                 #expect(
                     try await eventually {
                         _ = try client.ask("GET", "word:7")
@@ -33,7 +33,7 @@ struct LoadControlTests {
                 for _ in 0..<3_400 { try client.send("GET", "word:7") }
                 for _ in 0..<3_400 { #expect(try client.receive() == old) }
                 #expect(try await database.completedQueries() == round)
-                try await database.release(7)
+                try await hold.release()
                 #expect(await eventually { (try? client.ask("PGS.PEEK", "word:7")) == .bulk("round \(round)") })
             }
             #expect(try await database.completedQueries() == 4)
@@ -54,7 +54,7 @@ struct LoadControlTests {
                 max_loads: 3
             """
         try await withSidecar(slow) { sidecar in
-            try await database.hold(0)
+            let hold = try await database.hold(0)
             let clients = try (0..<50).map { _ in try sidecar.client() }
             for (index, client) in clients.enumerated() {
                 for id in 1...20 { try client.send("GET", "word:\(index * 20 + id)") }
@@ -62,7 +62,7 @@ struct LoadControlTests {
             #expect(await sidecar.counts("misses", 1000, of: "word"))
             #expect(try await eventually { try sidecar.info("database_loads_sent") == "3" })
             #expect((1...3).contains(try await database.activeSessions()))
-            try await database.release(0)
+            try await hold.release()
             var most = 0
             while try await database.completedQueries() < 1000 {
                 most = max(most, try await database.activeSessions())
@@ -95,7 +95,7 @@ struct LoadControlTests {
                 max_queued_loads: 2000
             """
         try await withSidecar(settings) { sidecar in
-            try await database.hold(0)
+            let hold = try await database.hold(0)
             let clients = try (0..<50).map { _ in try sidecar.client() }
             for (index, client) in clients.enumerated() {
                 for id in 1...20 { try client.send("GET", "word:\(index * 20 + id)") }
@@ -107,7 +107,7 @@ struct LoadControlTests {
             #expect(try await eventually { try await database.activeSessions() > 0 })
             #expect((1...3).contains(Int(try sidecar.info("database_loads_sent")) ?? 0))
             var most = try await database.activeSessions()
-            try await database.release(0)
+            try await hold.release()
             func ended() throws -> Int {
                 let figures = try sidecar.statistics("word")
                 return (figures["entries"] ?? 0) + (figures["load_errors"] ?? 0)
@@ -126,7 +126,7 @@ struct LoadControlTests {
         try await withSidecar(settings(database, "max_loads: 1, max_queued_loads: 2")) { sidecar in
             let client = try sidecar.client()
             #expect(try client.ask("GET", "word:9") == .bulk("word 9"))
-            try await database.hold(1)
+            let hold = try await database.hold(1)
             let waiting = try sidecar.client()
             for id in 1...3 { try waiting.send("GET", "word:\(id)") }
             #expect(await sidecar.counts("misses", 4, of: "word"))
@@ -135,7 +135,7 @@ struct LoadControlTests {
                 #expect(refused.text?.hasPrefix("BUSY ") == true, "\(refused)")
             }
             #expect(try client.ask("GET", "word:9") == .bulk("word 9"))
-            try await database.release(1)
+            try await hold.release()
             for id in 1...3 { #expect(try waiting.receive() == .bulk("word \(id)")) }
             #expect(try client.ask("GET", "word:4") == .bulk("word 4"))
         }
@@ -150,9 +150,9 @@ struct LoadControlTests {
               word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 60s, max_loads: 2 }
             """
         try await withSidecar(settings) { sidecar in
-            try await database.hold(31)
+            let hold = try await database.hold(31)
             let watcher = try sidecar.client()
-            func ask(_ id: Int) async throws -> Client {
+            func ask(_ id: Int) async throws -> TestClient {
                 let client = try sidecar.client()
                 try client.send("GET", "word:\(id)")
                 #expect(await sidecar.counts("misses", id - 30, of: "word"))
@@ -161,13 +161,13 @@ struct LoadControlTests {
             let held = try await ask(31)
             #expect(try await eventually { try await database.activeSessions() == 1 })
             // It has passed the gate, and waits for the connection.
-            var leaves: Client? = try await ask(32)
+            var leaves: TestClient? = try await ask(32)
             let waiting = [try await ask(33), try await ask(34), try await ask(35)]
             withExtendedLifetime(leaves) {}
             leaves = nil
             // Who is left: four of this test, and the one who asks.
             #expect(try await eventually { try sidecar.info("connected_clients") == "6" })
-            try await database.release(31)
+            try await hold.release()
             #expect(try held.receive() == .bulk("word 31"))
             for (index, client) in waiting.enumerated() {
                 #expect(try client.receive() == .bulk("word \(33 + index)"))

@@ -1,6 +1,6 @@
 import Foundation
 import Groundwork
-import RESP
+import TestSupport
 import Testing
 
 /// What the kernel sees of `memory`.

@@ -1,6 +1,6 @@
 import Foundation
 import Groundwork
-import RESP
+import TestSupport
 import Testing
 
 /// However many ask for a key at once, PostgreSQL sees one query.
@@ -20,7 +20,7 @@ struct OneLoadTests {
     }
 
     /// Has a thousand requests on a hundred connections, which are spread over all loops, ask for one key.
-    private func thousand(_ sidecar: RunningSidecar, _ key: String) throws -> [Client] {
+    private func thousand(_ sidecar: RunningSidecar, _ key: String) throws -> [TestClient] {
         let clients = try (0..<100).map { _ in try sidecar.client() }
         for client in clients {
             for _ in 0..<10 { try client.send("GET", key) }
@@ -28,17 +28,17 @@ struct OneLoadTests {
         return clients
     }
 
-    private func answers(_ clients: [Client]) throws -> [Reply] {
+    private func answers(_ clients: [TestClient]) throws -> [Reply] {
         try clients.flatMap { client in try (0..<10).map { _ in try client.receive() } }
     }
 
     @Test func `a thousand requests for a cold key are one query and a thousand equal answers`() async throws {
         let database = try await TestDatabase.shared()
         try await withSidecar(settings(database, TestDatabase.heldWord())) { sidecar in
-            try await database.hold(7)
+            let hold = try await database.hold(7)
             let clients = try thousand(sidecar, "word:7")
             #expect(await sidecar.counts("gets", 1000, of: "word"))
-            try await database.release(7)
+            try await hold.release()
             #expect(try answers(clients) == Array(repeating: .bulk("word 7"), count: 1000))
             #expect(try await database.completedQueries() == 1)
             #expect(try sidecar.statistics("word")["loads"] == 1)
@@ -51,11 +51,11 @@ struct OneLoadTests {
             let client = try sidecar.client()
             #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
             try await database.run("update word set text = 'newer' where id = 7")
-            try await database.hold(7)
+            let hold = try await database.hold(7)
             #expect(try await eventually { try client.ask("PTTL", "word:7") == .integer(-2) })
             let clients = try thousand(sidecar, "word:7")
             #expect(await sidecar.counts("gets", 1001, of: "word"))
-            try await database.release(7)
+            try await hold.release()
             #expect(try answers(clients) == Array(repeating: .bulk("newer"), count: 1000))
             #expect(try await database.completedQueries() == 2)
         }
@@ -65,8 +65,8 @@ struct OneLoadTests {
     {
         let database = try await TestDatabase.shared()
         try await withSidecar(settings(database, TestDatabase.heldWord())) { sidecar in
-            try await database.hold(7)
-            var leader: Client? = try sidecar.client()
+            let hold = try await database.hold(7)
+            var leader: TestClient? = try sidecar.client()
             try leader?.send("GET", "word:7")
             #expect(await sidecar.counts("gets", 1, of: "word"))
             let followers = try (0..<20).map { _ in try sidecar.client() }
@@ -75,7 +75,7 @@ struct OneLoadTests {
             leader = nil
             // The followers, and the one that asks.
             #expect(try await eventually { try sidecar.info("connected_clients") == "21" })
-            try await database.release(7)
+            try await hold.release()
             for follower in followers { #expect(try follower.receive() == .bulk("word 7")) }
             #expect(try await database.completedQueries() == 1)
         }
@@ -85,10 +85,10 @@ struct OneLoadTests {
         let database = try await TestDatabase.shared()
         try await database.run("update word set number = 0 where id = 7")
         try await withSidecar(settings(database, TestDatabase.heldWord("10 / number"))) { sidecar in
-            try await database.hold(7)
+            let hold = try await database.hold(7)
             let clients = try thousand(sidecar, "word:7")
             #expect(await sidecar.counts("gets", 1000, of: "word"))
-            try await database.release(7)
+            try await hold.release()
             let answers = Set(try answers(clients).map { $0.isError ? $0.text : nil })
             #expect(answers.count == 1)
             let text = try #require(answers.first ?? nil)
@@ -104,12 +104,12 @@ struct OneLoadTests {
         let database = try await TestDatabase.shared()
         try await database.run("alter database \(database.name) set statement_timeout = '2s'")
         try await withSidecar(settings(database, TestDatabase.heldWord())) { sidecar in
-            try await database.hold(7)
+            let hold = try await database.hold(7)
             let clients = try thousand(sidecar, "word:7")
             let answers = Set(try answers(clients).map { $0.isError ? $0.text : nil })
             #expect(answers.count == 1 && answers != [nil], "\(answers)")
             #expect(try sidecar.statistics("word")["loads"] == 1)
-            try await database.release(7)
+            try await hold.release()
             #expect(try sidecar.client().ask("GET", "word:7") == .bulk("word 7"))
         }
     }

@@ -1,10 +1,10 @@
 import Foundation
 import Glibc
 import Groundwork
-import RESP
+import PrivateDatabase
+import SidecarApp
+import TestSupport
 import Testing
-
-@testable import SidecarApp
 
 /// What whoever runs a sidecar meets: its log, its limits, its socket's folder, queries that don't fit.
 @Suite(.timeLimit(.minutes(3)))
@@ -163,7 +163,7 @@ struct OperatorTests {
         let database = try await TestDatabase.fresh()
         try await withSidecar(settings(database), wrapper: ["prlimit", "--nofile=120:120"]) { sidecar in
             #expect(sidecar.process.errors.contains("fewer clients than max_clients"), "\(sidecar.process.errors)")
-            var clients: [Client] = []
+            var clients: [TestClient] = []
             while true {
                 let client = try sidecar.client()
                 guard try client.ask("PING") == .simpleString("PONG") else { break }
@@ -279,7 +279,7 @@ struct OperatorTests {
     }
 }
 
-extension Client {
+extension TestClient {
     /// A line of `INFO`.
     fileprivate func info(_ name: String) throws -> String {
         guard case .bulk(let bytes) = try ask("INFO") else { throw Failure("no INFO") }

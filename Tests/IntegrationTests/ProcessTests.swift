@@ -1,10 +1,9 @@
 import Foundation
 import Glibc
 import Groundwork
-import RESP
+import PrivateDatabase
+import TestSupport
 import Testing
-
-@testable import SidecarApp
 
 /// `pgsidecar serve` as a process: signals, its socket, and whoever started it.
 @Suite(.timeLimit(.minutes(3)))
@@ -19,8 +18,7 @@ struct ProcessTests {
     }
 
     /// Has a client that waits for a load of word 7, which is held.
-    private func askHeldWord(_ sidecar: RunningSidecar, _ database: TestDatabase) async throws -> Client {
-        try await database.hold(7)
+    private func askHeldWord(_ sidecar: RunningSidecar) async throws -> TestClient {
         let client = try sidecar.client()
         try client.send("GET", "word:7")
         #expect(await sidecar.counts("gets", 1, of: "word"))
@@ -30,12 +28,13 @@ struct ProcessTests {
     @Test func `SIGTERM closes the socket's path, answers what is in flight and ends with 0`() async throws {
         let database = try await TestDatabase.shared()
         try await withSidecar(settings(database), seenToEnd: true) { sidecar in
-            let client = try await askHeldWord(sidecar, database)
+            let hold = try await database.hold(7)
+            let client = try await askHeldWord(sidecar)
             sidecar.process.signal(SIGTERM)
             #expect(await eventually { !FileManager.default.fileExists(atPath: sidecar.socket) })
             #expect(throws: Failure.self) { try sidecar.client() }
             #expect(sidecar.process.isRunning)
-            try await database.release(7)
+            try await hold.release()
             #expect(try client.receive() == .bulk("word 7"))
             #expect(await sidecar.process.end() == .code(0))
         }
@@ -45,12 +44,13 @@ struct ProcessTests {
     func `a second signal ends it at once`(_ signal: Int32) async throws {
         let database = try await TestDatabase.shared()
         try await withSidecar(settings(database), seenToEnd: true) { sidecar in
-            let client = try await askHeldWord(sidecar, database)
+            let hold = try await database.hold(7)
+            let client = try await askHeldWord(sidecar)
             sidecar.process.signal(signal)
             #expect(await eventually { !FileManager.default.fileExists(atPath: sidecar.socket) })
             sidecar.process.signal(signal)
             #expect(await sidecar.process.end(within: .seconds(10)) == .signal(signal))
-            try await database.release(7)
+            try await hold.release()
             withExtendedLifetime(client) {}
         }
     }

@@ -1,7 +1,7 @@
 import Foundation
+import PrivateDatabase
+import TestSupport
 import Testing
-
-@testable import SidecarApp
 
 /// Clients that others wrote.
 @Suite(.timeLimit(.minutes(3)))

@@ -2,7 +2,8 @@ import CacheCore
 import Foundation
 import Groundwork
 import Postgres
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 /// Loads that go out together: each has the answer that it would have had alone.
@@ -170,11 +171,11 @@ struct BatchTests {
     private func doubling(waitingFor number: Int) -> QueryGetter {
         QueryGetter(
             name: "g", sql: "select $1::int * 2", returns: .value,
-            batch: BatchQuery(sql: "select k, k * 2 from \(Held.sql(number)) held, unnest($1::int[]) k"))
+            batch: BatchQuery(sql: "select k, k * 2 from \(Hold.sql(number)) held, unnest($1::int[]) k"))
     }
 
     @Test func `a key of a batch that is invalidated on its way is delivered and not kept`() async throws {
-        let held = try await Held(11, on: Server.shared())
+        let held = try await Hold(11, on: Server.shared())
         let bench = try await bench([doubling(waitingFor: 11)])
         async let answers = bench.loadTogether("g", ["1", "2", "3"])
         #expect(try await held.isAwaited())
@@ -189,11 +190,11 @@ struct BatchTests {
 
     @Test func `more keys than may wait fail at once, and none is sent past the group's bound of queries`() async throws
     {
-        let held = try await Held(14, on: Server.shared())
+        let held = try await Hold(14, on: Server.shared())
         let getter = QueryGetter(
             name: "g", sql: "select $1::int * 2", returns: .value,
             batch: BatchQuery(
-                sql: "select k, k * 2 from \(Held.sql(14)) held, unnest($1::int[]) k", max: 10, queries: 2))
+                sql: "select k, k * 2 from \(Hold.sql(14)) held, unnest($1::int[]) k", max: 10, queries: 2))
         let server = try await Server.shared()
         let bench = try Bench(
             server.url, loops: 1,
@@ -214,11 +215,11 @@ struct BatchTests {
     }
 
     @Test func `when a connection is lost, what it had and what waited for it goes to an idle one`() async throws {
-        let held = try await Held(15, on: Server.shared())
+        let held = try await Hold(15, on: Server.shared())
         let getter = QueryGetter(
             name: "g", sql: "select $1::int * 2", returns: .value,
             batch: BatchQuery(
-                sql: "select k, k * 2 from \(Held.sql(15)) held, unnest($1::int[]) k", max: 10, queries: 1))
+                sql: "select k, k * 2 from \(Hold.sql(15)) held, unnest($1::int[]) k", max: 10, queries: 1))
         let bench = try await bench([getter], connections: 2)
         async let first = bench.loadTogether("g", ["1", "2", "3"])
         #expect(try await held.isAwaited())
@@ -232,7 +233,7 @@ struct BatchTests {
     }
 
     @Test func `a batch whose connection is killed is sent once more`() async throws {
-        let held = try await Held(12, on: Server.shared())
+        let held = try await Hold(12, on: Server.shared())
         let bench = try await bench([doubling(waitingFor: 12)])
         async let answers = bench.loadTogether("g", ["1", "2", "3"])
         #expect(try await held.killWaiting())

@@ -3,7 +3,8 @@ import EventLoop
 import Foundation
 import Groundwork
 import Logging
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 
 @testable import Postgres
 
@@ -181,23 +182,13 @@ final class Bench: Sendable {
 
     /// Waits until the getters know what the server told of them.
     func described() async -> Bool {
-        await PostgresTests.eventually(within: Self.patience) { self.database.descriptions != nil }
+        await TestSupport.eventually(within: Self.patience) { self.database.descriptions != nil }
     }
 
     /// Waits until the database is as `condition` wants it; false after `limit`.
     func eventually(within limit: Duration = patience, _ condition: (DatabaseStatus) -> Bool) async -> Bool {
-        await PostgresTests.eventually(within: limit) { condition(self.database.status) }
+        await TestSupport.eventually(within: limit) { condition(self.database.status) }
     }
-}
-
-/// Asks until the answer is yes; false after `limit`.
-func eventually(within limit: Duration, _ condition: () async throws -> Bool) async rethrows -> Bool {
-    let deadline = Instant.now() + limit
-    while Instant.now() < deadline {
-        if try await condition() { return true }
-        try? await Task.sleep(for: .milliseconds(5))
-    }
-    return try await condition()
 }
 
 /// Resumes whoever asked.
@@ -288,10 +279,9 @@ enum Server {
     }
 
     private static let starting = Task {
-        let server = try await fresh(["max_connections": "400", "max_prepared_transactions": "60"])
+        let server = try await fresh()
         _ = try await server.psql(
             """
-            create extension if not exists pg_stat_statements;
             create extension citext; create extension hstore; create extension isn; create extension ltree;
             create table account(id int primary key, owner text, balance numeric, settings jsonb, note text);
             insert into account values
@@ -306,50 +296,6 @@ enum Server {
 
     /// For tests that break it. To be removed by the test.
     static func fresh(_ settings: [String: String] = [:]) async throws -> PrivatePostgres {
-        try await PrivatePostgres(in: "/tmp/pgs-postgres-tests-\(UUID().uuidString.prefix(8))", settings: settings)
-    }
-}
-
-/// A number that queries wait for, however slow the machine is: those that ask for its lock, which a test holds.
-struct Held {
-    let number: Int
-    let server: PrivatePostgres
-
-    /// SQL of no value that waits as long as the number is held; for a getter's query.
-    static func sql(_ number: Int) -> String { "pg_advisory_xact_lock_shared(\(number))" }
-
-    /// Holds the number. A prepared transaction keeps its locks without a session.
-    init(_ number: Int, on server: PrivatePostgres) async throws {
-        self.number = number
-        self.server = server
-        _ = try await server.psql(
-            "begin; select pg_advisory_xact_lock(\(number)); prepare transaction 'hold \(number)'")
-    }
-
-    func release() async throws {
-        _ = try await server.psql("rollback prepared 'hold \(number)'")
-    }
-
-    /// Waits until a query waits for the number.
-    func isAwaited() async throws -> Bool {
-        try await eventually(within: .seconds(20)) { try await isAwaitedNow() }
-    }
-
-    /// Whether a query waits for the number.
-    func isAwaitedNow() async throws -> Bool {
-        try await !server.psql("select count(*) from (\(waiting)) as waiting").hasPrefix("0")
-    }
-
-    /// Ends the session that waits for the number, once there is one, and then lets the number go.
-    func killWaiting() async throws -> Bool {
-        guard try await isAwaited() else { return false }
-        _ = try await server.psql("select pg_terminate_backend(pid) from (\(waiting)) as waiting")
-        try await release()
-        return true
-    }
-
-    /// The sessions that wait for the number.
-    private var waiting: String {
-        "select pid from pg_locks where locktype = 'advisory' and objid = \(number) and not granted"
+        try await TestPostgres.fresh(settings)
     }
 }

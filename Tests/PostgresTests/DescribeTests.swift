@@ -1,6 +1,7 @@
 import CacheCore
 import Postgres
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2)))

@@ -3,7 +3,8 @@ import Foundation
 import Glibc
 import Groundwork
 import Postgres
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 /// Each of these breaks a server of its own.

@@ -1,7 +1,8 @@
 import CacheCore
 import Foundation
 import Postgres
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2)))

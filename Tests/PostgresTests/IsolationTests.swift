@@ -1,7 +1,8 @@
 import CacheCore
 import Foundation
 import Groundwork
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -11,7 +12,7 @@ import Testing
 struct IsolationTests {
     private func getter(_ name: String, waitingFor number: Int) -> QueryGetter {
         QueryGetter(
-            name: name, sql: "select case when $1 like 'slow%' then \(Held.sql(number))::text || $1 else $1 end",
+            name: name, sql: "select case when $1 like 'slow%' then \(Hold.sql(number))::text || $1 else $1 end",
             returns: .value)
     }
 
@@ -32,7 +33,7 @@ struct IsolationTests {
     @Test(arguments: [(1, 4), (2, 4), (2, 2), (3, 3), (1, 2)])
     func `slow loads leave another group's loads as they were`(loops: Int, connections: Int) async throws {
         let number = 100 + 10 * loops + connections
-        let held = try await Held(number, on: Server.shared())
+        let held = try await Hold(number, on: Server.shared())
         let bench = try Bench(
             try await Server.shared().url, loops: loops, loadTimeout: .seconds(80),
             settings: { $0.connections = connections },
@@ -73,7 +74,7 @@ struct IsolationTests {
 
     @Test func `slow keys of a group hold up its own fast ones only when they hold all that it may have`() async throws
     {
-        let held = try await Held(31, on: Server.shared())
+        let held = try await Hold(31, on: Server.shared())
         let bench = try await Bench(Server.shared().url, loops: 1, [getter("mixed", waitingFor: 31), fast()])
         #expect(await bench.eventually { $0.connectionsReady == 4 })
         bench.trust()
@@ -93,7 +94,7 @@ struct IsolationTests {
     }
 
     @Test func `a load that waited for others until its time was over says for whom`() async throws {
-        let held = try await Held(32, on: Server.shared())
+        let held = try await Hold(32, on: Server.shared())
         let bench = try Bench(
             try await Server.shared().url, loops: 1, loadTimeout: .milliseconds(500), settings: { $0.connections = 1 },
             [getter("report", waitingFor: 32), fast()])
@@ -115,8 +116,8 @@ struct IsolationTests {
     }
 
     @Test func `what waits on one loop is fetched by another whose connection becomes free`() async throws {
-        let first = try await Held(33, on: Server.shared())
-        let second = try await Held(34, on: Server.shared())
+        let first = try await Hold(33, on: Server.shared())
+        let second = try await Hold(34, on: Server.shared())
         let bench = try Bench(
             try await Server.shared().url, loops: 2, settings: { $0.connections = 2 },
             [getter("one", waitingFor: 33), getter("two", waitingFor: 34), fast()])
@@ -147,7 +148,7 @@ struct IsolationTests {
     }
 
     @Test func `an answer leaves the server when its own command ends, not with its segment`() async throws {
-        let held = try await Held(35, on: Server.shared())
+        let held = try await Hold(35, on: Server.shared())
         let bench = try await alone([getter("g", waitingFor: 35)])
         let answered = Log()
         async let last = bench.load("g", "nobody asks for this one twice")
@@ -177,7 +178,7 @@ struct IsolationTests {
 
     @Test func `a query that had its time is cancelled, and the connection goes on with those behind it`() async throws
     {
-        let held = try await Held(36, on: Server.shared())
+        let held = try await Hold(36, on: Server.shared())
         let bench = try await alone([getter("g", waitingFor: 36)], loadTimeout: .milliseconds(500))
         let answers = await bench.loadTogether("g", ["a", "slow", "b", "c"])
         #expect(
@@ -192,7 +193,7 @@ struct IsolationTests {
     }
 
     @Test func `what the server still runs when the database is stopped is cancelled there`() async throws {
-        let held = try await Held(37, on: Server.shared())
+        let held = try await Hold(37, on: Server.shared())
         let bench = try await alone([getter("g", waitingFor: 37)])
         async let answer = bench.load("g", "slow")
         #expect(try await held.isAwaited())

@@ -1,7 +1,8 @@
 import CacheCore
 import Groundwork
 import Postgres
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 /// What a batch gives is, byte for byte, what the group's own query gives.

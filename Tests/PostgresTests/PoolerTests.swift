@@ -2,7 +2,8 @@ import CacheCore
 import Foundation
 import Glibc
 import Groundwork
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 @testable import Postgres

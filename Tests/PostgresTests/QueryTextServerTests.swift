@@ -1,6 +1,7 @@
 import Groundwork
 import Postgres
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 /// What the scanner sees in SQL is what the server sees.

@@ -1,7 +1,8 @@
 import CacheCore
 import Foundation
 import Groundwork
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -118,8 +119,8 @@ struct SegmentTests {
     }
 
     @Test func `a connection killed in a segment has the rest of it sent once more`() async throws {
-        let held = try await Held(13, on: Server.shared())
-        let sql = "select case when $1 = '5' then \(Held.sql(13))::text || 'killed' else $1 end"
+        let held = try await Hold(13, on: Server.shared())
+        let sql = "select case when $1 = '5' then \(Hold.sql(13))::text || 'killed' else $1 end"
         let getter = QueryGetter(name: "g", sql: sql, returns: .value)
         let bench = try await bench([getter])
         async let answers = bench.loadTogether("g", (0..<16).map { "\($0)" })

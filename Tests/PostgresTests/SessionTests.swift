@@ -1,6 +1,7 @@
 import CacheCore
 import Groundwork
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 @testable import Postgres
@@ -159,7 +160,7 @@ struct SessionTests {
 
     @Test func `a session that is terminated has its loads sent once more`() async throws {
         let server = try await Server.shared()
-        let held = try await Held(3, on: server)
+        let held = try await Hold(3, on: server)
         let bench = try Bench(server.url, loops: 1, settings: { $0.connections = 1 }, [slow(waitingFor: 3)])
         #expect(await bench.eventually { $0.connectionsReady == 1 })
         bench.trust()
@@ -184,12 +185,12 @@ struct SessionTests {
 
     /// A getter that answers with its key, as soon as nobody holds `number`.
     private func slow(waitingFor number: Int) -> QueryGetter {
-        QueryGetter(name: "slow", sql: "select \(Held.sql(number))::text || $1", returns: .value)
+        QueryGetter(name: "slow", sql: "select \(Hold.sql(number))::text || $1", returns: .value)
     }
 
     @Test func `loads beyond the queue's bound fail at once as busy`() async throws {
         let server = try await Server.shared()
-        let held = try await Held(1, on: server)
+        let held = try await Hold(1, on: server)
         let bench = try Bench(
             server.url, loops: 1, loadTimeout: .seconds(20),
             settings: {
@@ -212,7 +213,7 @@ struct SessionTests {
 
     @Test func `a waiting load that nobody wants any more is not sent`() async throws {
         let server = try await Server.shared()
-        let held = try await Held(2, on: server)
+        let held = try await Hold(2, on: server)
         let bench = try Bench(
             server.url, loops: 1, loadTimeout: .seconds(20),
             settings: {

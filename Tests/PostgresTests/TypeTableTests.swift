@@ -2,7 +2,8 @@ import CacheCore
 import Foundation
 import Groundwork
 import Postgres
-import SidecarApp
+import PrivateDatabase
+import TestSupport
 import Testing
 
 /// `docs/types.md` says what real answers are. `PGSIDECAR_WRITE_DOCS=1` writes it anew.

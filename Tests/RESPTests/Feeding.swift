@@ -1,4 +1,5 @@
 import RESP
+import TestSupport
 
 /// What a connection's bytes were parsed to: everything that a server could tell.
 struct Heard<Message: Equatable, Failure: Equatable>: Equatable {

@@ -1,5 +1,6 @@
 import Groundwork
 import RESP
+import TestSupport
 import Testing
 
 struct OutputBufferTests {

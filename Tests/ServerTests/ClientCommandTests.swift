@@ -1,6 +1,6 @@
 import Foundation
-import RESP
 import Server
+import TestSupport
 import Testing
 
 /// Who is connected, and who may close others.
@@ -109,10 +109,10 @@ struct ClientCommandTests {
             let client = try TestClient(server.path)
             guard case .integer(let id) = try client.ask("CLIENT", "ID") else { return }
             try client.send("GET", "word:slow")
-            #expect(eventually { server.server.statistics.pending == 1 })
+            #expect(await eventually { server.server.statistics.pending == 1 })
             #expect(try killer.ask("CLIENT", "KILL", "ID", "\(id)") == .integer(1))
             #expect(try client.isAtEnd())
-            #expect(eventually { server.server.statistics.pending == 0 })
+            #expect(await eventually { server.server.statistics.pending == 0 })
             #expect(try killer.ask("PING") == .simpleString("PONG"))
         }
     }

@@ -1,8 +1,8 @@
 import CacheCore
 import Foundation
 import Groundwork
-import RESP
 import Server
+import TestSupport
 import Testing
 
 /// Each command's replies, in RESP2 and RESP3.

@@ -1,8 +1,8 @@
 import CacheCore
 import Foundation
 import Groundwork
-import RESP
 import Server
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
@@ -29,7 +29,7 @@ struct ConnectionTests {
                 #expect(getter.waitForLoads(1))
                 withExtendedLifetime(client) {}
             }
-            #expect(eventually { server.server.statistics.clients == 0 })
+            #expect(await eventually { server.server.statistics.clients == 0 })
             #expect(!getter.isWanted("slow"))
         }
     }
@@ -85,7 +85,7 @@ struct ConnectionTests {
                 #expect(try client.receive().text?.hasPrefix("ERR Protocol error: ") == true)
                 #expect(try client.isAtEnd())
             }
-            #expect(eventually { server.server.statistics.clients == 0 })
+            #expect(await eventually { server.server.statistics.clients == 0 })
         }
     }
 
@@ -95,7 +95,7 @@ struct ConnectionTests {
             try client.send(raw: "*1\r\n+")
             #expect(try client.receive().text?.hasPrefix("ERR Protocol error: ") == true)
             #expect(try client.isAtEnd())
-            #expect(eventually { server.server.statistics.clients == 0 })
+            #expect(await eventually { server.server.statistics.clients == 0 })
             withExtendedLifetime(client) {}
         }
     }
@@ -149,7 +149,7 @@ struct ConnectionTests {
                 #expect(try third.isAtEnd())
                 withExtendedLifetime(second) {}
             }
-            #expect(eventually { server.server.statistics.clients == 1 })
+            #expect(await eventually { server.server.statistics.clients == 1 })
             let fourth = try TestClient(server.path)
             #expect(try fourth.ask("PING") == .simpleString("PONG"))
             #expect(server.server.statistics.rejected == 1)
@@ -199,8 +199,8 @@ struct ConnectionTests {
         try await withServer([group], log: log, configure: { $0.writeTimeout = .milliseconds(50) }) { server in
             let clients = try (0..<5).map { _ in try TestClient(server.path) }
             for client in clients { for _ in 0..<8 { try client.send("GET", "word:a") } }
-            #expect(eventually { server.server.statistics.slowReaders == 5 })
-            #expect(eventually { server.server.statistics.clients == 0 })
+            #expect(await eventually { server.server.statistics.slowReaders == 5 })
+            #expect(await eventually { server.server.statistics.clients == 0 })
             #expect(log.messages.count == 5)
             for message in log.messages {
                 #expect(message.hasPrefix("warning: client ") && message.contains("does not read its replies: closed"))

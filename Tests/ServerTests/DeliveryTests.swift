@@ -1,8 +1,8 @@
 import CacheCore
 import Foundation
 import Groundwork
-import RESP
 import Server
+import TestSupport
 import Testing
 
 /// Every answer is the same answer: whatever else is asked, of every size, cold and hot, however the requests are sent and
@@ -37,7 +37,7 @@ struct DeliveryTests {
                 try client.send(raw: question.request)
                 #expect(try client.receives(question.reply), "\(time)")
             }
-            #expect(eventually { server.server.statistics.replyBytes == 0 })
+            #expect(await eventually { server.server.statistics.replyBytes == 0 })
         }
     }
 
@@ -70,7 +70,7 @@ struct DeliveryTests {
                     }
                 }
             }
-            #expect(eventually { server.server.statistics.replyBytes == 0 })
+            #expect(await eventually { server.server.statistics.replyBytes == 0 })
             #expect(server.server.statistics.pending == 0)
         }
     }
@@ -95,7 +95,9 @@ struct DeliveryTests {
                 }
             }
             #expect(
-                eventually { server.server.statistics.replyBytes == 0 && server.server.statistics.requestBytes == 0 })
+                await eventually {
+                    server.server.statistics.replyBytes == 0 && server.server.statistics.requestBytes == 0
+                })
         }
     }
 
@@ -168,7 +170,7 @@ struct DeliveryTests {
             try client.send(raw: (0..<200).flatMap { TestClient.encoded(["GET", "row:\($0)"]) })
             #expect(getter.waitForLoads(200))
             // Behind the first, the half of what all may hold is theirs.
-            #expect(eventually { server.server.statistics.pending <= 1 })
+            #expect(await eventually { server.server.statistics.pending <= 1 })
             #expect((1...(1 << 20)).contains(server.server.statistics.replyBytes))
             #expect(getter.finish("first", "1"))
             #expect(try client.receives(Question.bulk(Array("1".utf8))))
@@ -177,7 +179,7 @@ struct DeliveryTests {
                 let isRight = try client.receives(reply)
                 try #require(isRight, "\(index)")
             }
-            #expect(eventually { server.server.statistics.replyBytes == 0 })
+            #expect(await eventually { server.server.statistics.replyBytes == 0 })
         }
     }
 
@@ -215,7 +217,7 @@ struct DeliveryTests {
             }
             for _ in clients { done.wait() }
             #expect(right.value == 120)
-            #expect(eventually { server.server.statistics.replyBytes == 0 })
+            #expect(await eventually { server.server.statistics.replyBytes == 0 })
         }
     }
 
@@ -231,7 +233,7 @@ struct DeliveryTests {
         ) { server in
             let clients = try (0..<50).map { _ in try TestClient(server.path) }
             for client in clients { try client.send("GET", "row:a") }
-            #expect(eventually { group.group.statistics.misses == 50 })
+            #expect(await eventually { group.group.statistics.misses == 50 })
             #expect(getter.finish("a", .success(Value(text: Question.text(1_500_000)))))
             // All of them are being sent it; none had to ask again.
             #expect(clients.allSatisfy { $0.hasInput(within: 10_000) })

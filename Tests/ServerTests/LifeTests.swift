@@ -2,7 +2,7 @@ import CacheCore
 import EventLoop
 import Foundation
 import Groundwork
-import RESP
+import TestSupport
 import Testing
 
 @testable import Server

@@ -1,6 +1,7 @@
 import CacheCore
 import Foundation
 import Groundwork
+import TestSupport
 
 @testable import Server
 

@@ -1,6 +1,7 @@
 import CacheCore
 import Foundation
 import Server
+import TestSupport
 import Testing
 
 /// The client that comes with Redis, where it is installed.
@@ -44,7 +45,7 @@ struct RedisCLITests {
             func show(_ wanted: String) throws {
                 while !shown.contains(wanted) {
                     let data = output.fileHandleForReading.availableData
-                    guard !data.isEmpty else { throw TestClient.Failure(description: "redis-cli ended: \(shown)") }
+                    guard !data.isEmpty else { throw Failure("redis-cli ended: \(shown)") }
                     shown += String(decoding: data, as: UTF8.self)
                 }
             }

@@ -1,8 +1,8 @@
 import CacheCore
 import Foundation
 import Groundwork
-import RESP
 import Server
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
@@ -61,7 +61,7 @@ struct RequestTests {
             try client.send(
                 "MGET", "word:warm", "word:slow", "other:1", "word:none", "word:slow", "other:1", "word:slow")
             #expect(words.waitForLoads(2))
-            #expect(eventually { group.group.statistics.misses == 3 })
+            #expect(await eventually { group.group.statistics.misses == 3 })
             #expect(words.finish("slow", "s"))
             #expect(
                 try client.receive()
@@ -116,7 +116,7 @@ struct RequestTests {
         try await withServer([group]) { server in
             let clients = try (0..<100).map { _ in try TestClient(server.path) }
             for client in clients { try client.send("GET", "word:a") }
-            #expect(eventually { group.group.statistics.misses == 100 })
+            #expect(await eventually { group.group.statistics.misses == 100 })
             #expect(getter.finish("a", "one"))
             for client in clients { #expect(try client.receive() == .bulk("one")) }
             #expect(getter.loaded.count == 1)
@@ -171,7 +171,7 @@ struct RequestTests {
             #expect(reply.text?.hasPrefix("TIMEOUT word: no answer within load_timeout") == true)
             #expect(!getter.isWanted("slow"))
             #expect(getter.finish("slow", "late"))
-            #expect(eventually { group.group.statistics.entries == 1 })
+            #expect(await eventually { group.group.statistics.entries == 1 })
             #expect(try client.ask("GET", "word:slow") == .bulk("late"))
             #expect(server.server.statistics.timeouts == 1)
         }
@@ -191,7 +191,7 @@ struct RequestTests {
             try client.send("MGET", "word:a")
             #expect(getter.finish("a", "old"))
             #expect(try client.receive() == .array([.bulk("old")]))
-            #expect(eventually { (try? client.ask("TTL", "word:a")) == .integer(-2) })
+            #expect(await eventually { (try? client.ask("TTL", "word:a")) == .integer(-2) })
             #expect(try client.ask("GET", "word:a") == .bulk("old"))
             #expect(group.group.statistics.staleHits == 1)
             #expect(server.server.statistics.timeouts == 0)
@@ -211,10 +211,10 @@ struct RequestTests {
                 try leaving.send("GET", "word:b")
                 #expect(getter.waitForLoads(2))
                 try staying.send("GET", "word:a")
-                #expect(eventually { group.group.statistics.misses == 3 })
+                #expect(await eventually { group.group.statistics.misses == 3 })
                 withExtendedLifetime(leaving) {}
             }
-            #expect(eventually { server.server.statistics.clients == 1 })
+            #expect(await eventually { server.server.statistics.clients == 1 })
             #expect(!getter.isWanted("b"))
             #expect(getter.isWanted("a"))
             #expect(getter.finish("a", "v"))

@@ -1,7 +1,7 @@
 import Foundation
-import RESP
 import Server
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import CacheCore
@@ -34,7 +34,7 @@ struct SubscriptionTests {
                 _ = try asking.ask("GET", "word:a")
                 #expect(try subscriber.receive() == array("message", "__keyspace@0__:word:a", "loaded"))
                 #expect(try subscriber.receive() == array("message", loaded, "word:a"))
-                #expect(eventually { (try? asking.ask("TTL", "word:a")) == .integer(-2) })
+                #expect(await eventually { (try? asking.ask("TTL", "word:a")) == .integer(-2) })
                 #expect(try subscriber.receive() == array("message", "__keyspace@0__:word:a", "expired"))
                 _ = try asking.ask("DEL", "now")
                 // Takes the next loop in the next turn.
@@ -148,7 +148,7 @@ struct SubscriptionTests {
             #expect(isObserved())
             #expect(try other.ask("QUIT") == .simpleString("OK"))
             #expect(try other.isAtEnd())
-            #expect(eventually { !isObserved() })
+            #expect(await eventually { !isObserved() })
         }
     }
 
@@ -162,7 +162,7 @@ struct SubscriptionTests {
                 #expect(try asking.ask("EXISTS", "word:\(padding)\(index)") == .integer(1))
                 #expect(try fast.receive() == array("message", "__keyevent@0__:loaded", "word:\(padding)\(index)"))
             }
-            #expect(eventually { server.server.statistics.clients == 2 })
+            #expect(await eventually { server.server.statistics.clients == 2 })
             #expect(server.server.statistics.slowReaders == 1)
             withExtendedLifetime(slow) {}
         }
@@ -176,7 +176,7 @@ struct SubscriptionTests {
             let subscriber = try TestClient(server.path)
             _ = try subscriber.ask("PSUBSCRIBE", "__keyspace@0__:*")
             #expect(try asking.ask("FLUSHALL") == .simpleString("OK"))
-            #expect(eventually { server.server.statistics.clients == 1 })
+            #expect(await eventually { server.server.statistics.clients == 1 })
             #expect(try asking.ask("PING") == .simpleString("PONG"))
         }
     }

@@ -41,30 +41,6 @@ final class TestServer: Sendable {
     }
 }
 
-/// Keeps what is logged, each as `level: message`.
-final class LogRecorder: LogHandler, Sendable {
-    private let kept = Groundwork.Mutex<[String]>([])
-
-    var messages: [String] { kept.withLock { $0 } }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set {}
-    }
-    var logLevel: Logger.Level {
-        get { .info }
-        set {}
-    }
-
-    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set {}
-    }
-
-    func log(event: LogEvent) {
-        kept.withLock { $0.append("\(event.level): \(event.message)") }
-    }
-}
-
 /// Runs `body` with a server, and ends that whatever happens.
 func withServer(
     _ groups: [ServedGroup], loops: Int = 2, keyPrefix: String = "",
@@ -91,14 +67,4 @@ func served(
     groupSettings.loadTimeout = .seconds(60)
     settings(&groupSettings)
     return ServedGroup(try Group(name, settings: groupSettings, getter: getter), shape: shape)
-}
-
-/// Waits until something is so, asking again and again.
-func eventually(_ isSo: () -> Bool) -> Bool {
-    let deadline = Date(timeIntervalSinceNow: 10)
-    while Date() < deadline {
-        if isSo() { return true }
-        sched_yield()
-    }
-    return isSo()
 }

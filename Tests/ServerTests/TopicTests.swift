@@ -1,6 +1,6 @@
 import CacheCore
-import RESP
 import Server
+import TestSupport
 import Testing
 
 /// The commands that tools and frameworks ask beside the usual ones, cold and from memory.

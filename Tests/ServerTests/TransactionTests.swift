@@ -1,7 +1,7 @@
 import Foundation
-import RESP
 import Server
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import CacheCore
@@ -173,7 +173,7 @@ struct TransactionTests {
             #expect(isObserved())
             _ = try client.ask("QUIT")
             #expect(try client.isAtEnd())
-            #expect(eventually { !isObserved() })
+            #expect(await eventually { !isObserved() })
             let long = String(repeating: "k", count: 200 << 10)
             let other = try TestClient(server.path)
             #expect(try other.ask("WATCH", "word:\(long)") == ok)

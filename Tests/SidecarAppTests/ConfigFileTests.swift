@@ -3,6 +3,7 @@ import Foundation
 import Groundwork
 import Postgres
 import Server
+import TestSupport
 import Testing
 
 @testable import SidecarApp

@@ -1,4 +1,5 @@
 import CacheCore
+import Machine
 import Server
 import YAML
 

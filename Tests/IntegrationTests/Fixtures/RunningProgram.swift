@@ -1,9 +1,8 @@
 import Foundation
 import Glibc
 import Groundwork
+import TestSupport
 import Testing
-
-@testable import SidecarApp
 
 /// A program under way, what it printed so far, and how it ended.
 final class RunningProgram: Sendable {
@@ -90,36 +89,7 @@ final class RunningProgram: Sendable {
     }
 }
 
-/// Why a test could not go on.
-struct Failure: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
-}
-
 /// The executable that was built with these tests: it stands beside them.
 let pgsidecarPath =
     (Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])).deletingLastPathComponent()
     .appendingPathComponent("pgsidecar").path
-
-/// The repository's folder.
-let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().path
-
-/// A path under /tmp that nothing else uses.
-func temporaryPath() -> String {
-    "/tmp/pgsidecar-whole-\(UUID().uuidString.prefix(8))"
-}
-
-/// Asks until the answer is yes; false after `limit`.
-func eventually(
-    within limit: Duration = .seconds(30), isolation: isolated (any Actor)? = #isolation,
-    _ condition: () async throws -> Bool
-) async rethrows -> Bool {
-    let deadline = Instant.now() + limit
-    while Instant.now() < deadline {
-        if try await condition() { return true }
-        try? await Task.sleep(for: .milliseconds(5))
-    }
-    return try await condition()
-}

@@ -1,10 +1,9 @@
 import Foundation
 import Glibc
 import Groundwork
-import RESP
+import PrivateDatabase
+import TestSupport
 import Testing
-
-@testable import SidecarApp
 
 /// A `pgsidecar serve` of the built executable, with a folder of its own for settings, socket and output.
 final class RunningSidecar: Sendable {
@@ -36,11 +35,11 @@ final class RunningSidecar: Sendable {
     /// Waits until clients can connect.
     func ready() async throws {
         let socket = socket
-        let settled = await eventually { !self.process.isRunning || (try? Client(socket)) != nil }
+        let settled = await eventually { !self.process.isRunning || (try? TestClient(socket)) != nil }
         guard settled, process.isRunning else { throw Failure("pgsidecar did not start: \(process.errors)") }
     }
 
-    func client() throws -> Client { try Client(socket) }
+    func client() throws -> TestClient { try TestClient(socket) }
 
     /// Ends it softly and removes its folder. A race that the thread sanitizer saw fails the test, as does any other
     /// exit code than 0.

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Files and folders, as far as the demo needs them.
-enum Folder {
+/// Files and folders, as far as a database of one's own needs them.
+package enum Folder {
     /// Makes a folder and those above it; none of them need be missing.
-    static func make(_ path: String) throws {
+    package static func make(_ path: String) throws {
         for end in path.indices.dropFirst() where path[end] == "/" { mkdir(String(path[..<end]), 0o755) }
         guard mkdir(path, 0o755) == 0 || isFolder(path) else {
             throw PrivatePostgresError("can't make the folder \(path): \(String(cString: strerror(errno)))")
@@ -11,7 +11,7 @@ enum Folder {
     }
 
     /// The path without symbolic links in it; as it was when there is no such thing.
-    static func resolved(_ path: String) -> String {
+    package static func resolved(_ path: String) -> String {
         guard let whole = realpath(path, nil) else { return path }
         defer { free(whole) }
         return String(cString: whole)
@@ -31,7 +31,7 @@ enum Folder {
         return names
     }
 
-    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     static func isFolder(_ path: String) -> Bool {
         var status = stat()

@@ -2,19 +2,26 @@ import CLinux
 import Dispatch
 import Glibc
 import Groundwork
+import Machine
 
 /// A program that is run to its end, and what it printed.
-struct Program: Sendable {
+package struct Program: Sendable {
     /// The program's path and its arguments.
-    var command: [String]
+    package var command: [String]
     /// Variables beside, or instead of, this process's own.
-    var environment: [String: String] = [:]
+    package var environment: [String: String] = [:]
+
+    /// A program with its arguments.
+    package init(command: [String], environment: [String: String] = [:]) {
+        self.command = command
+        self.environment = environment
+    }
 
     /// Runs the program with nothing on its standard input. It dies with this process, should that be killed.
     ///
     /// - Returns: What it printed on standard output, without the last line's end.
     /// - Throws: `ProgramFailure` with all that it printed when it ended otherwise than by exit code 0.
-    func run() async throws -> String {
+    package func run() async throws -> String {
         try await withCheckedThrowingContinuation { continuation in
             // A thread of its own, because reading until the program's end blocks.
             DispatchQueue.global().async {
@@ -150,16 +157,16 @@ final class ChildProcess: Sendable {
 }
 
 /// A program that ended otherwise than well.
-public struct ProgramFailure: Error, CustomStringConvertible, Sendable {
+package struct ProgramFailure: Error, CustomStringConvertible, Sendable {
     /// The program's path.
-    public let program: String
+    package let program: String
     /// Its exit code, or the signal that ended it.
-    public let status: Int32
+    package let status: Int32
     /// What it printed on standard output and standard error.
-    public let output: String
+    package let output: String
 
     /// The program's name and what it said.
-    public var description: String {
+    package var description: String {
         "\(program) failed (\(status)): \(output)"
     }
 }

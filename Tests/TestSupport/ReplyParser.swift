@@ -1,10 +1,12 @@
-/// An incremental parser of replies, for clients: the tests and the load test. It is written to be right, not fast.
+import RESP
+
+/// An incremental parser of replies, for the clients in tests. It is written to be right, not fast.
 ///
 /// It resumes like `RequestParser`: on `.incomplete` the caller appends what arrives and calls again with the same
 /// beginning. Attributes are read and dropped. Memory is reserved only for what has arrived.
-public struct ReplyParser: ~Copyable, Sendable {
+package struct ReplyParser: ~Copyable, Sendable {
     /// What `parse` found at the beginning of the bytes.
-    public enum Progress: Sendable, Equatable {
+    package enum Progress: Sendable, Equatable {
         /// A reply that took so many bytes.
         case reply(Reply, byteCount: Int)
         /// Not yet a reply. It has at least so many bytes in all, which is never above the limit.
@@ -20,13 +22,13 @@ public struct ReplyParser: ~Copyable, Sendable {
     private var open: [OpenCollection] = []
 
     /// A parser at the beginning of a connection.
-    public init(limits: ReplyLimits = ReplyLimits()) {
+    package init(limits: ReplyLimits = ReplyLimits()) {
         self.limits = limits
     }
 
     /// Parses one reply at the beginning of `bytes`.
     /// After an error the parser is as new, but the bytes have no known next reply.
-    public mutating func parse(_ bytes: RawSpan) throws(ReplyError) -> Progress {
+    package mutating func parse(_ bytes: RawSpan) throws(ReplyError) -> Progress {
         do throws(ReplyError) {
             let progress = try parseParts(bytes.extracting(first: limits.replyBytes))
             if case .reply = progress { clear() }

@@ -1,7 +1,7 @@
 import CLinux
 
 /// The environment variables of this process.
-public func environmentVariables() -> [String: String] {
+package func environmentVariables() -> [String: String] {
     var variables: [String: String] = [:]
     guard var entry = pgs_environment() else { return variables }
     while let pair = entry.pointee {

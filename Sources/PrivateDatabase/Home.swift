@@ -1,4 +1,5 @@
 import Glibc
+import Machine
 
 /// Where a private PostgreSQL lives: the folder that was asked for, or a short one under /tmp.
 struct Home {

@@ -1,15 +1,16 @@
 import Glibc
 
 /// Why a file could not be read, in a few words that fit after "can't read FILE: ".
-struct UnreadableFile: Error {
-    let reason: String
+package struct UnreadableFile: Error {
+    /// The words.
+    package let reason: String
 }
 
 /// More than any settings or query need. What goes on without end, such as a device, is found by it.
 private let mostBytes = 16 << 20
 
 /// The text of a file.
-func textOfFile(_ path: String) throws(UnreadableFile) -> String {
+package func textOfFile(_ path: String) throws(UnreadableFile) -> String {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw UnreadableFile(errno: errno) }
     defer { close(descriptor) }

@@ -1,4 +1,6 @@
 import Glibc
+import Machine
+import PrivateDatabase
 
 /// The demo: pgbench's tables, served by the settings in `Config/demo.yaml`, from a private PostgreSQL or a given one.
 ///

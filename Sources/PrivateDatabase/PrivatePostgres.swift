@@ -1,18 +1,19 @@
 import Glibc
+import Machine
 
 /// A PostgreSQL server of one's own: for the demo, and for tests that need a real one.
 ///
 /// It listens on a Unix socket only, trusts whoever reaches it, keeps nothing across a crash (`fsync` is off), and goes
 /// with its folder when this process ends, however that ends. When this process is root, the server runs as the user
 /// `postgres`, because PostgreSQL refuses to run as root.
-public actor PrivatePostgres {
+package actor PrivatePostgres {
     /// The folder that has the server's data (`data`), its log (`postgres.log`) and its socket. It is the one that was
     /// asked for, or one under /tmp where that is too deep for a Unix socket or out of the server's reach.
-    public nonisolated let folder: String
+    package nonisolated let folder: String
     /// The folder of the server's Unix socket: what `PGHOST` takes.
-    public nonisolated var socketFolder: String { folder }
+    package nonisolated var socketFolder: String { folder }
     /// A connection URL for the superuser `postgres` and the database `postgres`.
-    public nonisolated var url: String {
+    package nonisolated var url: String {
         let host = folder.utf8.map { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -34,7 +35,7 @@ public actor PrivatePostgres {
     ///   - folder: A folder to make, or an empty one. It is removed at the end.
     ///   - settings: Lines for `postgresql.conf`, such as `max_connections: "20"`.
     /// - Throws: `PrivatePostgresError` or `ProgramFailure`, each with what PostgreSQL said.
-    public init(in folder: String, settings: [String: String] = [:]) async throws {
+    package init(in folder: String, settings: [String: String] = [:]) async throws {
         programs = try await PostgresPrograms.find()
         let home = try Home(at: folder)
         self.folder = home.path
@@ -49,12 +50,12 @@ public actor PrivatePostgres {
     }
 
     /// The process id of the postmaster; nil while the server is stopped.
-    public var processIdentifier: Int32? {
+    package var processIdentifier: Int32? {
         server.flatMap { $0.isRunning ? $0.identifier : nil }
     }
 
     /// Starts the server over the data that it left, and returns when it takes connections.
-    public func start() async throws {
+    package func start() async throws {
         guard processIdentifier == nil else { return }
         let log = try Folder.openToAppend("\(folder)/postgres.log")
         defer { close(log) }
@@ -73,7 +74,7 @@ public actor PrivatePostgres {
 
     /// Shuts the server down fast (open transactions are rolled back), and kills it when it takes over ten seconds. Its
     /// data stays, for `start()`.
-    public func stop() async {
+    package func stop() async {
         guard let server else { return }
         resume()
         // SIGINT is the fast shutdown; SIGTERM would wait for clients to leave.
@@ -83,23 +84,23 @@ public actor PrivatePostgres {
     }
 
     /// Kills every process of the server at once, as a crash would.
-    public func kill() async {
+    package func kill() async {
         send(SIGKILL)
         await eventually(within: .seconds(10)) { members.isEmpty && server?.isRunning != true }
     }
 
     /// Stops every process of the server with SIGSTOP: it hangs, and its connections stay open.
-    public func suspend() {
+    package func suspend() {
         send(SIGSTOP)
     }
 
     /// Lets a suspended server go on.
-    public func resume() {
+    package func resume() {
         send(SIGCONT)
     }
 
     /// Ends the server and removes its folder.
-    public func remove() async {
+    package func remove() async {
         await stop()
         await reaper.finish()
     }
@@ -111,12 +112,12 @@ public actor PrivatePostgres {
     ///   - database: The database to run it in.
     /// - Returns: The result's rows, columns parted by `|`, without headings.
     /// - Throws: `ProgramFailure` with PostgreSQL's error.
-    public nonisolated func psql(_ sql: String, database: String = "postgres") async throws -> String {
+    package nonisolated func psql(_ sql: String, database: String = "postgres") async throws -> String {
         try await Psql(program: programs["psql"], url: url + "&dbname=\(database)").run(sql)
     }
 
     /// Runs SQL files with `psql`, as the superuser and as one transaction.
-    public nonisolated func psql(files: [String], database: String = "postgres") async throws {
+    package nonisolated func psql(files: [String], database: String = "postgres") async throws {
         try await Psql(program: programs["psql"], url: url + "&dbname=\(database)").run(files: files)
     }
 }

@@ -1,18 +1,24 @@
 /// PostgreSQL's own client, for scripts.
-struct Psql: Sendable {
+package struct Psql: Sendable {
     /// The path of `psql`.
-    let program: String
+    package let program: String
     /// A libpq connection string or URL.
-    let url: String
+    package let url: String
+
+    /// Asks the database at `url` by the program `psql`.
+    package init(program: String, url: String) {
+        self.program = program
+        self.url = url
+    }
 
     /// Runs statements and returns their rows, columns parted by `|`.
     @discardableResult
-    func run(_ sql: String) async throws -> String {
+    package func run(_ sql: String) async throws -> String {
         try await command(["--command", sql]).run()
     }
 
     /// Runs files as one transaction: all of them, or nothing.
-    func run(files: [String]) async throws {
+    package func run(files: [String]) async throws {
         _ = try await command(["--single-transaction"] + files.flatMap { ["--file", $0] }).run()
     }
 
@@ -27,7 +33,7 @@ struct Psql: Sendable {
     }
 
     /// The URL and the password that it had, because every user of the machine can read a program's arguments.
-    var withoutPassword: (url: String, password: String?) {
+    package var withoutPassword: (url: String, password: String?) {
         // `scheme://user:password@host...`, the only password that a URL shows.
         guard let scheme = url.firstRange(of: "://"), let at = url[scheme.upperBound...].firstIndex(of: "@"),
             let colon = url[scheme.upperBound..<at].firstIndex(of: ":"),

@@ -1,5 +1,5 @@
 /// One reply as a client sees it, RESP2 or RESP3.
-public enum Reply: Sendable, Equatable {
+package enum Reply: Sendable, Equatable {
     /// `+`: a status; invalid UTF-8 is replaced, here and in errors.
     case simpleString(String)
     /// `-`, or `!` when it came as a bulk: its code and text.
@@ -28,24 +28,29 @@ public enum Reply: Sendable, Equatable {
     case push([Reply])
 
     /// One pair of a map.
-    public struct Entry: Sendable, Equatable {
+    package struct Entry: Sendable, Equatable {
         /// The pair's first half.
-        public let key: Reply
+        package let key: Reply
         /// The pair's second half.
-        public let value: Reply
+        package let value: Reply
 
         /// A pair.
-        public init(key: Reply, value: Reply) {
+        package init(key: Reply, value: Reply) {
             self.key = key
             self.value = value
         }
     }
 
     /// A bulk string of the UTF-8 of `text`.
-    public static func bulk(_ text: String) -> Reply { .bulk(Array(text.utf8)) }
+    package static func bulk(_ text: String) -> Reply { .bulk(Array(text.utf8)) }
+
+    /// Whether it is an error.
+    package var isError: Bool {
+        if case .error = self { true } else { false }
+    }
 
     /// The text of a string of any kind or of an error, invalid UTF-8 replaced; nil for everything else.
-    public var text: String? {
+    package var text: String? {
         switch self {
         case .simpleString(let text), .error(let text), .bigNumber(let text): text
         case .bulk(let bytes), .verbatim(_, let bytes): String(decoding: bytes, as: UTF8.self)
@@ -55,23 +60,23 @@ public enum Reply: Sendable, Equatable {
 }
 
 /// The bounds of one reply.
-public struct ReplyLimits: Sendable, Equatable {
+package struct ReplyLimits: Sendable, Equatable {
     /// The bytes of one reply with all its framing.
-    public var replyBytes: Int
+    package var replyBytes: Int
     /// How deep arrays, maps, sets and pushes may stand in each other.
-    public var depth: Int
+    package var depth: Int
 
     /// Limits for replies of a server that is trusted to some degree.
     /// Values beyond 2 GiB and below 1, and depths beyond 512, are brought inside: a reply is compared and freed
     /// recursively.
-    public init(replyBytes: Int = 64 << 20, depth: Int = 16) {
+    package init(replyBytes: Int = 64 << 20, depth: Int = 16) {
         self.replyBytes = min(max(replyBytes, 1), Int(Int32.max))
         self.depth = min(max(depth, 0), 512)
     }
 }
 
 /// What is wrong with a reply's framing. After one nobody knows where the next reply would begin.
-public enum ReplyError: Error, Sendable, Equatable {
+package enum ReplyError: Error, Sendable, Equatable {
     /// A reply begins with a byte that is no type, or one that needs streamed lengths, which aren't supported.
     case unknownType(UInt8)
     /// A length is no number, negative where that means nothing, or above what any limit allows.

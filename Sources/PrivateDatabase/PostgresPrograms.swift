@@ -1,14 +1,15 @@
 import Glibc
+import Machine
 
 /// Where the programs of a PostgreSQL server stand on this machine.
-struct PostgresPrograms: Sendable {
+package struct PostgresPrograms: Sendable {
     /// The folder that has `postgres`, `initdb` and `psql`.
-    let folder: String
+    package let folder: String
 
     /// Looks where `pg_config` points, then in Debian's folders from the newest version on, then along `PATH`.
     ///
     /// - Throws: `PrivatePostgresError` that says what to install.
-    static func find() async throws -> PostgresPrograms {
+    package static func find() async throws -> PostgresPrograms {
         var candidates: [String] = []
         if let folder = try? await Program(command: ["/usr/bin/env", "pg_config", "--bindir"]).run() {
             candidates.append(folder)
@@ -28,7 +29,7 @@ struct PostgresPrograms: Sendable {
     }
 
     /// The path of one of the programs.
-    subscript(name: String) -> String { "\(folder)/\(name)" }
+    package subscript(name: String) -> String { "\(folder)/\(name)" }
 
     /// Whether the module that counts statements came with this server; Debian has it in the server's package.
     func hasStatementStatistics() async -> Bool {
@@ -40,9 +41,9 @@ struct PostgresPrograms: Sendable {
 }
 
 /// Why a private PostgreSQL could not do what was asked, and what would help.
-public struct PrivatePostgresError: Error, CustomStringConvertible, Sendable {
+package struct PrivatePostgresError: Error, CustomStringConvertible, Sendable {
     /// The reason.
-    public let description: String
+    package let description: String
 
     init(_ description: String) {
         self.description = description

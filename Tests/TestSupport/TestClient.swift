@@ -1,27 +1,21 @@
-import CLinux
-import Foundation
-import RESP
+import Glibc
 
-@testable import Server
-
-/// A client with a blocking socket, which gives up after thirty seconds.
-final class TestClient: @unchecked Sendable {
+/// A client with a blocking Unix socket, which gives up after thirty seconds.
+package final class TestClient: @unchecked Sendable {
     // Unchecked: one thread sends and one receives, and those share the descriptor alone.
     private let descriptor: Int32
     private var parser = ReplyParser()
     private var received: [UInt8] = []
 
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
-    }
-
-    init(_ path: String, receiveBuffer: Int32? = nil) throws {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    /// Connects to a socket.
+    package init(_ path: String) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw Failure("socket: errno \(errno)") }
         var patience = timeval(tv_sec: 30, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        let result = UnixAddress.connect(descriptor, to: path)
-        guard result == 0 else { throw Failure(description: "connect: errno \(errno)") }
+        let result = withUnixAddress(path) { connect(descriptor, $0, $1) }
+        guard result == 0 else { throw Failure("connect to \(path): errno \(errno)") }
     }
 
     deinit {
@@ -29,23 +23,24 @@ final class TestClient: @unchecked Sendable {
     }
 
     /// Sends raw bytes.
-    func send(raw bytes: [UInt8]) throws {
+    package func send(raw bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
                 Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
             }
-            guard count > 0 else { throw Failure(description: "send: errno \(errno)") }
+            guard count > 0 else { throw Failure("send: errno \(errno)") }
             sent += count
         }
     }
 
-    func send(raw text: String) throws {
+    /// Sends what may be no request.
+    package func send(raw text: String) throws {
         try send(raw: Array(text.utf8))
     }
 
     /// Sends as much as the server takes within a moment; returns how much.
-    func sendUntilBlocked(_ bytes: [UInt8]) -> Int {
+    package func sendUntilBlocked(_ bytes: [UInt8]) -> Int {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -64,18 +59,20 @@ final class TestClient: @unchecked Sendable {
     }
 
     /// Sends a request as an array of bulk strings.
-    func send(_ arguments: String...) throws {
-        try send(raw: Self.encoded(arguments))
-    }
+    package func send(_ arguments: String...) throws { try send(arguments) }
 
-    static func encoded(_ arguments: [String]) -> [UInt8] {
+    /// The same.
+    package func send(_ arguments: [String]) throws { try send(raw: Self.encoded(arguments)) }
+
+    /// A request as an array of bulk strings.
+    package static func encoded(_ arguments: [String]) -> [UInt8] {
         var bytes = Array("*\(arguments.count)\r\n".utf8)
         for argument in arguments { bytes += Array("$\(argument.utf8.count)\r\n\(argument)\r\n".utf8) }
         return bytes
     }
 
     /// The next reply.
-    func receive() throws -> Reply {
+    package func receive() throws -> Reply {
         while true {
             let bytes = received
             switch try parser.parse(bytes.span.bytes) {
@@ -83,47 +80,49 @@ final class TestClient: @unchecked Sendable {
                 received.removeFirst(count)
                 return reply
             case .incomplete:
-                guard try receiveMore() else { throw Failure(description: "closed") }
+                guard try receiveMore() else { throw Failure("closed") }
             }
         }
     }
 
-    func ask(_ arguments: String...) throws -> Reply {
+    /// Sends a request and gives the next reply.
+    package func ask(_ arguments: String...) throws -> Reply {
         try send(raw: Self.encoded(arguments))
         return try receive()
     }
 
     /// Whether the server closed, with nothing left to read.
-    func isAtEnd() throws -> Bool {
+    package func isAtEnd() throws -> Bool {
         guard received.isEmpty else { return false }
         return try !receiveMore()
     }
 
     /// Whether anything can be read within a moment.
-    func hasInput(within milliseconds: Int32) -> Bool {
+    package func hasInput(within milliseconds: Int32) -> Bool {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&waiting, 1, milliseconds) > 0
     }
 
     /// Shuts both directions; the descriptor is closed with the client. Abruptly: with something left to read.
-    func end(abruptly: Bool) {
+    package func end(abruptly: Bool) {
         if abruptly { try? send("PING") }
         shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
-    func shutWrite() {
+    /// Says that no more requests come.
+    package func shutWrite() {
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
     /// Reads as many bytes as `expected` has, at most so many at a time. Returns whether they are the same. Not to be mixed
     /// with ``receive()``.
-    func receives(_ expected: [UInt8], atMost count: Int = 256 << 10) throws -> Bool {
+    package func receives(_ expected: [UInt8], atMost count: Int = 256 << 10) throws -> Bool {
         try withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { buffer in
             try expected.withUnsafeBytes { expected in
                 var offset = 0
                 while offset < expected.count {
                     let received = recv(descriptor, buffer.baseAddress, min(count, expected.count - offset), 0)
-                    guard received >= 0 else { throw Failure(description: "recv: errno \(errno)") }
+                    guard received >= 0 else { throw Failure("recv: errno \(errno)") }
                     guard received > 0, let base = buffer.baseAddress, let wanted = expected.baseAddress,
                         memcmp(base, wanted + offset, received) == 0
                     else { return false }
@@ -139,7 +138,7 @@ final class TestClient: @unchecked Sendable {
         let count = recv(descriptor, &bytes, bytes.count, 0)
         if count < 0 {
             if errno == ECONNRESET || errno == EPIPE { return false }
-            throw Failure(description: "recv: errno \(errno)")
+            throw Failure("recv: errno \(errno)")
         }
         received += bytes[..<count]
         return count > 0
