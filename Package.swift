@@ -106,7 +106,8 @@ let package = Package(
         .target(
             name: "SidecarApp",
             dependencies: [
-                "Server", "Invalidation", "Postgres", "EventLoop", "CacheCore", "YAML", "Groundwork", "CLinux", "Machine",
+                "Server", "Invalidation", "Postgres", "EventLoop", "CacheCore", "YAML", "Groundwork", "CLinux",
+                "Machine",
                 "PrivateDatabase",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
