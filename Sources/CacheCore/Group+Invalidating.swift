@@ -75,8 +75,9 @@ extension Group {
                 return store
             }
             release(old.bytes)
-            if isObserved.load(ordering: .relaxed) { tellObservers(old.keys.map { (.invalidated, $0) }) }
+            if isObserved.load(ordering: .relaxed) { tellFlushed(old) }
         }
+        if isObserved.load(ordering: .relaxed) { tellFlushed() }
     }
 }
 

@@ -168,8 +168,13 @@ public final class Group: Sendable {
         key.withUnsafeBytes { bytes in
             let hash = hash?.value ?? EntryStore.hash(bytes)
             let number = shardNumber(of: hash)
-            defer { if isObserved.load(ordering: .relaxed) { tellObservers(of: number) } }
-            return withState(of: hash) { body(bytes, hash, number, &$0) }
+            // Taken under the same lock: else another thread might be about to tell of this one's when this returns.
+            var events: [(GroupEvent, Key)] = []
+            defer { if !events.isEmpty { tellObservers(events) } }
+            return withState(of: hash) { state in
+                defer { if isObserved.load(ordering: .relaxed) { swap(&events, &state.events) } }
+                return body(bytes, hash, number, &state)
+            }
         }
     }
 

@@ -13,6 +13,8 @@ final class ServerContext: Sendable {
     let input: Bound
     let output: Bound
     let subscriptions = SubscriptionDirectory()
+    /// What clients are told of, by the loop's index.
+    let tracking: [TrackingTable]
     let started = Instant.now()
     /// The figures of each loop, by its index among the server's loops.
     let counters: [LoopCounters]
@@ -30,7 +32,15 @@ final class ServerContext: Sendable {
         self.logger = logger
         input = Bound(settings.maxBuffers / 2)
         output = Bound(max(settings.maxBuffers / 2, settings.maxOutput))
+        tracking = (0..<loopCount).map { _ in
+            TrackingTable(keyspace, limit: settings.maxTracking / max(1, loopCount))
+        }
         counters = (0..<loopCount).map { _ in LoopCounters() }
+    }
+
+    /// Tells those who track that nothing they know is sure.
+    func tellEverything() {
+        for table in tracking { table.mailbox.post(.everythingForAll) }
     }
 
     /// Counts one client in, unless there are `maxClients`. Returns its id.

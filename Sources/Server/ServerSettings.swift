@@ -25,6 +25,9 @@ public struct ServerSettings: Sendable, Equatable {
     /// The most bytes of requests and replies that may wait, of all clients together: half of it for each. At least twice
     /// `maxOutput`.
     public var maxBuffers = 256 << 20
+    /// About the most bytes that may be taken by what clients read that are told of changes (`CLIENT TRACKING`); beyond them
+    /// they are told of changes that there were not.
+    public var maxTracking = 32 << 20
     /// The most requests of one client that may wait for loads; beyond them its requests are not executed.
     public var maxPendingReplies = 1024
     /// A client that takes none of its replies for so long is closed.

@@ -174,6 +174,77 @@ struct LibraryTests {
         #expect(heard[0] == events)
     }
 
+    /// What an observer hears, each in words.
+    private func observe(_ bench: Bench, _ heard: Outcomes) -> Observation {
+        bench.group.addObserver(flushed: { heard.deliver(.success(Value(text: Array("flushed".utf8))), token: 0) }) {
+            let text = "\($0) \(String(decoding: $1.bytes, as: UTF8.self))"
+            heard.deliver(.success(Value(text: Array(text.utf8))), token: 0)
+        }
+    }
+
+    @Test func `observers hear of each value that went out and is not, or no longer, in memory`() throws {
+        let getter = HeldGetter()
+        var settings = GroupSettings()
+        settings.memory = 4000
+        settings.shards = 1
+        settings.negativeTimeToLive = .zero
+        let bench = try Bench(settings: settings, getter: getter)
+        let heard = Outcomes()
+        _ = observe(bench, heard)
+        var told = 0
+        func expect(_ events: String..., at line: Int = #line) {
+            #expect(Array(heard[0].dropFirst(told)) == events, "line \(line)")
+            told = heard[0].count
+        }
+        bench.get("a")
+        getter.next()?.succeed("one")
+        expect("loaded a")
+        for text in ["one", "two", "two"] {
+            _ = bench.refresh("a", token: 1)
+            getter.next()?.succeed(text)
+        }
+        expect("loaded a", "replaced a", "loaded a", "loaded a")
+        _ = bench.refresh("a", token: 1)
+        getter.next()?.fail(LoadError(.query, "refused"))
+        expect()
+        // A load is under way when its key changes.
+        _ = bench.refresh("a", token: 1)
+        bench.invalidate("a")
+        expect("invalidated a")
+        getter.next()?.succeed("three")
+        expect("unkept a")
+        // What was never in memory, and what takes its place.
+        bench.get("a")
+        getter.next()?.succeed(String(repeating: "x", count: 5000))
+        expect("unkept a")
+        bench.get("a")
+        getter.next()?.succeed("four")
+        _ = bench.refresh("a", token: 1)
+        getter.next()?.succeed(.missing)
+        expect("loaded a", "invalidated a", "unkept a")
+        // Longer values are not compared.
+        settings.memory = .max
+        let large = try Bench(settings: settings, getter: getter)
+        _ = observe(large, heard)
+        large.get("b")
+        getter.next()?.succeed(String(repeating: "x", count: 20_000))
+        _ = large.refresh("b", token: 1)
+        getter.next()?.succeed(String(repeating: "x", count: 20_000))
+        expect("loaded b", "replaced b", "loaded b")
+    }
+
+    @Test func `a flush is told once to who wants it once, and else key by key`() throws {
+        let bench = try Bench(getter: PromptGetter())
+        let (once, each) = (Outcomes(), Outcomes())
+        _ = observe(bench, once)
+        _ = bench.group.addObserver { event, _ in each.deliver(.success(Value(text: Array("\(event)".utf8))), token: 0)
+        }
+        for number in 0..<100 { bench.get("k\(number)") }
+        bench.group.invalidateAll()
+        #expect(once[0].suffix(2) == ["loaded k99", "flushed"])
+        #expect(each[0].suffix(101) == ["loaded"] + Array(repeating: "invalidated", count: 100))
+    }
+
     @Test func `a sweep without a time goes by the cache's clock`() throws {
         var settings = GroupSettings()
         settings.timeToLive = .seconds(60)

@@ -55,10 +55,14 @@ extension Group {
                 of: value, at: age(at: now), cost: cost, chance: state.random.chance())
             // Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or
             // after, and then it finds the entry.
-            guard !landing.isForgotten else { return (landing, 0, nil as Tick?) }
+            guard !landing.isForgotten else {
+                note(.unkept, key, in: &state)
+                return (landing, 0, nil as Tick?)
+            }
             guard keeps, let kept, let grown = store(kept, of: key, hash, times, at: tick(now), in: &state) else {
                 // What is in memory is older than what goes out now, and must not be served after it.
                 key.bytes.withUnsafeBytes { _ = drop($0, hash: hash, in: &state) }
+                note(.unkept, key, in: &state)
                 return (landing, 0, nil)
             }
             return (landing, grown, times.swept)
@@ -101,11 +105,17 @@ extension Group {
     ) -> Int? {
         let present = key.bytes.withUnsafeBytes { state.store.locate($0, hash: hash) }
         let bytes = key.bytes.span.bytes
+        let isReplaced =
+            present != .none && isObserved.load(ordering: .relaxed)
+            && Record(state.store.slots[Int(present)].pointee)?.holds(value) != true
         let grown =
             present == .none
             ? state.store.insert(bytes, hash: hash, value: value, times: times, at: now)
             : state.store.replace(present, bytes, value: value, times: times, at: now)
-        if grown != nil, isObserved.load(ordering: .relaxed) { state.events.append((.loaded, key)) }
+        if grown != nil {
+            if isReplaced { note(.replaced, key, in: &state) }
+            note(.loaded, key, in: &state)
+        }
         return grown
     }
 

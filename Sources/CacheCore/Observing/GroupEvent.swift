@@ -2,6 +2,12 @@
 public enum GroupEvent: Sendable, Hashable, CaseIterable {
     /// It was loaded, or put in, and is in memory now.
     case loaded
+    /// A load brought another value than the one in memory, whose place it took; `loaded` follows. (A long value counts as
+    /// another one: under the lock only short ones are compared.)
+    case replaced
+    /// A load's value went to those who waited and is not in memory: its key was invalidated meanwhile, or it may not be
+    /// kept.
+    case unkept
     /// It went for time.
     case expired
     /// It went for space.

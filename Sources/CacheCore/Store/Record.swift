@@ -148,6 +148,14 @@ struct Record {
         return Value(storage: Array(text) + Array(bytes(.fields)), textLength: text.count)
     }
 
+    /// Whether it has the same bytes as `other`; of a long value that is not looked at, and false.
+    func holds(_ other: Value) -> Bool {
+        if flags.contains(.negative) || other.isMissing { return flags.contains(.negative) && other.isMissing }
+        guard !flags.contains(.large), flags.contains(.fields) == other.hasFields else { return false }
+        return other.text.withUnsafeBytes { $0.elementsEqual(bytes(.text)) }
+            && other.fields.withUnsafeBytes { $0.elementsEqual(bytes(.fields)) }
+    }
+
     private var reference: Unmanaged<LargeBlock> {
         // Stored by `make` when the flag is set, so never null.
         Unmanaged.fromOpaque((start + keyLength).loadUnaligned(as: UnsafeMutableRawPointer.self))

@@ -33,7 +33,9 @@ extension ClientConnection {
         if command.isForAdministrators, !isAdministrator {
             return reject(ErrorText.onlyForAdministrators(command.type.name), &reply)
         }
+        if tracking != nil { noteReading(request, command) }
         command.type.run(request, for: self, reply: &reply)
+        if tracking != nil { endCaching(behind: command) }
         // The requests of a transaction were queued one by one.
         if command.type == Exec.self { return }
         if !reply.isPlain || reply.byteCount > Self.largeReply { queue(&reply, from: start, to: bytes) }
@@ -61,7 +63,9 @@ extension ClientConnection {
         let current = version
         version = deferred.version
         // It was allowed when it came, whatever the connection is like now.
-        CommandTable.standard.command(named: request[0])?.type.run(request, for: self, reply: &reply)
+        guard let command = CommandTable.standard.command(named: request[0]) else { return }
+        noteReadingAgain(request, command, deferred)
+        command.type.run(request, for: self, reply: &reply)
         prepend(&reply, to: bytes)
         version = current
     }

@@ -14,9 +14,10 @@ extension ClientConnection {
     static let limitBeforePassword = 16 << 10
 
     /// One recv(2), and all requests that it completed. What does not fit waits in the kernel until the next round.
-    func receive(_ reply: inout ReplyBuffer) {
+    /// Unless told so behind what is stored it is executed later.
+    func receive(_ reply: inout ReplyBuffer, executing: Bool = true) {
         if phase != .open { return discard() }
-        if stored != nil { return receiveBehindStored(&reply) }
+        if stored != nil { return receiveBehindStored(&reply, executing: executing) }
         switch socket.receive(buffers.input) {
         case .bytes(let count):
             let bytes = UnsafeRawBufferPointer(rebasing: buffers.input[..<count]).bytes
@@ -28,7 +29,7 @@ extension ClientConnection {
         }
     }
 
-    private func receiveBehindStored(_ reply: inout ReplyBuffer) {
+    private func receiveBehindStored(_ reply: inout ReplyBuffer, executing: Bool) {
         let room = Self.receiveSize
         let received = stored?.bytes.appendRaw(capacity: room) { output in
             output.withUnsafeMutableBytes { memory, filled in
@@ -41,7 +42,7 @@ extension ClientConnection {
         switch received {
         case .bytes?:
             stored?.isIncomplete = false
-            if isExecuting { executeStored(&reply) }
+            if executing, isExecuting { executeStored(&reply) }
         case .nothing?, nil: break
         case .end?: phase = .ending
         case .gone?: phase = .broken

@@ -93,9 +93,9 @@ extension ClientConnection {
     private func tell(_ messages: [KeyspaceEvent.Message], _ reply: inout ReplyBuffer) {
         for message in messages where phase == .open {
             append(message, &reply)
-            if reply.byteCount >= Self.sendThreshold { send(&reply) }
+            if reply.byteCount >= Self.sendThreshold { sendMessages(&reply) }
         }
-        send(&reply)
+        sendMessages(&reply)
     }
 
     private func append(_ message: KeyspaceEvent.Message, _ reply: inout ReplyBuffer) {
@@ -117,7 +117,8 @@ extension ClientConnection {
         reply.bytes.appendBulk(text.span.bytes)
     }
 
-    private func send(_ reply: inout ReplyBuffer) {
+    /// Sends what the client did not ask for.
+    func sendMessages(_ reply: inout ReplyBuffer) {
         transmit(&reply)
         // It can't be asked to wait: events don't.
         if replies.byteCount > server.settings.maxOutput || !replies.isEmpty && server.output.isFull {

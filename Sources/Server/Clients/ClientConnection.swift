@@ -42,6 +42,7 @@ final class ClientConnection: EventSource {
     let held: HeldBytes
     let subscribers: Subscribers
     let watchers: Watchers
+    let trackers: Trackers
     let activity: ClientActivity
     private unowned let clients: Clients
     /// Where it stands among the loop's connections; theirs to change.
@@ -55,6 +56,12 @@ final class ClientConnection: EventSource {
     var isAuthenticated: Bool { didSet { updatePermission() } }
     /// What the client subscribed to.
     var subscriptions = Subscriptions() { didSet { updatePermission() } }
+    /// How the client is told of changes of what it reads; nil: it is not.
+    var tracking: Tracking? { didSet { updatePermission() } }
+    /// Whether what the request that is executed reads is noted for that.
+    var notesReading = false
+    /// Whether the requests of a transaction are being executed.
+    var executesTransaction = false
     /// The requests that are held back since `MULTI`; nil: none are.
     var transaction: Transaction? {
         didSet {
@@ -62,8 +69,8 @@ final class ClientConnection: EventSource {
             activity.holdsBack(transaction)
         }
     }
-    /// Whether no command is refused or held back for what the connection is like; else ``refusal(of:)`` tells which. One field, as it
-    /// is looked at for each request.
+    /// Whether no command is refused, held back or noted for what the connection is like. One field, as it is looked at for each
+    /// request.
     private(set) var mayAskAnything: Bool
 
     var phase = Phase.open
@@ -105,6 +112,7 @@ final class ClientConnection: EventSource {
         held = clients.held
         subscribers = clients.subscribers
         watchers = clients.watchers
+        trackers = clients.trackers
         activity = ClientActivity(at: clients.loop.now)
         replies = ReplyQueue(clients.held)
         isAuthenticated = server.settings.password == nil
@@ -113,7 +121,7 @@ final class ClientConnection: EventSource {
     }
 
     private func updatePermission() {
-        mayAskAnything = isAuthenticated && !isInSubscribedMode && transaction == nil
+        mayAskAnything = isAuthenticated && !isInSubscribedMode && transaction == nil && tracking == nil
     }
 
     func start() throws(SystemError) {
@@ -127,7 +135,9 @@ final class ClientConnection: EventSource {
             lastProgress = loop.now
         }
         activity.asked(at: loop.now)
-        if isReading { receive(&buffers.reply) }
+        if isReading {
+            if tracking == nil { receive(&buffers.reply) } else { receiveAfterNotices() }
+        }
         // Both directions are shut: nobody is there to read what is still to come. Either of the two bits it stands for.
         if !readiness.isDisjoint(with: .broken), !isReading { return close() }
         // Mostly everything is answered and sent by now.
@@ -203,7 +213,6 @@ final class ClientConnection: EventSource {
         phase = .closed
         if let registration { loop.deregister(registration) }
         registration = nil
-        socket.close()
         if let alarm { loop.cancel(alarm.timer) }
         alarm = nil
         replies.removeAll()
@@ -211,5 +220,7 @@ final class ClientConnection: EventSource {
         chargeInput()
         keeps(-keptBytes)
         clients.remove(self)
+        // Last: who sees the end of the connection finds nothing of it any more.
+        socket.close()
     }
 }

@@ -14,6 +14,7 @@ struct ClientRecord: Sendable {
     var library = ""
     var libraryVersion = ""
     var version = 2
+    var tracking: Tracking?
 
     init(
         id: Int, loop: Int, descriptor: Int32, credentials: PeerCredentials?, connected: Instant,
@@ -28,12 +29,17 @@ struct ClientRecord: Sendable {
         self.close = close
     }
 
+    /// Who is told of changes in its place; 0: nobody else, -1: nobody at all.
+    var redirection: Int { tracking.map { $0.redirect ?? 0 } ?? -1 }
+
     /// The line of `CLIENT LIST`: the fields of Redis 7.2 in its order and no others, since clients fail on one that is
     /// missing or unknown to them. What there is nothing of here is 0.
     func line(address: String, subscriptions: (channels: Int, patterns: Int), at now: Instant) -> String {
         let transaction = activity.transaction
         let flags =
-            (subscriptions.channels + subscriptions.patterns > 0 ? "P" : "") + (transaction == nil ? "" : "x") + "U"
+            (subscriptions.channels + subscriptions.patterns > 0 ? "P" : "") + (transaction == nil ? "" : "x")
+            + (tracking == nil ? "" : "t") + (tracking?.isBroken == true ? "R" : "")
+            + (tracking?.isBroadcast == true ? "B" : "") + "U"
         let (input, output) = (activity.input, activity.output)
         let fields: [(String, String)] = [
             ("id", "\(id)"), ("addr", address), ("laddr", address), ("fd", "\(descriptor)"), ("name", name),
@@ -44,7 +50,7 @@ struct ClientRecord: Sendable {
             ("multi-mem", "\(transaction?.byteCount ?? 0)"), ("rbs", "0"), ("rbp", "0"), ("obl", "0"),
             ("oll", output > 0 ? "1" : "0"), ("omem", "\(output)"),
             ("tot-mem", "\(input + output + (transaction?.byteCount ?? 0))"), ("events", output > 0 ? "rw" : "r"),
-            ("cmd", activity.command), ("user", "default"), ("redir", "-1"), ("resp", "\(version)"),
+            ("cmd", activity.command), ("user", "default"), ("redir", "\(redirection)"), ("resp", "\(version)"),
             ("lib-name", library), ("lib-ver", libraryVersion),
         ]
         return fields.map { "\($0)=\($1)" }.joined(separator: " ")
@@ -75,6 +81,11 @@ final class ClientDirectory: Sendable {
 
     func record(of id: Int) -> ClientRecord? {
         records.withLock { $0[id] }
+    }
+
+    /// How those track who do.
+    var tracking: [Tracking] {
+        records.withLock { $0.values.compactMap(\.tracking) }
     }
 
     /// By id, ascending.

@@ -23,6 +23,8 @@ final class Clients: @unchecked Sendable {
     let subscribers: Subscribers
     /// Those who watch keys.
     let watchers: Watchers
+    /// Those who are told of changes.
+    private(set) lazy var trackers = Trackers(of: self, server.tracking[index])
 
     private let index: Int
     private var connections: ContiguousArray<ClientConnection> = []
@@ -43,6 +45,9 @@ final class Clients: @unchecked Sendable {
         // Kept by the loop until that ends. (A weak reference would make every retain of this object take the slow path.)
         loop.submit { [self] in
             loop.afterEachRound { self.endRound() }
+        }
+        server.tracking[index].mailbox.onMail { [self] in
+            loop.submit { [self] in trackers.deliver() }
         }
     }
 
@@ -70,10 +75,15 @@ final class Clients: @unchecked Sendable {
                 id: id, loop: index, descriptor: descriptor, credentials: credentials, connected: loop.now,
                 activity: connection.activity
             ) { [self] in
-                loop.submit { [self] in connections.first { $0.id == id }?.close() }
+                loop.submit { [self] in client(numbered: id)?.close() }
             })
         // The server is going: what this client sent meanwhile is answered, no more.
         if whenEmpty != nil { connection.finish() }
+    }
+
+    /// The connection of a number; nil when it is not here. O(connections).
+    func client(numbered id: Int) -> ClientConnection? {
+        connections.first { $0.id == id }
     }
 
     /// Forgets a connection that closed itself.
@@ -87,6 +97,7 @@ final class Clients: @unchecked Sendable {
         }
         subscribers.remove(connection)
         watchers.forget(connection.id)
+        trackers.remove(connection)
         server.directory.remove(connection.id)
         server.clientLeft()
         if connections.isEmpty { whenEmpty?() }

@@ -8,8 +8,18 @@ enum Client: ContainerCommand {
 
     static let subcommands = [
         // Promises of Redis that hold here whatever is asked: nothing evicts or touches by client.
+        Subcommand(
+            "caching", "YES|NO",
+            "`OK`; whether what the next request, or transaction, reads is tracked, in the mode OPTIN or OPTOUT.",
+            caching),
         Subcommand("capa", "capability [capability ...]", "`OK`, without effect.", acknowledge),
         Subcommand("getname", "The connection's name, or nil.", getName),
+        Subcommand(
+            "getredir",
+            "The connection that is told of changes in this one's place; 0: none, -1: nobody is."
+        ) { _, client, reply in
+            reply.bytes.appendInteger(client.tracking.map { $0.redirect ?? 0 } ?? -1)
+        },
         Subcommand("id", "The connection's number.") { _, client, reply in reply.bytes.appendInteger(client.id) },
         Subcommand("info", "A line about this connection, with Redis' fields.") { _, client, reply in
             let lines = client.server.directory.record(of: client.id).map { [$0] } ?? []
@@ -26,15 +36,13 @@ enum Client: ContainerCommand {
         Subcommand("no-touch", "ON|OFF", "`OK`, without effect.", toggle),
         Subcommand("setinfo", "LIB-NAME|LIB-VER text", "`OK`; what library the client uses.", setInfo),
         Subcommand("setname", "name", "`OK`; gives the connection a name.", setName),
+        Subcommand(
+            "tracking", "ON|OFF [REDIRECT client-id] [PREFIX prefix] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+            "`OK`; the connection is told when what it read changes, or with `BCAST` when any key does. `PREFIX` may be there "
+                + "several times.", tracking),
+        Subcommand(
+            "trackinginfo", "How the connection tracks: a map of flags, redirection and prefixes.", trackingInfo),
     ]
-
-    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        if request.word(at: 1) == "tracking" {
-            reply.bytes.appendError(ErrorText.notInThisVersion("client tracking"))
-        } else {
-            dispatch(request, for: client, reply: &reply)
-        }
-    }
 
     /// Whether Redis takes this for a name: no spaces, no line ends, nothing that is not printable ASCII.
     static func isName(_ name: RawSpan) -> Bool {

@@ -8,6 +8,8 @@ protocol Command: SendableMetatype {
     static var syntax: String { get }
     /// Where keys stand among the arguments.
     static var keys: KeyPositions { get }
+    /// Whether what it answers of its keys may be kept by the client, so that it is told when that changes.
+    static var readsValues: Bool { get }
     /// Whether it may be asked before the password was given.
     static var needsNoPassword: Bool { get }
     /// Whether a client that subscribed may ask it in RESP2.
@@ -32,6 +34,7 @@ protocol Command: SendableMetatype {
 extension Command {
     static var syntax: String { "" }
     static var keys: KeyPositions { .none }
+    static var readsValues: Bool { true }
     static var needsNoPassword: Bool { false }
     static var isForSubscribers: Bool { false }
     static var isForAdministrators: Bool { false }

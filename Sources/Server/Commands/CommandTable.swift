@@ -34,6 +34,8 @@ struct CommandTable: Sendable {
     struct Entry: Sendable {
         let type: any Command.Type
         let arity: CommandSyntax.Arity
+        let keys: KeyPositions
+        let readsValues: Bool
         let needsNoPassword: Bool
         let isForSubscribers: Bool
         let isForAdministrators: Bool
@@ -45,6 +47,8 @@ struct CommandTable: Sendable {
             self.type = type
             self.index = index
             arity = CommandSyntax(type.syntax).arity
+            keys = type.keys
+            readsValues = type.readsValues
             needsNoPassword = type.needsNoPassword
             isForSubscribers = type.isForSubscribers
             isForAdministrators = type.isForAdministrators

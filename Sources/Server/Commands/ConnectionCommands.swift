@@ -64,6 +64,7 @@ enum Reset: Command {
         client.subscriptions = Subscriptions()
         client.endTransaction()
         client.subscribers.update(client)
+        Client.keep(nil, client)
         client.isAuthenticated = context.settings.password == nil
         context.directory.update(client.id) { record in
             record.name = ""

@@ -2,8 +2,8 @@ import Groundwork
 import Logging
 import RESP
 
-/// It calls itself redis in a version whose features clients may take for granted, and no later one: from 7.4 on redis-py
-/// would turn on client-side caching.
+/// It calls itself redis in a version whose features clients may take for granted, and no later one: 7.4 is what redis-py
+/// wants for client-side caching.
 enum Hello: Command {
     static let name = "hello"
     static let syntax = "[protover [AUTH user password] [SETNAME name]]"
@@ -12,7 +12,7 @@ enum Hello: Command {
     static let summary = "What the server is, in the version of the protocol that is asked for: 2 or 3."
 
     /// The version of Redis whose answers clients can expect.
-    static let redisVersion = "7.2.0"
+    static let redisVersion = "7.4.0"
 
     private struct Options {
         var version: ProtocolVersion

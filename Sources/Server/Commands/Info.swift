@@ -58,6 +58,7 @@ enum Info: Command {
             ("blocked_clients", "0"), ("pending_loads", "\(statistics.pending)"),
             ("waiting_request_bytes", "\(statistics.requestBytes)"),
             ("waiting_reply_bytes", "\(statistics.replyBytes)"),
+            ("tracking_clients", "\(context.directory.tracking.count)"),
         ]
     }
 
@@ -82,6 +83,9 @@ enum Info: Command {
     private static let statistics: @Sendable (ServerContext) -> [Line] = { context in
         let server = context.statistics
         let groups = sum(of: context)
+        let tracked = context.tracking.map(\.figures).reduce((keys: 0, readings: 0)) {
+            ($0.keys + $1.keys, $0.readings + $1.readings)
+        }
         return [
             ("total_connections_received", "\(server.accepted)"), ("rejected_connections", "\(server.rejected)"),
             ("total_commands_processed", "\(server.commands)"), ("protocol_errors", "\(server.protocolErrors)"),
@@ -90,7 +94,9 @@ enum Info: Command {
             ("stale_hits", "\(groups.staleHits)"), ("refreshes", "\(groups.refreshes)"),
             ("expired_keys", "\(groups.expirations)"), ("evicted_keys", "\(groups.evictions)"),
             ("invalidated_keys", "\(groups.invalidations)"), ("loads", "\(groups.loads)"),
-            ("load_errors", "\(groups.loadErrors)"),
+            ("load_errors", "\(groups.loadErrors)"), ("tracking_total_keys", "\(tracked.keys)"),
+            ("tracking_total_items", "\(tracked.readings)"),
+            ("tracking_total_prefixes", "\(context.directory.tracking.reduce(0) { $0 + $1.prefixes.count })"),
         ]
     }
 

@@ -187,12 +187,15 @@ enum Del: Command {
     static let name = "del"
     static let syntax = "key [key ...]"
     static let keys = KeyPositions.allFromFirst
+    static let readsValues = false
     static let topic = CommandTopic.generic
     static let summary =
         "Drops entries from memory; how many of the keys had an entry or a load under way. What is under way is not kept."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        client.appendCount(of: request, to: &reply) { group, key in group.invalidate(key) }
+        TrackingTable.$cause.withValue(client.id) {
+            client.appendCount(of: request, to: &reply) { group, key in group.invalidate(key) }
+        }
     }
 }
 
@@ -200,6 +203,7 @@ enum Unlink: Command {
     static let name = "unlink"
     static let syntax = Del.syntax
     static let keys = Del.keys
+    static let readsValues = false
     static let topic = Del.topic
     static let summary = "The same as `DEL`."
 

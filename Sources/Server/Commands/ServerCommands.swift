@@ -14,6 +14,7 @@ enum FlushAll: Command {
             return
         }
         for served in client.keyspace.groups { served.group.invalidateAll() }
+        client.server.tellEverything()
         reply.bytes.appendSimpleString("OK")
     }
 

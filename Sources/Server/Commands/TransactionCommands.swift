@@ -76,6 +76,7 @@ enum Watch: Command {
     static let name = "watch"
     static let syntax = "key [key ...]"
     static let keys = KeyPositions.allFromFirst
+    static let readsValues = false
     static let inTransaction = WithinTransaction.executed
     static let topic = CommandTopic.transactions
     static let summary =
@@ -146,6 +147,8 @@ extension ClientConnection {
         var parser = RequestParser(limits: buffers.limits)
         var offset = 0
         var left = transaction.count
+        executesTransaction = true
+        defer { executesTransaction = false }
         while left > 0 {
             let rest = bytes.extracting(droppingFirst: offset)
             // They were whole requests when they came.

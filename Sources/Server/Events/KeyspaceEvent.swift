@@ -1,11 +1,19 @@
 import CacheCore
 
-/// What happened to an entry, as Redis' keyspace notifications tell it
+/// What happened to an entry that came or went, as Redis' keyspace notifications tell it
 /// (https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/).
 struct KeyspaceEvent: Sendable {
-    let event: GroupEvent
+    /// What messages call it.
+    private let name: [UInt8]
     /// As it is on the wire.
-    let key: [UInt8]
+    private let key: [UInt8]
+
+    /// Nil: what happened is none of those.
+    init?(_ event: GroupEvent, of key: Key, in group: Group) {
+        guard let name = Self.name(of: event) else { return nil }
+        self.name = Array(name.utf8)
+        self.key = group.wireKey(key)
+    }
 
     /// What all channels of events begin with.
     static let channelPrefix = Array("__key".utf8)
@@ -18,8 +26,7 @@ struct KeyspaceEvent: Sendable {
 
     /// The event on both of its channels, in Redis' order.
     var messages: [Message] {
-        let name = Self.name(of: event)
-        return [
+        [
             Message(channel: Array("__keyspace@0__:".utf8) + key, text: name),
             Message(channel: Array("__keyevent@0__:".utf8) + name, text: key),
         ]
@@ -28,12 +35,13 @@ struct KeyspaceEvent: Sendable {
     /// About what it takes while it waits.
     var byteCount: Int { MemoryLayout<KeyspaceEvent>.size + 32 + key.count }
 
-    private static func name(of event: GroupEvent) -> [UInt8] {
+    private static func name(of event: GroupEvent) -> String? {
         switch event {
-        case .loaded: Array("loaded".utf8)
-        case .expired: Array("expired".utf8)
-        case .evicted: Array("evicted".utf8)
-        case .invalidated: Array("invalidated".utf8)
+        case .loaded: "loaded"
+        case .expired: "expired"
+        case .evicted: "evicted"
+        case .invalidated: "invalidated"
+        case .replaced, .unkept: nil
         }
     }
 }

@@ -46,7 +46,7 @@ final class Subscribers: @unchecked Sendable {
             observations = server.keyspace.groups.map { served in
                 let group = served.group
                 let observation = group.addObserver { [self, unowned group] event, key in
-                    publish(KeyspaceEvent(event: event, key: group.wireKey(key)))
+                    if let event = KeyspaceEvent(event, of: key, in: group) { publish(event) }
                 }
                 return (group, observation)
             }

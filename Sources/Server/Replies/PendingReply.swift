@@ -21,6 +21,8 @@ final class PendingReply {
     /// The request as it came, and the version of the protocol then.
     let request: [UInt8]
     let version: ProtocolVersion
+    /// Whether what the request read was noted (``Tracking``).
+    let isNoted: Bool
     /// What the loads fill.
     private var piece: ReplyPiece
     private(set) var openHoles = 0 {
@@ -43,6 +45,7 @@ final class PendingReply {
         self.client = client
         self.request = request.withUnsafeBytes { Array($0) }
         version = client.version
+        isNoted = client.notesReading
         ownBytes = request.byteCount + piece.bytes.count
         byteCount = request.byteCount + piece.byteCount
         client.held.add(ownBytes)
@@ -64,6 +67,7 @@ final class PendingReply {
         self.client = client
         self.request = request.withUnsafeBytes { Array($0) }
         version = client.version
+        isNoted = client.notesReading
         ownBytes = request.byteCount
         byteCount = request.byteCount
         state = .deferred(need: need)

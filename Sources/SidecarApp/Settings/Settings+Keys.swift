@@ -211,6 +211,13 @@ extension Settings {
                 it the next such request is an error.
                 """),
         SettingKey(
+            "max_tracking", \.listen.maxTracking, .bytes(1 << 16...1 << 40),
+            "The bytes of what is known of clients' own caches (`CLIENT TRACKING`): which key who read.",
+            more: """
+                At the bound clients are told of changes that there were not, and so drop what they could no longer be told \
+                of. A key that one client read takes about 300 bytes. Clients that track with `BCAST` take none of it.
+                """),
+        SettingKey(
             "password", \.listen.password, optional: .secret,
             "What a client must say with `AUTH`, or in `HELLO`, before it may ask.",
             more: "Without it none is asked for.",

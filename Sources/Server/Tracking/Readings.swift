@@ -1,0 +1,67 @@
+import CacheCore
+import Groundwork
+
+/// Which clients of one loop read which keys of one group, and may have them in caches of their own.
+struct Readings: Sendable {
+    /// One client and the text that it asked with.
+    struct Reading: Hashable, Sendable {
+        let client: Int
+        let text: [UInt8]
+
+        /// About what it takes.
+        var cost: Int { 96 + text.count }
+    }
+
+    private struct Entry: Sendable {
+        let key: Key
+        var readings: Swift.Set<Reading>
+
+        var cost: Int { readings.reduce(160 + key.bytes.count) { $0 + $1.cost } }
+    }
+
+    /// So that any of them can be drawn.
+    private var entries: ContiguousArray<Entry> = []
+    private var places: [Key: Int] = [:]
+    /// About what all of it takes.
+    private(set) var byteCount = 0
+
+    /// The number of keys.
+    var count: Int { entries.count }
+    /// The number of keys and clients.
+    var readingCount: Int { entries.reduce(0) { $0 + $1.readings.count } }
+    /// Those of all keys.
+    var all: [Reading] { entries.flatMap(\.readings) }
+
+    /// Notes that a client read a key. O(1).
+    mutating func insert(_ reading: Reading, of key: Key) {
+        if let place = places[key] {
+            if entries[place].readings.insert(reading).inserted { byteCount += reading.cost }
+        } else {
+            places[key] = entries.count
+            entries.append(Entry(key: key, readings: [reading]))
+            byteCount += entries[entries.count - 1].cost
+        }
+    }
+
+    /// Takes out who read a key. O(1).
+    mutating func remove(_ key: Key) -> Swift.Set<Reading> {
+        guard let place = places.removeValue(forKey: key) else { return [] }
+        return removeEntry(at: place)
+    }
+
+    /// Takes out who read some key, drawn by chance. O(1).
+    mutating func removeAny(_ random: inout SplitMix64) -> Swift.Set<Reading> {
+        guard !entries.isEmpty else { return [] }
+        let place = Int.random(in: 0..<entries.count, using: &random)
+        places[entries[place].key] = nil
+        return removeEntry(at: place)
+    }
+
+    private mutating func removeEntry(at place: Int) -> Swift.Set<Reading> {
+        entries.swapAt(place, entries.count - 1)
+        let entry = entries.removeLast()
+        if place < entries.count { places[entries[place].key] = place }
+        byteCount -= entry.cost
+        return entry.readings
+    }
+}

@@ -1,0 +1,121 @@
+import CacheCore
+import Groundwork
+
+/// What the clients of one loop read, and so who is told when it changes.
+///
+/// A client is noted before its value is read, and told after the value left memory, or went out without being kept: so
+/// nobody keeps what is not kept here. Any thread.
+final class TrackingTable: Sendable {
+    private struct State: Sendable {
+        /// By the group's index.
+        var groups: [Readings]
+        var byteCount = 0
+        /// Whether somebody is told by the beginnings of keys.
+        var broadcasts = false
+        var random = SplitMix64(seed: .random(in: .min ... .max))
+
+        /// Changes what is known of one group.
+        mutating func change<Result>(_ group: Int, _ body: (inout Readings) -> Result) -> Result {
+            byteCount -= groups[group].byteCount
+            defer { byteCount += groups[group].byteCount }
+            return body(&groups[group])
+        }
+    }
+
+    private let keyspace: Keyspace
+    private let limit: Int
+    private let state: Groundwork.Mutex<State>
+    /// What the loop has to tell its clients.
+    let mailbox = NoticeMailbox(limit: 512 << 10)
+
+    /// The client on whose behalf the current thread invalidates.
+    @TaskLocal static var cause: Int?
+
+    /// Of a group that was flushed so many keys are told one by one.
+    private static let listed = 1024
+
+    /// A table that takes about `limit` bytes at most.
+    init(_ keyspace: Keyspace, limit: Int) {
+        self.keyspace = keyspace
+        self.limit = limit
+        state = Groundwork.Mutex(State(groups: keyspace.groups.map { _ in Readings() }))
+    }
+
+    /// The number of keys in it, and the number of keys and clients. O(keys).
+    var figures: (keys: Int, readings: Int) {
+        state.withLock { state in
+            state.groups.reduce(into: (0, 0)) { sum, readings in
+                sum.0 += readings.count
+                sum.1 += readings.readingCount
+            }
+        }
+    }
+
+    /// Says whether somebody is told by the beginnings of keys.
+    func setBroadcasts(_ broadcasts: Bool) {
+        state.withLock { $0.broadcasts = broadcasts }
+    }
+
+    /// Notes that a client is about to read a key. Where there is no room others are told that theirs changed: nobody keeps
+    /// what he would not be told of.
+    func note(_ reading: Readings.Reading, of key: Key, in group: Int) {
+        let evicted = state.withLock { state in
+            state.change(group) { $0.insert(reading, of: key) }
+            var evicted: [Readings.Reading] = []
+            while state.byteCount > limit { evicted += Self.evict(from: &state) }
+            return evicted
+        }
+        if !evicted.isEmpty { tell(evicted, by: nil) }
+    }
+
+    /// Takes a key out of the group whose keys take most.
+    private static func evict(from state: inout State) -> Swift.Set<Readings.Reading> {
+        guard let group = state.groups.indices.max(by: { state.groups[$0].byteCount < state.groups[$1].byteCount })
+        else { return [] }
+        var random = state.random
+        defer { state.random = random }
+        return state.change(group) { $0.removeAny(&random) }
+    }
+
+    /// Forgets what everybody read.
+    func forgetAll() {
+        let old = state.withLock { state in
+            let old = state.groups
+            state.groups = old.map { _ in Readings() }
+            state.byteCount = 0
+            return old
+        }
+        _ = consume old
+    }
+
+    /// The value of a key is not in memory any more, or is another one. Outside every lock.
+    func changed(_ key: Key, of group: Int) {
+        let (readings, broadcasts) = state.withLock { state in
+            (state.change(group) { $0.remove(key) }, state.broadcasts)
+        }
+        tell(readings, by: Self.cause)
+        if broadcasts { mailbox.post(.broadcast(keyspace.groups[group].group.wireKey(key), by: Self.cause)) }
+    }
+
+    /// The same for all keys of a group.
+    func allChanged(of group: Int) {
+        let (old, broadcasts) = state.withLock { state in
+            let old = state.groups[group]
+            state.change(group) { $0 = Readings() }
+            return (old, state.broadcasts)
+        }
+        let readings = old.all
+        if readings.count <= Self.listed {
+            tell(readings, by: nil)
+        } else {
+            for client in Swift.Set(readings.map(\.client)) { mailbox.post(.everything(for: client)) }
+        }
+        if broadcasts { mailbox.post(.broadcastGroup(Array(keyspace.groups[group].group.name.utf8))) }
+    }
+
+    private func tell(_ readings: some Sequence<Readings.Reading>, by cause: Int?) {
+        for (client, readings) in Dictionary(grouping: readings, by: \.client) {
+            mailbox.post(.keys(readings.map(\.text), for: client, by: cause))
+        }
+    }
+}
