@@ -80,7 +80,7 @@ public final class Database: Sendable {
         try await withCheckedThrowingContinuation { continuation in
             let isStarted = startThread { [context] in
                 do throws(ConnectError) {
-                    let connection = try PQConnection.connect(context.settings)
+                    let connection = try PQConnection.connect(context.settings, for: .describe)
                     continuation.resume(returning: try Catalog.describe(context.getters, on: connection))
                 } catch {
                     continuation.resume(throwing: error)

@@ -6,6 +6,8 @@ public struct ServerInformation: Sendable {
     public var memoryUsed: @Sendable () -> Int
     /// The lines of the `database` section, by name. Called on a loop, so it must not block.
     public var database: @Sendable () -> [(name: String, value: String)]
+    /// The lines of the `invalidation` section, likewise.
+    public var invalidation: @Sendable () -> [(name: String, value: String)] = { [] }
 
     /// Bundles what the composition root knows.
     public init(

@@ -1,6 +1,7 @@
 import CacheCore
 import EventLoop
 import Glibc
+import Invalidation
 public import Logging
 import Postgres
 import Server
@@ -47,24 +48,37 @@ public struct Sidecar: Sendable {
         }
         for loop in parts.loops { loop.start() }
         defer { parts.stopLoops() }
+        // Before anything is loaded: from here on its groups store nothing until changes are heard of.
+        parts.changes?.start()
         parts.database.start()
         let queryCheck = QueryCheckService(
             database: parts.database, settings: settings, mistakes: parts.mistakes, logger: logger)
         do {
             let mistakes = try await Self.mistakes(of: parts.database)
-            if isStrict { try Self.refuse(mistakes, settings) }
+            await parts.changes?.firstAttempt()
+            if isStrict {
+                do {
+                    try Self.refuse(mistakes, settings)
+                    try Self.refuse(parts.changes?.status)
+                } catch {
+                    await parts.changes?.stop()
+                    throw error
+                }
+            }
             queryCheck.note(mistakes)
         } catch let error as StartupError where error.code == .databaseUnreachable {
             logger.warning(
                 "serving without a database for now; it is asked again until it answers",
                 metadata: ["reason": "\(error)"])
         }
-        let services: [any Service] = [
-            DatabaseService(database: parts.database),
-            ExpiryService(cache: parts.cache, loop: parts.loops[0]),
-            queryCheck,
-            ServerService(server: parts.server, settings: settings, logger: logger, whenReady: whenReady),
-        ]
+        let services: [any Service] =
+            [
+                DatabaseService(database: parts.database)
+            ] + (parts.changes.map { [ChangeStreamService(changes: $0)] } ?? []) + [
+                ExpiryService(cache: parts.cache, loop: parts.loops[0]),
+                queryCheck,
+                ServerService(server: parts.server, settings: settings, logger: logger, whenReady: whenReady),
+            ]
         try await ServiceGroup(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
         ).run()
@@ -77,6 +91,29 @@ public struct Sidecar: Sendable {
         let getters = settings.groups.map(Wiring.getter)
         let database = Database(settings: settings.database, loops: [], getters: getters, logger: logger)
         try refuse(try await mistakes(of: database), settings)
+        try refuse(await streamStatus(settings, logger: logger))
+    }
+
+    /// How a stream of changes stands after an attempt to have it, which touches no group; nil when there is to be none.
+    private static func streamStatus(_ settings: Settings, logger: Logger) async throws -> StreamStatus? {
+        guard settings.invalidation.source != .none, settings.groups.contains(where: { !$0.invalidateOn.isEmpty })
+        else {
+            return nil
+        }
+        let changes = ChangeStream(
+            settings.invalidation, database: settings.database, map: InvalidationMap([]), loop: try EventLoop(),
+            logger: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() })
+        changes.start()
+        await changes.firstAttempt()
+        let status = changes.status
+        await changes.stop()
+        return status
+    }
+
+    /// - Throws: `StartupError` when changes are to be heard of and are not.
+    private static func refuse(_ status: StreamStatus?) throws {
+        guard let status, status.state == .suspect else { return }
+        throw StartupError(.changesUnheard, "invalidation: nobody tells of changes: \(status.lastLoss ?? "no answer")")
     }
 
     private static func mistakes(of database: Database) async throws -> [QueryMistake] {

@@ -6,6 +6,8 @@ public struct StartupError: Error, Sendable, CustomStringConvertible {
         case databaseUnreachable
         /// The database refuses a group's query.
         case queryRefused
+        /// Changes in the database are to be heard of, and are not.
+        case changesUnheard
         /// The socket can't be had: another instance holds it, or its folder is missing.
         case socketUnavailable
         /// The database lacks what the demo serves.

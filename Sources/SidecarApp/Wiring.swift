@@ -1,6 +1,7 @@
 import CLinux
 import CacheCore
 import EventLoop
+import Invalidation
 import Logging
 import Postgres
 import Server
@@ -10,6 +11,8 @@ struct Wiring {
     let loops: [EventLoop]
     let cache: Cache
     let database: Database
+    /// Hears of changes; nil when nothing is to tell of them, or no group wants to know.
+    let changes: ChangeStream?
     let server: Server
     let mistakes = QueryMistakes()
 
@@ -39,10 +42,14 @@ struct Wiring {
             ) { [cache] name in
                 cache.groups.first { $0.name == name }?.invalidateAll()
             }
-            let information = ServerInformation(memoryLimit: settings.memory, memoryUsed: { cache.usedBytes }) {
+            let changes = try Self.changes(
+                settings, concerning: served.map(\.group), loops: loops.count, logger: logger)
+            var information = ServerInformation(memoryLimit: settings.memory, memoryUsed: { cache.usedBytes }) {
                 [mistakes] in
                 Self.lines(database.status, breaker.state, loadLog, mistakes)
             }
+            information.invalidation = { Self.lines(changes?.status, settings.invalidation) }
+            self.changes = changes
             self.loops = loops
             self.cache = cache
             self.database = database
@@ -62,6 +69,18 @@ struct Wiring {
     }
 
     // MARK: Settings in each part's own terms
+
+    private static func changes(
+        _ settings: Settings, concerning groups: [Group], loops: Int, logger: Logger
+    ) throws(SystemError) -> ChangeStream? {
+        let invalidated = zip(settings.groups, groups).filter { !$0.0.invalidateOn.isEmpty }
+        guard settings.invalidation.source != .none, !invalidated.isEmpty else { return nil }
+        let map = InvalidationMap(
+            invalidated.map { InvalidatedGroup($1, rules: $0.invalidateOn, onChange: $0.onChange) })
+        return ChangeStream(
+            settings.invalidation, database: settings.database, map: map, loop: try EventLoop(index: loops),
+            logger: logger)
+    }
 
     private static func loopCount(_ threads: Int) -> Int {
         threads > 0 ? threads : min(4, max(1, Int(pgs_processor_count()) / 2))

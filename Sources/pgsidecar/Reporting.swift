@@ -27,7 +27,7 @@ private func exitCode(for error: any Error) -> ExitCode {
     case is SettingsError: return ExitCode(EX_CONFIG)
     case let error as StartupError:
         switch error.code {
-        case .queryRefused: return ExitCode(EX_CONFIG)
+        case .queryRefused, .changesUnheard: return ExitCode(EX_CONFIG)
         case .databaseUnreachable: return ExitCode(EX_UNAVAILABLE)
         case .socketUnavailable, .demoTablesMissing, .demoFilesMissing, .systemRefuses: return .failure
         }

@@ -95,7 +95,7 @@ struct ReadOnlyTests {
 }
 
 /// A private PgBouncer in front of the shared server; three server sessions in transaction mode.
-private struct PgBouncer {
+struct PgBouncer {
     /// Where `make deps-test` has put it, or the system's.
     static let program =
         ["\(#filePath)/../../../run/pgbouncer/usr/sbin/pgbouncer", "/usr/sbin/pgbouncer"]

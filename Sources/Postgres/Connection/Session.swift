@@ -20,11 +20,13 @@ struct Session: ~Copyable, Sendable {
     /// one each transaction begins with the order.
     static func open(_ context: DatabaseContext) throws(ConnectError) -> Session {
         let settings = context.settings
-        guard settings.readOnly else { return try Session(PQConnection.connect(settings), readsOnly: false) }
+        guard settings.readOnly else {
+            return try Session(PQConnection.connect(settings, for: .load), readsOnly: false)
+        }
         if context.takesOptions, let options = settings.sessionOptions {
             do {
                 let both = options.isEmpty ? option : "\(options) \(option)"
-                return try Session(PQConnection.connect(settings, options: both), readsOnly: true)
+                return try Session(PQConnection.connect(settings, for: .load, options: both), readsOnly: true)
             } catch {
                 // PgBouncer's words; they are not translated.
                 guard error.description.contains("unsupported startup parameter") else { throw error }
@@ -32,7 +34,7 @@ struct Session: ~Copyable, Sendable {
                 context.logger.info("a pooler refuses startup options; each transaction is told that it only reads")
             }
         }
-        return try Session(PQConnection.connect(settings), readsOnly: true)
+        return try Session(PQConnection.connect(settings, for: .load), readsOnly: true)
     }
 
     private init(_ connection: consuming PQConnection, readsOnly: Bool) throws(ConnectError) {
@@ -49,9 +51,12 @@ struct Session: ~Copyable, Sendable {
 }
 
 extension PQConnection {
-    /// Asks for one value. Waits until `deadline`.
-    fileprivate func ask(_ sql: String, until deadline: Instant) throws(ConnectError) -> String {
-        guard startPipelining(), sendQuery(sql, KeyParts.none), sendSync() else {
+    /// Asks for one value; empty when there is not one row. Waits until `deadline`, so it is for threads of its own. From here on
+    /// the connection is in pipeline mode.
+    func ask(_ sql: String, _ parameters: some QueryParameters = KeyParts.none, until deadline: Instant)
+        throws(ConnectError) -> String
+    {
+        guard startPipelining(), sendQuery(sql, parameters), sendSync() else {
             throw ConnectError(description: errorText)
         }
         var answer = ""

@@ -23,12 +23,19 @@ extension PQConnection {
     /// take the whole attempt's time, and the hosts after it would never have their turn. Here libpq keeps
     /// `connect_timeout` for each address.
     ///
-    /// - Parameter options: For the server's session, in place of those of the URL or the environment.
-    static func connect(_ settings: DatabaseSettings, options: String? = nil) throws(ConnectError) -> PQConnection {
+    /// - Parameters:
+    ///   - purpose: What the connection is for, as `application_name` says it.
+    ///   - options: For the server's session, in place of those of the URL or the environment.
+    ///   - more: Further parameters of libpq, by name; they go before the URL's.
+    static func connect(
+        _ settings: DatabaseSettings, for purpose: ConnectionPurpose, options: String? = nil,
+        more: [(name: String, value: String)] = []
+    ) throws(ConnectError) -> PQConnection {
         if let url = settings.url, !DatabaseSettings.isConnectionString(url.exposed) {
             throw ConnectError(description: "database.url is not a connection string that libpq understands")
         }
-        guard let pointer = withParameters(settings, options: options, { PQconnectdbParams($0, $1, 1) }) else {
+        let parameters = parameters(settings, for: purpose, options: options) + more
+        guard let pointer = withCStrings(of: parameters, { PQconnectdbParams($0, $1, 1) }) else {
             throw ConnectError(description: "out of memory")
         }
         PQsetNoticeProcessor(pointer, { _, _ in }, nil)
@@ -60,20 +67,31 @@ extension PQConnection {
 
     /// Later names override earlier ones and what the URL says overrides what stands before it, so the URL's own
     /// `connect_timeout` wins, and the encoding is always ours.
-    private static func withParameters<Result>(
-        _ settings: DatabaseSettings, options: String?,
-        _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> Result?
-    ) -> Result? {
+    private static func parameters(
+        _ settings: DatabaseSettings, for purpose: ConnectionPurpose, options: String?
+    ) -> [(name: String, value: String)] {
+        // In a service file, which libpq reads itself, may be a name of the user's.
         var parameters = [
-            ("fallback_application_name", "pgsidecar"),
+            ("fallback_application_name", purpose.applicationName),
             ("connect_timeout", String(settings.connectTimeoutSeconds)),
         ]
         if let url = settings.url { parameters.append(("dbname", url.exposed)) }
         if let password = settings.password { parameters.append(("password", password.exposed)) }
+        if let name = settings.applicationName {
+            let own = name.isEmpty ? purpose.applicationName : purpose.applicationName(behind: name)
+            parameters.append(("application_name", own))
+        }
         parameters.append(("client_encoding", "UTF8"))
         if let options { parameters.append(("options", options)) }
-        return withCStrings(parameters.map(\.0)) { names in
-            withCStrings(parameters.map(\.1)) { values in body(names, values) }
+        return parameters
+    }
+
+    private static func withCStrings<Result>(
+        of parameters: [(name: String, value: String)],
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> Result?
+    ) -> Result? {
+        Postgres.withCStrings(parameters.map(\.name)) { names in
+            Postgres.withCStrings(parameters.map(\.value)) { values in body(names, values) }
         }
     }
 }
@@ -92,18 +110,29 @@ extension DatabaseSettings {
     /// The options for the server's session that ``url`` or the environment has; nil when a service file may have some,
     /// which libpq reads itself.
     var sessionOptions: String? {
-        var found = ["options": "", "service": ""]
-        if let url, let options = PQconninfoParse(url.exposed, nil) {
-            defer { PQconninfoFree(options) }
-            var option = options
-            while let keyword = option.pointee.keyword {
-                if let value = option.pointee.val { found[String(cString: keyword)] = String(cString: value) }
-                option += 1
-            }
-        }
-        if found["service"] != "" || getenv("PGSERVICE") != nil { return nil }
+        let found = urlParameters
+        if let service = found["service"], !service.isEmpty { return nil }
+        if getenv("PGSERVICE") != nil { return nil }
         if let options = found["options"], !options.isEmpty { return options }
         return getenv("PGOPTIONS").map { String(cString: $0) } ?? ""
+    }
+
+    /// The `application_name` that ``url`` or the environment has; nil when there is none.
+    var applicationName: String? {
+        urlParameters["application_name"] ?? getenv("PGAPPNAME").map { String(cString: $0) }
+    }
+
+    /// What ``url`` says, by libpq's names.
+    private var urlParameters: [String: String] {
+        guard let url, let options = PQconninfoParse(url.exposed, nil) else { return [:] }
+        defer { PQconninfoFree(options) }
+        var found: [String: String] = [:]
+        var option = options
+        while let keyword = option.pointee.keyword {
+            if let value = option.pointee.val { found[String(cString: keyword)] = String(cString: value) }
+            option += 1
+        }
+        return found
     }
 }
 

@@ -106,17 +106,3 @@ struct PoolState {
         return .retry(after: backoff.delay(afterFailures: failuresInARow))
     }
 }
-
-/// How long to wait before the next attempt: 100 ms, doubled with each failure up to 10 s, of which a random half is
-/// taken off, so that many who lost the same database do not return in step.
-struct Backoff {
-    static let shortest = Duration.milliseconds(100)
-    static let longest = Duration.seconds(10)
-
-    private var random = SystemRandomNumberGenerator()
-
-    mutating func delay(afterFailures failures: Int) -> Duration {
-        let whole = min(Self.longest, Self.shortest * (1 << min(failures, 10)))
-        return whole * Double.random(in: 0.5...1, using: &random)
-    }
-}

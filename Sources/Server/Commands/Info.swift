@@ -9,8 +9,8 @@ enum Info: Command {
     static let syntax = "[section ...]"
     static let topic = CommandTopic.server
     static let summary =
-        "Figures by section: `server`, `clients`, `memory`, `stats`, `keyspace`, `groups`, `database`, and what "
-        + "clients look for in `persistence`, `replication` and `cluster`."
+        "Figures by section: `server`, `clients`, `memory`, `stats`, `keyspace`, `groups`, `database`, `invalidation`, and "
+        + "what clients look for in `persistence`, `replication` and `cluster`."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         var wanted: [String] = []
@@ -39,6 +39,7 @@ enum Info: Command {
         Section(name: "Replication") { _ in [("role", "master"), ("connected_slaves", "0")] },
         Section(name: "Cluster") { _ in [("cluster_enabled", "0")] }, Section(name: "Keyspace", lines: keyspace),
         Section(name: "Groups", lines: groups), Section(name: "Database") { $0.information.database() },
+        Section(name: "Invalidation") { $0.information.invalidation() },
     ]
 
     private static let server: @Sendable (ServerContext) -> [Line] = { context in

@@ -1,0 +1,65 @@
+import CacheCore
+import Groundwork
+
+/// Carries out what changes make stale, and what a stream's loss means for the groups that depend on it. On the stream's
+/// thread only.
+struct ChangeApplier {
+    let map: InvalidationMap
+    let onLoss: InvalidationSettings.OnStreamLoss
+    /// What was done so far.
+    private(set) var counters = ChangeCounters()
+
+    init(_ map: InvalidationMap, onLoss: InvalidationSettings.OnStreamLoss) {
+        self.map = map
+        self.onLoss = onLoss
+    }
+
+    /// Applies a change: from now on no older value of what it concerns is served or stored. O(keys), a lock for each.
+    mutating func apply(_ change: TableChange) {
+        counters.changes += 1
+        var (keys, flushes) = (0, 0)
+        map.forEachStale(in: change) { invalidated, stale in
+            switch stale {
+            case .key(let key):
+                keys += 1
+                switch invalidated.onChange {
+                case .drop: invalidated.group.invalidate(key.span.bytes)
+                case .reload:
+                    if let flight = invalidated.group.reload(key.span.bytes) { invalidated.group.load(flight) }
+                }
+            case .all:
+                flushes += 1
+                invalidated.group.invalidateAll()
+            }
+        }
+        counters.keys += keys
+        counters.flushes += flushes
+    }
+
+    /// Nobody tells of changes from now on: what is in memory may be stale.
+    func suspend() {
+        switch onLoss {
+        case .flush: for invalidated in map.groups { invalidated.group.suspendStoring() }
+        case .serveUntilTTL: break
+        }
+    }
+
+    /// The stream tells of every change from a moment on that is past: what was loaded before goes, and so does what loads
+    /// bring that began before.
+    func resume() {
+        for invalidated in map.groups {
+            switch onLoss {
+            case .flush: invalidated.group.resumeStoring()
+            case .serveUntilTTL: invalidated.group.invalidateAll()
+            }
+        }
+    }
+
+    /// What a loss means, for the log.
+    var consequence: String {
+        switch onLoss {
+        case .flush: "groups with invalidate_on were flushed and store nothing until it is back"
+        case .serveUntilTTL: "groups with invalidate_on serve each entry for its ttl until it is back"
+        }
+    }
+}

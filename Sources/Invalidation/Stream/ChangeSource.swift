@@ -1,0 +1,32 @@
+import Postgres
+
+/// A connection that tells what changes in the database. On the stream's loop only, as all that it tells its owner.
+protocol ChangeSource: AnyObject {
+    /// Makes a connection and subscribes; the owner is told ``ChangeSourceOwner/opened()`` or
+    /// ``ChangeSourceOwner/lost(_:)``. There is none at the time of the call.
+    func connect()
+    /// Has the server give a sign of life, after all that it said before. Does nothing while another is under way.
+    func beat()
+    /// Closes the connection, if there is one, or lets go of the one that is being made. The owner is told nothing more of it.
+    func close()
+}
+
+/// Who hears what a ``ChangeSource`` tells. Each call may close the source.
+protocol ChangeSourceOwner: AnyObject {
+    /// There is a connection, and it is subscribed.
+    func opened()
+    /// It was seen to hear what is said.
+    func proven()
+    /// Something came.
+    func heard()
+    /// Rows changed, in transactions whose commits the loads see by now.
+    func changed(_ change: TableChange)
+    /// Something came that says nothing: not what triggers of this version send.
+    func misheard()
+    /// All that committed up to a position was told.
+    func told(upTo position: LogPosition)
+    /// What ``ChangeSource/beat()`` asked for came.
+    func beatAnswered()
+    /// The connection, or the attempt to make one, is lost, for a reason that the operator may read.
+    func lost(_ reason: String)
+}

@@ -1,0 +1,258 @@
+public import EventLoop
+public import Groundwork
+public import Logging
+public import Postgres
+import Synchronization
+
+/// Hears what changes in the database and invalidates what that concerns: the stream of one ``InvalidationSettings/Source``,
+/// for all groups that depend on tables.
+///
+/// It has a loop of its own, so that however much changes, and whatever the stream waits for, no client's loop is held up. The
+/// order is always: subscribe, flush, store.
+public final class ChangeStream: @unchecked Sendable {
+    // Unchecked: the fields under "loop's thread" are touched on that thread only; the others are immutable or synchronised.
+
+    private let loop: EventLoop
+    private let logger: Logger
+    private let kind: InvalidationSettings.Source
+    private let onTrust: @Sendable (Bool) -> Void
+    /// All that was committed up to it is applied; 0 while nobody knows.
+    private let applied = Atomic<UInt64>(0)
+    private let published = Groundwork.Mutex(StreamStatus())
+    /// Those who wait for the end of the first attempt; nil: it ended.
+    private let first = Groundwork.Mutex<[CheckedContinuation<Void, Never>]?>([])
+
+    // Loop's thread.
+    private var state: StreamState
+    private var applier: ChangeApplier
+    private var catchUps = CatchUps()
+    private var source: (any ChangeSource)?
+    private var timer: (timer: Timer, due: Instant)?
+    private var beatSent: Instant?
+    /// Whether somebody asked for a sign of life while another one was under way, which may say too little.
+    private var wantsBeat = false
+
+    /// A stream of `settings.source`, not yet started.
+    ///
+    /// - Parameters:
+    ///   - database: Where loads go; the stream goes there too, unless the settings have a URL for it.
+    ///   - map: The groups, and what concerns them.
+    ///   - loop: A loop that is no client's, which this starts and stops.
+    ///   - onTrust: Told, on the loop's thread, when the stream comes (true) and when it is lost.
+    public init(
+        _ settings: InvalidationSettings, database: DatabaseSettings, map: InvalidationMap, loop: EventLoop,
+        logger: Logger, seed: UInt64 = .random(in: .min ... .max),
+        onTrust: @escaping @Sendable (Bool) -> Void = { _ in }
+    ) {
+        self.loop = loop
+        self.logger = logger
+        self.onTrust = onTrust
+        kind = settings.source
+        state = StreamState(heartbeat: settings.heartbeat, unproven: settings.source.unproven, seed: seed)
+        applier = ChangeApplier(map, onLoss: settings.onStreamLoss)
+        source = settings.makeSource(database, on: loop, owner: self)
+    }
+
+    // MARK: Any thread
+
+    /// Begins to connect. Until the stream is there its groups are as after a loss.
+    public func start() {
+        applier.suspend()
+        loop.start()
+        loop.submit { [self] in act(on: state.start()) }
+    }
+
+    /// Waits until the stream is there, or the first attempt failed.
+    public func firstAttempt() async {
+        await withCheckedContinuation { continuation in
+            let hasEnded = first.withLock { waiting in
+                waiting?.append(continuation)
+                return waiting == nil
+            }
+            if hasEnded { continuation.resume() }
+        }
+    }
+
+    /// Closes the connection and ends the loop's thread; the groups stay as they are.
+    public func stop() async {
+        await withCheckedContinuation { continuation in
+            loop.submit { [self] in
+                act(on: state.end())
+                applied.store(0, ordering: .releasing)
+                for waiter in catchUps.takeAll() { waiter(false) }
+                firstAttemptEnded()
+                continuation.resume()
+            }
+        }
+        loop.stop()
+        await withCheckedContinuation { continuation in
+            let isStarted = startThread(stackBytes: 64 << 10) { [loop] in
+                loop.join()
+                continuation.resume()
+            }
+            if !isStarted { continuation.resume() }
+        }
+    }
+
+    /// How the stream stands.
+    public var status: StreamStatus { published.withLock { $0 } }
+
+    /// Calls `done` once all that was committed up to `position` is applied, with true; with false when the stream is lost or
+    /// does not get there by `deadline`. Any thread calls, and either the same or the stream's is called back on, at once
+    /// when it is known at once.
+    public func whenApplied(
+        _ position: LogPosition, by deadline: Instant, _ done: @escaping @Sendable (Bool) -> Void
+    ) {
+        if hasApplied(position) { return done(true) }
+        loop.submit { [self] in wait(for: position, by: deadline, done) }
+    }
+
+    /// Whether all that was committed up to `position` is applied. What was applied once stays so, though the stream be lost.
+    private func hasApplied(_ position: LogPosition) -> Bool {
+        let applied = applied.load(ordering: .acquiring)
+        return applied > 0 && position.bytes <= applied
+    }
+
+    // MARK: Loop's thread
+
+    private func wait(for position: LogPosition, by deadline: Instant, _ done: @escaping @Sendable (Bool) -> Void) {
+        if hasApplied(position) { return done(true) }
+        guard state.isTrusted, catchUps.add(position, by: deadline, done) else { return done(false) }
+        beat()
+        watchTime()
+    }
+
+    private func beat() {
+        wantsBeat = beatSent != nil
+        guard !wantsBeat else { return }
+        beatSent = loop.now
+        source?.beat()
+    }
+
+    private func act(on actions: [StreamState.Action]) {
+        for action in actions {
+            switch action {
+            case .connect: connect()
+            case .close:
+                beatSent = nil
+                wantsBeat = false
+                source?.close()
+            case .beat: beat()
+            case .trust: trust()
+            case .distrust(let reason): distrust(reason)
+            }
+        }
+        watchTime()
+    }
+
+    private func connect() {
+        if let source { return source.connect() }
+        loop.enqueue { [self] in lost("invalidation.source: \(kind.rawValue) is not in this version") }
+    }
+
+    private func trust() {
+        applier.resume()
+        let (silence, isFirst) = published.withLock { status in
+            defer {
+                status.state = .live
+                status.since = loop.now
+            }
+            return (loop.now - status.since, status.losses == 0)
+        }
+        logger.notice(
+            isFirst ? "changes in the database are heard of" : "changes in the database are heard of again",
+            metadata: ["source": "\(kind.rawValue)", "after": "\(silence)"])
+        onTrust(true)
+        firstAttemptEnded()
+    }
+
+    private func distrust(_ reason: String) {
+        applied.store(0, ordering: .releasing)
+        let before = published.withLock { status in
+            defer {
+                if status.state == .live || status.losses == 0 {
+                    status.losses += 1
+                    status.since = loop.now
+                }
+                status.state = .suspect
+                status.lastLoss = reason
+            }
+            return status
+        }
+        if before.state == .live { applier.suspend() }
+        for waiter in catchUps.takeAll() { waiter(false) }
+        let metadata: Logger.Metadata = ["source": "\(kind.rawValue)", "reason": "\(reason)"]
+        if before.state == .live || before.losses == 0 {
+            logger.warning("nobody tells of changes in the database: \(applier.consequence)", metadata: metadata)
+        } else {
+            logger.debug("the stream of changes can't be had", metadata: metadata)
+        }
+        if before.state == .live { onTrust(false) }
+        firstAttemptEnded()
+    }
+
+    private func firstAttemptEnded() {
+        let waiting = first.withLock { $0.take() }
+        for continuation in waiting ?? [] { continuation.resume() }
+    }
+
+    // MARK: Time
+
+    /// Sets the one timer to what is due first. One that comes too early costs a look.
+    private func watchTime() {
+        let dues = [state.nextLook, catchUps.firstDeadline].compactMap { $0 }
+        guard let due = dues.min() else { return }
+        if let timer {
+            if timer.due <= due { return }
+            loop.cancel(timer.timer)
+        }
+        timer = (loop.schedule(at: due) { [weak self] in self?.timeCame() }, due)
+    }
+
+    private func timeCame() {
+        timer = nil
+        let now = loop.now
+        for waiter in catchUps.takeOverdue(at: now) { waiter(false) }
+        act(on: state.timeCame(at: now))
+    }
+}
+
+extension ChangeStream: ChangeSourceOwner {
+    func opened() { act(on: state.opened(at: loop.now)) }
+
+    func proven() { act(on: state.proven(at: loop.now)) }
+
+    func heard() { state.heard(at: loop.now) }
+
+    /// Also before the stream is trusted: it does no harm.
+    func changed(_ change: TableChange) {
+        applier.apply(change)
+        publishCounters()
+    }
+
+    func misheard() {
+        published.withLock { $0.misheard += 1 }
+    }
+
+    func told(upTo position: LogPosition) {
+        guard state.isTrusted else { return }
+        applied.store(position.bytes, ordering: .releasing)
+        published.withLock { $0.applied = position }
+        for waiter in catchUps.takeReached(position) { waiter(true) }
+    }
+
+    func beatAnswered() {
+        if let beatSent { published.withLock { $0.delay = Instant.now() - beatSent } }
+        beatSent = nil
+        state.beatAnswered(at: loop.now)
+        if wantsBeat { beat() }
+        watchTime()
+    }
+
+    func lost(_ reason: String) { act(on: state.lost(reason, at: loop.now)) }
+
+    private func publishCounters() {
+        let counters = applier.counters
+        published.withLock { $0.counters = counters }
+    }
+}

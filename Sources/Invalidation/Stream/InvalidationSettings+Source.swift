@@ -1,0 +1,37 @@
+import EventLoop
+import Postgres
+
+extension InvalidationSettings {
+    /// The way to the server that tells of changes.
+    func streamDatabase(_ database: DatabaseSettings) -> DatabaseSettings {
+        guard let url else { return database }
+        var direct = database
+        direct.url = url
+        direct.password = password
+        return direct
+    }
+
+    /// What connects to it; nil when nothing is to tell of changes.
+    func makeSource(
+        _ database: DatabaseSettings, on loop: EventLoop, owner: any ChangeSourceOwner
+    ) -> (any ChangeSource)? {
+        switch source {
+        case .none: nil
+        case .notify: nil
+        case .logical: nil
+        }
+    }
+}
+
+extension InvalidationSettings.Source {
+    /// Why it may be that a connection does not hear what is said, and what to do then.
+    var unproven: String {
+        switch self {
+        case .none: ""
+        case .notify:
+            "what another session said did not arrive: a pooler in between swallows it, as PgBouncer does in transaction "
+                + "mode; set invalidation.url to the server itself"
+        case .logical: "the server sends nothing of its log"
+        }
+    }
+}

@@ -1,0 +1,217 @@
+package import EventLoop
+import Groundwork
+
+/// What a ``ListeningConnection`` tells, on its loop's thread. None of these calls is made while the connection is in use, so
+/// each may close it.
+package protocol ListeningConnectionOwner: AnyObject {
+    /// What another session said arrived: this connection hears what is said.
+    func connectionIsProven()
+    /// Something came from the server: the connection is alive.
+    func connectionIsAlive()
+    /// Somebody notified the channel. Anybody may.
+    func connectionHeard(_ payload: RawSpan)
+    /// What was said to itself came back: whatever was notified by transactions that committed at or before `position` was
+    /// handed over before this.
+    func connectionEchoed(_ position: LogPosition)
+    /// It is lost, and closed; the reason is for the operator.
+    func connectionLost(_ reason: String)
+}
+
+/// A database connection that listens to one channel. On its loop's thread only; no call blocks.
+package final class ListeningConnection: EventSource {
+    /// What became of the last message to itself.
+    private enum Echo {
+        /// None is under way. Becomes sent.
+        case idle
+        /// It was sent. Becomes answered.
+        case sent
+        /// The server has taken it, in a transaction that committed after the log had come up to `position`. Becomes heard.
+        case answered(position: LogPosition)
+        /// It came back. Becomes idle with the end of the server's answer.
+        case heard(position: LogPosition)
+    }
+
+    private let loop: EventLoop
+    private weak let owner: (any ListeningConnectionOwner)?
+    private let process: Int32
+    private let ownChannel: [UInt8]
+    let ownName: String
+    private let proof: [UInt8]
+    /// Nil from the moment it is lost or closed.
+    private var link: PQConnection?
+    private var registration: Registration?
+    private var waitsForWriting = false
+    private var echo = Echo.idle
+    /// Numbers the messages to itself.
+    private var echoCount: UInt64 = 0
+    /// Whether the answer to a message to itself has not come to its end.
+    private var isExpecting = false
+
+    /// Takes over a fresh connection. Throws when it broke meanwhile or cannot be watched.
+    init(_ session: consuming ListeningSession, on loop: EventLoop, owner: any ListeningConnectionOwner) throws {
+        self.loop = loop
+        self.owner = owner
+        process = session.process
+        ownName = session.ownChannel
+        ownChannel = Array(session.ownChannel.utf8)
+        proof = Array(session.proof.utf8)
+        guard !session.link.isBroken else { throw ConnectError(description: session.link.errorText) }
+        let descriptor = session.link.descriptor
+        link = session.takeLink()
+        registration = try loop.register(descriptor, for: .readable, source: self)
+        // What came before the loop watched is in libpq's buffer already, and makes no descriptor readable.
+        loop.enqueue { [weak self] in self?.ready(.readable) }
+    }
+
+    /// Whether a message to itself is under way; only one is at a time.
+    package var awaitsEcho: Bool {
+        switch echo {
+        case .idle: false
+        case .sent, .answered, .heard: true
+        }
+    }
+
+    /// Says something to itself, unless ``awaitsEcho``. PostgreSQL delivers what is notified in the order of commits, so when it
+    /// comes back all that was committed before has come.
+    package func sendEcho() {
+        guard link != nil, !awaitsEcho else { return }
+        echoCount += 1
+        echo = .sent
+        isExpecting = true
+        // The position is read before the transaction commits, which is when the message takes its place in the queue: those
+        // that committed up to there stand in front of it.
+        let sql = "select pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_notify($1, $2)"
+        guard link?.sendQuery(sql, TextParameters(ownName, String(echoCount))) ?? false, link?.sendSync() ?? false
+        else {
+            return lose(link?.errorText ?? "")
+        }
+        flush()
+    }
+
+    private func flush() {
+        guard let flushed = link?.flush() else { return }
+        switch flushed {
+        case .done: waitForWriting(false)
+        case .partly: waitForWriting(true)
+        case .failed: lose(link?.errorText ?? "")
+        }
+    }
+
+    private func waitForWriting(_ waits: Bool) {
+        guard waits != waitsForWriting, let registration else { return }
+        waitsForWriting = waits
+        loop.update(registration, for: waits ? [.readable, .writable] : .readable)
+    }
+
+    // MARK: Receiving
+
+    /// Reads what the kernel has, which is some ten KiB at once, and takes all that is complete.
+    package func ready(_ readiness: Readiness) {
+        guard let input = link?.consumeInput() else { return }
+        takeResults()
+        takeNotifications()
+        endEcho()
+        switch input {
+        case .done: owner?.connectionIsAlive()
+        case .partly:
+            owner?.connectionIsAlive()
+            loop.enqueue { [weak self] in self?.ready(.readable) }
+        case .lost: return lose(link?.errorText ?? "")
+        }
+        if waitsForWriting { flush() }
+    }
+
+    private func takeResults() {
+        var endsInARow = 0
+        while isExpecting, let isBusy = link?.isBusy, !isBusy {
+            guard let result = link?.nextResult() else {
+                endsInARow += 1
+                if endsInARow == 2 { return lose(ConnectError.lostCount.description) }
+                continue
+            }
+            endsInARow = 0
+            switch result.status {
+            case .rows: echo = .answered(position: LogPosition(result.text(row: 0, column: 0)) ?? .none)
+            case .sync: isExpecting = false
+            case .error: return lose(result.error.message)
+            case .done, .aborted: break
+            }
+        }
+    }
+
+    /// Looks at the connection anew each time: what a notification sets off may close it.
+    private func takeNotifications() {
+        while let notification = link?.nextNotification() {
+            if !isOwn(notification.channel) {
+                owner?.connectionHeard(notification.payload)
+            } else if notification.payload.isEqual(to: proof) {
+                owner?.connectionIsProven()
+            } else if notification.process == process, notification.payload.isEqual(to: Array(String(echoCount).utf8)) {
+                takeEcho()
+            }
+        }
+    }
+
+    private func isOwn(_ channel: RawSpan) -> Bool { channel.isEqual(to: ownChannel) }
+
+    /// The answer stands before the message in what the server sends.
+    private func takeEcho() {
+        guard case .answered(let position) = echo else { return }
+        echo = .heard(position: position)
+    }
+
+    private func endEcho() {
+        guard case .heard(let position) = echo, !isExpecting else { return }
+        echo = .idle
+        owner?.connectionEchoed(position)
+    }
+
+    // MARK: The end
+
+    private func lose(_ reason: String) {
+        guard link != nil else { return }
+        close()
+        owner?.connectionLost(reason)
+    }
+
+    /// Closes it. Its owner is told nothing more.
+    package func close() {
+        if let registration { loop.deregister(registration) }
+        registration = nil
+        link = nil
+    }
+}
+
+extension ListeningConnection {
+    /// Connects on a thread of its own, subscribes, and calls `completion` on `loop`. False when there is no thread; then it is
+    /// not called.
+    ///
+    /// - Parameter channel: As the catalog would have it: no quotes, nothing folded.
+    package static func connect(
+        _ settings: DatabaseSettings, channel: String, on loop: EventLoop,
+        owner: any ListeningConnectionOwner & Sendable,
+        _ completion: @escaping @Sendable (Result<ListeningConnection, any Error>) -> Void
+    ) -> Bool {
+        startThread {
+            let opened: Result<Parcel<ListeningSession>, ConnectError>
+            do throws(ConnectError) {
+                opened = .success(Parcel(try ListeningSession.open(settings, channel: channel)))
+            } catch {
+                opened = .failure(error)
+            }
+            loop.submit {
+                completion(
+                    Result {
+                        guard let session = try opened.get().take() else { throw ConnectError.lostCount }
+                        return try ListeningConnection(session, on: loop, owner: owner)
+                    })
+            }
+        }
+    }
+}
+
+extension RawSpan {
+    fileprivate func isEqual(to bytes: [UInt8]) -> Bool {
+        byteCount == bytes.count && withUnsafeBytes { $0.elementsEqual(bytes) }
+    }
+}
