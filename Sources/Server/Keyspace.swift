@@ -37,7 +37,29 @@ enum KeyError: Error {
 /// Where a key on the wire leads: to a group, and to the key within it, from an offset on. Valid as long as the keyspace.
 struct KeyLocation: BitwiseCopyable {
     fileprivate let entry: UnsafePointer<Keyspace.Entry>
-    let keyOffset: Int
+    private let keyOffset: Int
+    /// The text that the group is asked with, when it is not the one on the wire. Valid until the loop's next request.
+    private let rewritten: UnsafePointer<RewrittenKey>?
+
+    @inline(__always)
+    fileprivate init(_ entry: UnsafePointer<Keyspace.Entry>, keyOffset: Int, rewritten: UnsafePointer<RewrittenKey>?) {
+        self.entry = entry
+        self.keyOffset = keyOffset
+        self.rewritten = rewritten
+    }
+
+    /// The bytes that the group is asked with for `key`, the one on the wire that was located: what is behind the group's name,
+    /// or in a group that the database invalidates the text under which it is kept there.
+    @inline(__always)
+    @_lifetime(copy key)
+    func key(in key: RawSpan) -> RawSpan {
+        guard let rewritten else { return key.extracting(droppingFirst: keyOffset) }
+        // Requests don't outlive their execution either.
+        return _overrideLifetime(RawSpan(_unsafeBytes: rewritten.pointee.bytes), copying: key)
+    }
+
+    /// Whether those who are told of changes are told of it as of `key`: bytes that the group is asked with.
+    func isTold(of key: RawSpan) -> Bool { entry.pointee.spelling.map { key.withUnsafeBytes($0.isOwn) } ?? true }
 
     /// The index of the group in the keyspace.
     var group: Int { entry.pointee.index }
@@ -82,6 +104,8 @@ public final class Keyspace: @unchecked Sendable {
         /// Held by `groups`, so that a lookup need not count a reference: all loops share the count, and each change of it
         /// would take its cache line from the others.
         unowned(unsafe) let group: Group
+        /// Held by the group's getter.
+        unowned(unsafe) let spelling: (any KeySpelling)?
         let index: Int
         let loadNanoseconds: Int64
     }
@@ -108,7 +132,8 @@ public final class Keyspace: @unchecked Sendable {
             entries.initializeElement(
                 at: index,
                 to: Entry(
-                    name: UnsafeRawBufferPointer(name), group: served.group, index: index,
+                    name: UnsafeRawBufferPointer(name), group: served.group, spelling: served.group.getter.spelling,
+                    index: index,
                     loadNanoseconds: served.group.loadNanoseconds))
             var slot = Int(truncatingIfNeeded: text.reduce(Self.hashSeed, Self.mix)) & (count - 1)
             while slots[slot] >= 0 { slot = (slot + 1) & (count - 1) }
@@ -122,8 +147,9 @@ public final class Keyspace: @unchecked Sendable {
         slots.deallocate()
     }
 
-    /// Finds the group of a key on the wire. O(length of the group's name).
-    func locate(_ key: RawSpan) throws(KeyError) -> KeyLocation {
+    /// Finds the group of a key on the wire, and in a group that the database invalidates the text under which the key is kept
+    /// there, which `texts` holds if it is another one. O(length of the group's name, and of the key there).
+    func locate(_ key: RawSpan, _ texts: RewrittenKeys) throws(KeyError) -> KeyLocation {
         var hash = Self.hashSeed
         let count = key.byteCount
         let start = prefixLength(of: key)
@@ -141,7 +167,14 @@ public final class Keyspace: @unchecked Sendable {
             if end == count, parts > 0 { throw .needsParts(group: entry.pointee.index) }
             if end < count, parts == 0 { throw .takesNoParts(group: entry.pointee.index) }
         }
-        return KeyLocation(entry: entry, keyOffset: min(end + 1, count))
+        let offset = min(end + 1, count)
+        guard let spelling = entry.pointee.spelling else {
+            return KeyLocation(entry, keyOffset: offset, rewritten: nil)
+        }
+        let rewritten = key.extracting(droppingFirst: offset).withUnsafeBytes { inGroup in
+            spelling.isOwn(inGroup) ? nil : spelling.rewritten(inGroup).map(texts.hold)
+        }
+        return KeyLocation(entry, keyOffset: offset, rewritten: rewritten)
     }
 
     /// How many bytes of a key are the prefix that is taken away.

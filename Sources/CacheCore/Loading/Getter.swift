@@ -7,11 +7,30 @@ public protocol Getter: Sendable {
 
     /// Starts the load of `flight.key` without blocking, and sees that the flight ends, now or later, on any thread.
     func load(_ flight: consuming Flight)
+
+    /// What knows the texts of keys, where one value may be asked for under several; nil where each text is a key of its own.
+    /// Always the same, and alive as long as the getter.
+    var spelling: (any KeySpelling)? { get }
 }
 
 extension Getter {
     /// Any number of parts.
     public var keyParts: Int? { nil }
+
+    /// Each text is a key of its own.
+    public var spelling: (any KeySpelling)? { nil }
+}
+
+/// Knows the one text under which what a key stands for is kept, however the key is spelled: `7` for `007`.
+///
+/// A group that hears of changes hears of them under that text, so nothing may be kept under another. The getter sees to that
+/// (``Value/transient()``); who looks up asks for the text first, so that every spelling finds what is kept. Any thread may ask.
+public protocol KeySpelling: AnyObject, Sendable {
+    /// Whether what is loaded for `key` may be kept under it. A few nanoseconds where it is so.
+    func isOwn(_ key: UnsafeRawBufferPointer) -> Bool
+
+    /// The other text under which it is kept; nil when that is `key`, or is not known.
+    func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]?
 }
 
 /// Hears how a flight ended.

@@ -8,10 +8,10 @@ struct PreparedKey: BitwiseCopyable {
 
     /// Finds the group of a key on the wire; nil when it names nothing.
     @inline(__always)
-    init?(_ key: RawSpan, in keyspace: Keyspace) {
-        guard let location = try? keyspace.locate(key) else { return nil }
+    init?(_ key: RawSpan, in keyspace: Keyspace, _ texts: RewrittenKeys) {
+        guard let location = try? keyspace.locate(key, texts) else { return nil }
         self.location = location
-        hash = KeyHash(key.extracting(droppingFirst: location.keyOffset))
+        hash = KeyHash(location.key(in: key))
     }
 
     /// Brings what the lookups of so many keys will touch nearer, as far as `step`; runs of one group together.
@@ -43,8 +43,7 @@ struct PreparedGet: BitwiseCopyable {
     /// The key within its group, of the bytes that the request was found in.
     @_lifetime(copy bytes)
     func key(in bytes: RawSpan) -> RawSpan {
-        let start = request.keyStart + key.location.keyOffset
-        return bytes.extracting(start..<request.keyStart + request.keyLength)
+        key.location.key(in: bytes.extracting(request.keyStart..<request.keyStart + request.keyLength))
     }
 }
 
@@ -59,7 +58,8 @@ extension ClientConnection {
     func executeGets(_ bytes: RawSpan, from start: Int, limit: Int, _ reply: inout ReplyBuffer) -> (
         count: Int, end: Int
     ) {
-        withUnsafeTemporaryAllocation(of: PreparedGet.self, capacity: Self.runLength) { gets in
+        buffers.rewritten.endRequest()
+        return withUnsafeTemporaryAllocation(of: PreparedGet.self, capacity: Self.runLength) { gets in
             var prepared = 0
             var end = start
             while prepared < Self.runLength, let get = prepare(bytes, at: end), get.request.end - end <= limit {
@@ -91,7 +91,7 @@ extension ClientConnection {
     private func prepare(_ bytes: RawSpan, at start: Int) -> PreparedGet? {
         guard let request = PlainGet(bytes, at: start) else { return nil }
         let name = bytes.extracting(request.keyStart..<request.keyStart + request.keyLength)
-        guard let key = PreparedKey(name, in: keyspace) else { return nil }
+        guard let key = PreparedKey(name, in: keyspace, buffers.rewritten) else { return nil }
         return PreparedGet(start: start, request: request, key: key)
     }
 
@@ -127,7 +127,7 @@ extension ClientConnection {
         withUnsafeTemporaryAllocation(of: PreparedKey.self, capacity: Self.runLength) { keys in
             var prepared = 0
             while prepared < min(Self.runLength, indices.count),
-                let key = PreparedKey(request[indices.lowerBound + prepared], in: keyspace)
+                let key = PreparedKey(request[indices.lowerBound + prepared], in: keyspace, buffers.rewritten)
             {
                 keys.initializeElement(at: prepared, to: key)
                 prepared += 1
@@ -141,7 +141,7 @@ extension ClientConnection {
                 }
                 let count = reply.insertionCount
                 appendText(
-                    of: name.extracting(droppingFirst: key.location.keyOffset), key.hash, at: key.location, to: &reply)
+                    of: key.location.key(in: name), key.hash, at: key.location, to: &reply)
                 guard reply.insertionCount > count, let hole = reply.lastHole else { continue }
                 let wanted = Key(copying: name)
                 hole.name = wanted.bytes

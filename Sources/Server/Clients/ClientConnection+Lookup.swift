@@ -11,7 +11,7 @@ extension ClientConnection {
     /// Why a key names nothing; nil: it names something.
     func errorText(of key: RawSpan) -> String? {
         do throws(KeyError) {
-            _ = try keyspace.locate(key)
+            _ = try keyspace.locate(key, buffers.rewritten)
             return nil
         } catch {
             return keyspace.text(error, key: key)
@@ -21,7 +21,7 @@ extension ClientConnection {
     /// Finds the group of a key, or appends the error that says why there is none.
     func locate(_ key: RawSpan, _ reply: inout ReplyBuffer) -> KeyLocation? {
         do throws(KeyError) {
-            return try keyspace.locate(key)
+            return try keyspace.locate(key, buffers.rewritten)
         } catch {
             reply.bytes.appendError(keyspace.text(error, key: key))
             return nil
@@ -31,7 +31,7 @@ extension ClientConnection {
     /// Appends a key's text as a bulk string, or the null, or the error, or a hole for them.
     func appendText(of key: RawSpan, to reply: inout ReplyBuffer) {
         guard let location = locate(key, &reply) else { return }
-        let key = key.extracting(droppingFirst: location.keyOffset)
+        let key = location.key(in: key)
         appendText(of: key, KeyHash(key), at: location, to: &reply)
     }
 
@@ -56,7 +56,7 @@ extension ClientConnection {
     /// Loads a key now, and appends its text, or the error, or a hole for them.
     func appendRefreshedText(of key: RawSpan, to reply: inout ReplyBuffer) {
         guard let location = locate(key, &reply) else { return }
-        let key = key.extracting(droppingFirst: location.keyOffset)
+        let key = location.key(in: key)
         let lookup = keyspace.groups[location.group].group.refresh(key, waiter: waiter(at: location))
         if let hit = settle(lookup, of: key, location, &reply, use: .text) {
             Self.write(hit, to: &reply, version)
@@ -83,7 +83,7 @@ extension ClientConnection {
             return
         }
         var count = 0
-        let inGroup = key.extracting(droppingFirst: location.keyOffset)
+        let inGroup = location.key(in: key)
         let writer: Hole.Writer = { value, reply, version in write(Fields(value.fields), &reply, version) }
         let hit = settle(
             lookup(key, at: location, .fields, count: &count), of: inGroup, location, &reply,
@@ -104,7 +104,7 @@ extension ClientConnection {
     ) {
         guard let location = locate(key, &reply) else { return }
         var count = 0
-        let inGroup = key.extracting(droppingFirst: location.keyOffset)
+        let inGroup = location.key(in: key)
         let writer: Hole.Writer = { value, reply, version in
             write(value.isMissing ? nil : value.text, &reply, version)
         }
@@ -134,7 +134,7 @@ extension ClientConnection {
     private func lookup(_ key: RawSpan, at location: KeyLocation, _ form: Form, into output: inout OutputRawSpan)
         -> Lookup
     {
-        let key = key.extracting(droppingFirst: location.keyOffset)
+        let key = location.key(in: key)
         return lookup(key, KeyHash(key), at: location, form, into: &output)
     }
 

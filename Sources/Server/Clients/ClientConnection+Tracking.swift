@@ -30,13 +30,16 @@ extension ClientConnection {
         let (first, last, step) = keys.positions
         guard first > 0 else { return }
         for index in stride(from: first, through: last < 0 ? request.count + last : last, by: step) {
-            guard index < request.count, let place = try? keyspace.locate(request[index]) else { continue }
-            let text = request[index].withUnsafeBytes { Array($0) }
-            let key = Key(copying: request[index].extracting(droppingFirst: place.keyOffset))
-            if tracking?.isTold(of: text, as: keyspace.groups[place.group].group.wireKey(key), in: keyspace) == true {
+            guard index < request.count, let location = try? keyspace.locate(request[index], buffers.rewritten) else {
                 continue
             }
-            trackers.note(key, in: place.group, as: text, by: self)
+            let text = request[index].withUnsafeBytes { Array($0) }
+            let key = Key(copying: location.key(in: request[index]))
+            if tracking?.isTold(of: text, as: keyspace.groups[location.group].group.wireKey(key), in: keyspace) == true
+            {
+                continue
+            }
+            trackers.note(key, in: location.group, as: text, by: self)
         }
     }
 

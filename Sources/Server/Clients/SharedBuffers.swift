@@ -7,6 +7,8 @@ final class SharedBuffers {
     let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
     /// Where a value's fields are copied to be read.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Group.copyLimit, alignment: 16)
+    /// What keys of the request that is executed were rewritten to.
+    let rewritten = RewrittenKeys()
     /// Parses what is in `input`. Between events it is at the beginning of a request.
     var parser: RequestParser
     /// Where commands write. Empty between events.

@@ -31,7 +31,7 @@ enum Exists: Command {
             }
             var count = 0
             let lookup = client.lookup(request[index], at: location, .none, count: &count)
-            let key = request[index].extracting(droppingFirst: location.keyOffset)
+            let key = location.key(in: request[index])
             // The last one that is counted writes the reply.
             let counts: Hole.Writer = { value, reply, _ in
                 tally.found += value.isMissing ? 0 : 1
@@ -224,7 +224,7 @@ extension ClientConnection {
         var count = 0
         for index in 1..<request.count {
             guard let location = locate(request[index], &reply) else { return }
-            let key = request[index].extracting(droppingFirst: location.keyOffset)
+            let key = location.key(in: request[index])
             if isCounted(keyspace.groups[location.group].group, key) { count += 1 }
         }
         reply.bytes.appendInteger(count)
@@ -234,7 +234,7 @@ extension ClientConnection {
     fileprivate func appendLifetime(of key: RawSpan, to reply: inout ReplyBuffer, unit: (Int) -> Int) {
         guard let location = locate(key, &reply) else { return }
         let group = keyspace.groups[location.group].group
-        switch group.lifetime(of: key.extracting(droppingFirst: location.keyOffset), at: now) {
+        switch group.lifetime(of: location.key(in: key), at: now) {
         case .absent: reply.bytes.appendInteger(-2)
         case .unlimited: reply.bytes.appendInteger(-1)
         case .left(let left):
@@ -250,7 +250,7 @@ extension ClientConnection {
     ) {
         guard let location = locate(key, &reply) else { return }
         let served = keyspace.groups[location.group]
-        if let entry = served.group.inspect(key.extracting(droppingFirst: location.keyOffset), at: now) {
+        if let entry = served.group.inspect(location.key(in: key), at: now) {
             write(entry, served.shape, &reply.bytes)
         } else {
             reply.bytes.appendNull(version)

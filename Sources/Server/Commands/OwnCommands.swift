@@ -11,7 +11,7 @@ enum Peek: Command {
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         guard let location = client.locate(request[1], &reply) else { return }
         let group = client.keyspace.groups[location.group].group
-        let key = request[1].extracting(droppingFirst: location.keyOffset)
+        let key = location.key(in: request[1])
         var hit: Hit?
         let isCopied: Bool? = reply.bytes.appendBulk(capacity: Group.copyLimit) { output in
             hit = group.peek(key, .text, at: client.now, into: &output)

@@ -90,7 +90,10 @@ enum Watch: Command {
         var keys: [WatchedKey] = []
         for index in 1..<request.count {
             guard let location = client.locate(request[index], &reply) else { return }
-            let key = request[index].extracting(droppingFirst: location.keyOffset)
+            let key = location.key(in: request[index])
+            guard location.isTold(of: key) else {
+                return reply.bytes.appendError(ErrorText.unwatchable(request[index]))
+            }
             keys.append(WatchedKey(group: location.group, bytes: key.withUnsafeBytes { Array($0) }))
         }
         guard client.mayKeep(keys.reduce(0) { $0 + Watchers.size(of: $1) }) else {

@@ -17,6 +17,13 @@ enum ErrorText {
         return "\(error[..<space]) key '\(name)':\(error[space...])"
     }
 
+    /// Nobody tells of changes of what was asked for under this spelling.
+    static func unwatchable(_ key: RawSpan) -> String {
+        let text = key.withUnsafeBytes { String(decoding: $0.prefix(128), as: UTF8.self) }
+        return "ERR the key '\(quoted(text, limit: 64))' can't be watched: only the database knows which row that is; "
+            + "write its value as the database prints it"
+    }
+
     static let tooMuchKept = "BUSY all clients together keep too many requests and names here (max_buffers)"
     static let syntax = "ERR syntax error"
     static let notAnInteger = "ERR value is not an integer or out of range"
