@@ -18,16 +18,20 @@ public final class Database: Sendable {
     ///   - circuit: Is told when the database answers and when it does not; that of the getters' groups, whose evidence
     ///     should be ``CircuitBreaker/Evidence/reports``.
     ///   - onSchemaChange: Called with a group's name when the columns of its result changed, on a loop's thread: what
-    ///     the group holds has an older shape and is best dropped.
+    ///     the group holds has an older shape and is best dropped. Called, too, when its keys are known by other texts.
+    ///   - onKeysKnown: Called with a group's name and, for each of its getter's ``QueryGetter/keyedBy``, what that can tell of
+    ///     keys; when that is known, and when it changed. On any thread; before anything is kept in the group by it.
     public init(
         settings: DatabaseSettings, loops: [EventLoop], getters: [QueryGetter], logger: Logger,
         circuit: CircuitBreaker = CircuitBreaker(evidence: .reports),
-        onSchemaChange: @escaping @Sendable (_ group: String) -> Void = { _ in }
+        onSchemaChange: @escaping @Sendable (_ group: String) -> Void = { _ in },
+        onKeysKnown: @escaping @Sendable (_ group: String, _ verdicts: [KeyVerdict]) -> Void = { _, _ in }
     ) {
         var settings = settings
         settings.connections = settings.connections(for: loops.count)
         context = DatabaseContext(
-            settings: settings, getters: getters, logger: logger, circuit: circuit, onSchemaChange: onSchemaChange)
+            settings: settings, getters: getters, logger: logger, circuit: circuit, onSchemaChange: onSchemaChange,
+            onKeysKnown: onKeysKnown)
         routing = Routing(loops: loops, connections: settings.connections)
         for (index, getter) in getters.enumerated() { getter.attach(to: routing, index: index) }
     }
@@ -81,7 +85,7 @@ public final class Database: Sendable {
             let isStarted = startThread { [context] in
                 do throws(ConnectError) {
                     let connection = try PQConnection.connect(context.settings, for: .describe)
-                    continuation.resume(returning: try Catalog.describe(context.getters, on: connection))
+                    continuation.resume(returning: try Catalog.describe(context, on: connection))
                 } catch {
                     continuation.resume(throwing: error)
                 }

@@ -12,6 +12,8 @@ struct Load: ~Copyable, Sendable {
     let parts: KeyParts
     /// Nanoseconds that the database has for it.
     let timeout: Int64
+    /// Whether what it brings may be kept: the key is the text under which an invalidation knows it.
+    private let isKept: Bool
     private var flight: Flight
     /// The other loads of the batch that this one begins; nil when it is a query of its own.
     private(set) var batch: Batch?
@@ -34,6 +36,7 @@ struct Load: ~Copyable, Sendable {
         self.getterIndex = getterIndex
         self.parts = parts
         timeout = flight.group.loadNanoseconds
+        isKept = getter.keeps(flight.key)
         self.flight = flight
     }
 
@@ -93,7 +96,7 @@ struct Load: ~Copyable, Sendable {
     /// Ends it; not to be called for a batch.
     consuming func end(_ outcome: Outcome) {
         switch outcome {
-        case .success(let value): flight.succeed(value)
+        case .success(let value): flight.succeed(isKept ? value : value.transient())
         case .failure(let error): flight.fail(error)
         }
     }

@@ -33,7 +33,7 @@ final class Catalog: Sendable {
         }
         guard isOurs else { return }
         do throws(ConnectError) {
-            let descriptions = try Self.describe(context.getters, on: connection)
+            let descriptions = try Self.describe(context, on: connection)
             state.withLock { $0 = .described(descriptions) }
         } catch {
             state.withLock { $0 = .open }
@@ -43,15 +43,16 @@ final class Catalog: Sendable {
 
     /// Asks on `connection`, and tells each getter what concerns it.
     static func describe(
-        _ getters: [QueryGetter], on connection: borrowing PQConnection
+        _ context: DatabaseContext, on connection: borrowing PQConnection
     ) throws(ConnectError) -> [GroupDescription] {
         let session = DescribeSession(deadline: Instant.now() + timeLimit)
-        let descriptions = try session.describe(getters, on: connection)
-        for (getter, description) in zip(getters, descriptions) {
+        let descriptions = try session.describe(context.getters, on: connection)
+        for (getter, description) in zip(context.getters, descriptions) {
             let refused = description.mistake?.part
             getter.setDegraded(refused == .query)
             if refused != .query { getter.setBatchRefused(refused == .batch) }
             if refused == nil { getter.describe(as: description) }
+            if !getter.keyedBy.isEmpty { context.publish(description.keys, of: getter) }
         }
         return descriptions
     }

@@ -28,7 +28,19 @@ struct DescribeSession: ~Copyable {
         }
         let types = Set(shapes.flatMap { $0.parameterTypes + $0.columns.map(\.type) })
         let names = try typeNames(of: types, on: connection)
-        return zip(getters, shapes).map { $0.description(of: $1, typeNames: names) }
+        var descriptions: [GroupDescription] = []
+        for (getter, shape) in zip(getters, shapes) {
+            var description = getter.description(of: shape, typeNames: names)
+            if !getter.keyedBy.isEmpty, shape.mistake == nil || shape.mistake?.part == .batch {
+                let keys = try keys(of: getter, parameters: shape.parameterTypes, on: connection)
+                description.keys = keys
+                if let (table, message) = keys.missing, description.mistake == nil {
+                    description.mistake = QueryMistake(group: getter.name, part: .table(table), message: message)
+                }
+            }
+            descriptions.append(description)
+        }
+        return descriptions
     }
 
     /// The user's SQL is asked about as it stands, which tells its columns and the mistakes in its own terms, and then as it
@@ -160,7 +172,7 @@ struct DescribeSession: ~Copyable {
     }
 
     /// Ends what was sent and hands each result to `body`, up to the sync.
-    private func receive(
+    func receive(
         on connection: borrowing PQConnection, _ body: (borrowing PQResult) -> Void
     ) throws(ConnectError) {
         guard connection.sendSync() else { throw ConnectError(description: connection.errorText) }
@@ -228,6 +240,7 @@ private struct Question {
         if count == expected { return nil }
         switch part {
         case .query: return mistake("the server counts \(count) parameters where the SQL seems to have \(expected)")
+        case .table: return nil
         case .batch:
             let arrays = expected == 1 ? "one array, $1" : "an array for each of the \(expected) parts of a key"
             return mistake("the query takes \(arrays), this one has \(count) parameters")

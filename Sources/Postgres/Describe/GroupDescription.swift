@@ -14,6 +14,8 @@ public struct GroupDescription: Sendable {
     public internal(set) var parameters: [String] = []
     /// The columns of the result; empty when there is a mistake.
     public internal(set) var columns: [Column] = []
-    /// Why the query, or its batch, can't work; nil when both can.
+    /// What the tables of ``QueryGetter/keyedBy`` can tell of keys; nil without such tables, or when there is a mistake.
+    var keys: GroupKeys?
+    /// Why the query, or its batch, can't work, or a table can't tell of its keys; nil when all can.
     public internal(set) var mistake: QueryMistake?
 }

@@ -1,11 +1,13 @@
 /// Why a group's query cannot work. For the operator's terminal and logs: it may quote the SQL.
 public struct QueryMistake: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Which of a group's two queries.
-    public enum Part: Sendable {
+    /// Which of a group's two queries, or which of its tables.
+    public enum Part: Sendable, Equatable {
         /// The group's own.
         case query
         /// That of its batch. The group works without it, key by key.
         case batch
+        /// None: a table that should tell of its keys, by its index in ``QueryGetter/keyedBy``. Nothing is kept then.
+        case table(Int)
     }
 
     /// The group's name.
@@ -42,6 +44,7 @@ public struct QueryMistake: Error, Sendable, Equatable, CustomStringConvertible 
         switch part {
         case .query: break
         case .batch: text += ".batch"
+        case .table: text += ".invalidate_on"
         }
         if let line, let column { text += ": line \(line), column \(column)" }
         text += ": \(message)"
@@ -79,7 +82,7 @@ extension QueryMistake {
             return "a parameter stands without quotes: $1, not '$1'"
         }
         switch part {
-        case .query: return nil
+        case .query, .table: return nil
         case .batch:
             return isWrapped && !hasPosition
                 ? "a batch takes an array for each part of the key, and its first columns are the key's parts" : nil

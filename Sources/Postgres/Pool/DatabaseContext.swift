@@ -19,10 +19,13 @@ final class DatabaseContext: Sendable {
     private let optionsRefused = Atomic<Bool>(false)
     /// Called on a loop's thread with the group's name.
     let onSchemaChange: @Sendable (String) -> Void
+    /// Called on any thread with the group's name and what its tables tell of keys.
+    let onKeysKnown: @Sendable (String, [KeyVerdict]) -> Void
 
     init(
         settings: DatabaseSettings, getters: [QueryGetter], logger: Logger, circuit: CircuitBreaker,
-        onSchemaChange: @escaping @Sendable (String) -> Void
+        onSchemaChange: @escaping @Sendable (String) -> Void,
+        onKeysKnown: @escaping @Sendable (String, [KeyVerdict]) -> Void
     ) {
         self.settings = settings
         paces = getters.flatMap { _ in [Pace(), Pace()] }
@@ -30,6 +33,7 @@ final class DatabaseContext: Sendable {
         self.logger = logger
         self.circuit = circuit
         self.onSchemaChange = onSchemaChange
+        self.onKeysKnown = onKeysKnown
     }
 
     /// Queries of a getter that may be under way at most.

@@ -28,6 +28,9 @@ public final class QueryGetter: Getter {
     /// What is sent for several keys at once, as long as the getter ``takesBatches``; nil when there is no such query.
     let batch: BatchStatement?
     private let parameterCount: Int
+    /// The tables whose changes make the group or its keys stale, if anything tells of them.
+    public let keyedBy: [KeyedTable]
+    let keys = PublishedKeys()
 
     private let route = AtomicLazyReference<Route>()
     private let description = AtomicLazyReference<GroupDescriptionBox>()
@@ -38,9 +41,15 @@ public final class QueryGetter: Getter {
     ///
     /// With a `batch`, keys that are asked for while a query of the group is under way go out together when it returns.
     /// A group without key parts has no batch.
-    public init(name: String, sql: String, returns: Returns, batch: BatchQuery? = nil) {
+    ///
+    /// With tables in `keyedBy` a value is kept only when its key is the text under which a change of a row tells of it, and
+    /// nothing is kept before the server told of which types the parameters and the columns are.
+    public init(
+        name: String, sql: String, returns: Returns, batch: BatchQuery? = nil, keyedBy: [KeyedTable] = []
+    ) {
         let text = QueryText(sql)
         self.name = name
+        self.keyedBy = keyedBy
         self.returns = returns
         parameterCount = text.parameterCount
         statement = Statement(of: text, group: name, returns: returns)

@@ -1,0 +1,37 @@
+extension KeyForm {
+    /// The form of what PostgreSQL prints for a value in a session with `DateStyle = ISO`, `TimeZone = UTC` and
+    /// `extra_float_digits = 1`, as pgoutput has it; nil when it can't be told, and then the change concerns the whole group.
+    /// O(its length).
+    public func text(ofOutput output: [UInt8]) -> [UInt8]? {
+        switch self {
+        case .integer, .oid, .transaction, .boolean, .uuid, .text, .name, .date, .time, .timeWithZone, .timestamp,
+            .timestampWithZone, .address, .hardwareAddress, .bits, .tid, .logPosition:
+            return output
+        case .bytes: return output.starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "x")]) ? output : nil
+        case .blankPadded: return Self.withoutBlanks(output)
+        case .caseless(let lowersI): return Self.lowered(output, lowersI: lowersI)
+        case .numeric: return Self.withoutZeros(output)
+        case .float: return output == Array("-0".utf8) ? Array("0".utf8) : output
+        }
+    }
+
+    static func withoutBlanks(_ text: [UInt8]) -> [UInt8] {
+        let end = text.lastIndex { $0 != UInt8(ascii: " ") }.map { $0 + 1 } ?? 0
+        return Array(text[..<end])
+    }
+
+    /// Only the database knows what its collation makes of letters beyond ASCII.
+    static func lowered(_ text: [UInt8], lowersI: Bool) -> [UInt8]? {
+        guard text.allSatisfy({ $0 < 0x80 && (lowersI || $0 != UInt8(ascii: "I")) }) else { return nil }
+        return text.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 | 0x20 : $0 }
+    }
+
+    /// A number without the zeros, and the point, at its end.
+    static func withoutZeros(_ text: [UInt8]) -> [UInt8] {
+        guard text.contains(UInt8(ascii: ".")) else { return text }
+        var end = text.count
+        while end > 0, text[end - 1] == UInt8(ascii: "0") { end -= 1 }
+        if end > 0, text[end - 1] == UInt8(ascii: ".") { end -= 1 }
+        return Array(text[..<end])
+    }
+}
