@@ -88,7 +88,7 @@ public struct Sidecar: Sendable {
     ///
     /// - Throws: `StartupError`: the database can't be reached, or it refuses queries.
     public static func checkDatabase(_ settings: Settings, logger: Logger) async throws {
-        let getters = settings.groups.map(Wiring.getter)
+        let getters = Wiring.getters(settings)
         let database = Database(settings: settings.database, loops: [], getters: getters, logger: logger)
         try refuse(try await mistakes(of: database), settings)
         try refuse(await streamStatus(settings, logger: logger))

@@ -22,7 +22,7 @@ struct Wiring {
             let loadLog = LoadLog(logger: logger)
             let cache = Cache(memory: settings.memory)
             let loops = try (0..<Self.loopCount(settings.threads)).map { try EventLoop(index: $0) }
-            let getters = settings.groups.map(Self.getter)
+            let getters = Self.getters(settings)
             let breaker = CircuitBreaker(evidence: .reports, threshold: 2) { state in
                 switch state {
                 case .open: logger.warning("the circuit opens: the database does not answer, loads fail at once")
@@ -86,11 +86,21 @@ struct Wiring {
         threads > 0 ? threads : min(4, max(1, Int(pgs_processor_count()) / 2))
     }
 
-    static func getter(_ group: Settings.Group) -> QueryGetter {
+    /// The groups' getters, in their order. Keys are bound to tables when something tells of changes.
+    static func getters(_ settings: Settings) -> [QueryGetter] {
+        settings.groups.map { getter($0, isTold: settings.invalidation.source != .none) }
+    }
+
+    static func getter(_ group: Settings.Group, isTold: Bool = false) -> QueryGetter {
         let batch =
             group.batch.sql.isEmpty
             ? nil : BatchQuery(sql: group.batch.sql, max: group.batch.max, queries: group.rules.maxLoads)
-        return QueryGetter(name: group.name, sql: group.sql, returns: group.returns, batch: batch)
+        return QueryGetter(
+            name: group.name, sql: group.sql, returns: group.returns, batch: batch,
+            keyedBy: isTold
+                ? group.invalidateOn.map {
+                    KeyedTable(schema: $0.table.schema, name: $0.table.name, columns: $0.key)
+                } : [])
     }
 
     private static func shape(_ returns: QueryGetter.Returns) -> ServedGroup.Shape {

@@ -85,6 +85,7 @@ struct QueryCheckService: SidecarService {
                 switch mistake.part {
                 case .query: "the database refuses a group's query; the group is degraded, the others serve"
                 case .batch: "a group's batch does not work; its keys are asked for one by one"
+                case .table: "a group's table can't tell of changes; nothing is kept in the group"
                 }
             logger.error(
                 consequence,
@@ -104,6 +105,13 @@ extension Settings {
             switch mistake.part {
             case .query: (group?.location, mistake.group)
             case .batch: (group?.batch.location, mistake.group + ".batch")
+            case .table(let index):
+                (
+                    group.flatMap {
+                        $0.invalidateOnLocations.indices.contains(index) ? $0.invalidateOnLocations[index] : nil
+                    },
+                    mistake.group + ".invalidate_on[\(index)]"
+                )
             }
         guard let location else { return "groups.\(mistake)" }
         let hint = mistake.hint.map { " (\($0))" } ?? ""

@@ -68,6 +68,8 @@ public struct Settings: Sendable, Equatable {
         public var batch = Batch()
         /// The tables whose changes make entries stale.
         public var invalidateOn: [TableRule] = []
+        /// Where each of them stands, for mistakes that the database finds.
+        var invalidateOnLocations: [QueryLocation] = []
         /// What becomes of an entry whose row changed.
         public var onChange = OnChange.drop
         /// How long entries live, what they may take, and how much loading may cost the database.

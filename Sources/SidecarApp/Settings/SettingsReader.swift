@@ -73,6 +73,10 @@ struct SettingsReader {
             group.name = pair.name
             section(pair.value, path, into: &group, Settings.Group.ownKeys + Settings.Group.sharedKeys)
             group.location = readQuery(group.query, into: &group.sql, path)
+            group.invalidateOnLocations = group.invalidateOn.indices.map { index in
+                let mark = marks["\(path).invalidate_on[\(index)]"]
+                return QueryLocation(file: file, line: mark?.line ?? 1, column: mark?.column ?? 1, isVerbatim: false)
+            }
             if marks["\(path).batch"] != nil {
                 group.batch.location = readQuery(group.batch.query, into: &group.batch.sql, "\(path).batch")
                 expectKeyParts(group, "\(path).batch")
