@@ -36,7 +36,7 @@ fi
 endef
 
 .NOTPARALLEL:
-.PHONY: help run build test test-swift test-tsan fuzz prove lint format docs bench hit-ratio deps deps-test deps-bench clean
+.PHONY: help run build test test-swift test-tsan fuzz prove verify lint format docs bench hit-ratio deps deps-test deps-bench clean
 
 help: ## Tell what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -72,6 +72,14 @@ fuzz: ## The RESP parser against mutated bytes, with the address sanitizer, for 
 prove: ## Check the model of the cache's rules in all its states, and that the checker finds each rule that is left out
 	@command -v spin >/dev/null || { $(call install,spin gcc libc6-dev); }
 	proofs/check
+
+# Half of each with little memory, so that entries come and go all the while.
+VERIFY_SOURCES := none
+verify: deps build ## Have writers, readers and faults at a sidecar: 10,000,000 reads and 500,000 writes for each source of changes
+	for source in $(VERIFY_SOURCES); do for memory in 2MiB 64MiB; do \
+	    echo "source $$source, memory $$memory"; \
+	    .build/release/pgsidecar verify --source $$source --memory $$memory --reads 5000000 --writes 250000; \
+	done; done
 
 lint: ## Refuse what swift format would write otherwise
 	swift format lint --strict --parallel --recursive $(SOURCES)

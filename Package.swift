@@ -102,6 +102,12 @@ let package = Package(
         .target(name: "Machine", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "PrivateDatabase", dependencies: ["Machine", "Groundwork", "CLinux"], swiftSettings: strict),
 
+        // What puts a sidecar to the test: clients that ask and writers that write.
+        .target(
+            name: "LoadTest",
+            dependencies: ["RESP", "EventLoop", "Postgres", "PrivateDatabase", "Machine", "Groundwork"],
+            swiftSettings: strict),
+
         // Settings in, running services out; and the command line.
         .target(
             name: "SidecarApp",
@@ -118,7 +124,7 @@ let package = Package(
         .executableTarget(
             name: "pgsidecar",
             dependencies: [
-                "SidecarApp", "Machine",
+                "SidecarApp", "LoadTest", "Machine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -177,6 +183,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .testTarget(name: "LoadTestTests", dependencies: ["LoadTest", "Groundwork"], swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
             dependencies: [

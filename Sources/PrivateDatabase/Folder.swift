@@ -18,7 +18,7 @@ package enum Folder {
     }
 
     /// The names in a folder; none when it can't be read.
-    static func names(in path: String) -> [String] {
+    package static func names(in path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }
         var names: [String] = []
@@ -50,7 +50,7 @@ package enum Folder {
     }
 
     /// Adds a text to a file's end; makes the file if there is none.
-    static func append(_ text: String, to path: String) throws {
+    package static func append(_ text: String, to path: String) throws {
         let descriptor = try openToAppend(path)
         defer { close(descriptor) }
         let bytes = Array(text.utf8)
@@ -60,7 +60,7 @@ package enum Folder {
     }
 
     /// A descriptor, not to be inherited, that writes at a file's end; makes the file if there is none.
-    static func openToAppend(_ path: String) throws -> Int32 {
+    package static func openToAppend(_ path: String) throws -> Int32 {
         let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw PrivatePostgresError("can't write to \(path)") }
         return descriptor

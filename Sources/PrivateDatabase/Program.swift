@@ -65,13 +65,14 @@ func openPipe() throws -> (output: Int32, input: Int32) {
 }
 
 /// A program under way. Whoever starts it waits for it, or asks ``isRunning``, so that no zombie stays.
-final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
+    /// Its process id.
     let identifier: pid_t
     /// How it ended; nil while it runs.
     private let status = Groundwork.Mutex<Int32?>(nil)
 
     /// Starts a program: its standard input is `input` or nothing, what it prints goes to `output` or nowhere.
-    init(_ program: Program, input: Int32? = nil, output: Int32? = nil) throws {
+    package init(_ program: Program, input: Int32? = nil, output: Int32? = nil) throws {
         let variables = environmentVariables().merging(program.environment) { _, ours in ours }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -119,7 +120,7 @@ final class ChildProcess: Sendable {
     }
 
     /// Whether it has not ended yet.
-    var isRunning: Bool {
+    package var isRunning: Bool {
         status.withLock { status in
             if status == nil { status = Self.reap(identifier, WNOHANG) }
             return status == nil
@@ -127,7 +128,7 @@ final class ChildProcess: Sendable {
     }
 
     /// Waits for its end: its exit code, or the signal that ended it. Blocks.
-    func wait() -> Int32 {
+    package func wait() -> Int32 {
         // Without taking it in, which is done under the lock.
         var information = siginfo_t()
         while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
@@ -138,7 +139,7 @@ final class ChildProcess: Sendable {
     }
 
     /// Sends a signal, unless it has ended.
-    func signal(_ signal: Int32) {
+    package func signal(_ signal: Int32) {
         // Under the lock, so that its id is not another process's by now.
         status.withLock { status in
             if status == nil { status = Self.reap(identifier, WNOHANG) }

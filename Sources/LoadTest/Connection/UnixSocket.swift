@@ -1,0 +1,58 @@
+import Glibc
+import Groundwork
+
+/// A connected Unix socket, closed at its end.
+struct UnixSocket: ~Copyable, Sendable {
+    let descriptor: Int32
+
+    /// Connects to the socket at `path`. Blocks for as long as its backlog is full.
+    init(_ path: String) throws(ConnectionError) {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw ConnectionError("socket", errno) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            close(descriptor)
+            throw ConnectionError("\(path) is too long for a Unix socket; connect", ENAMETOOLONG)
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let result = withUnsafePointer(to: &address) { pointer in
+            // connect(2) takes every kind of address by the type of the general one.
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else {
+            let code = errno
+            close(descriptor)
+            throw ConnectionError("connect to \(path)", code)
+        }
+        self.descriptor = descriptor
+    }
+
+    deinit { close(descriptor) }
+
+    /// Lets no call wait any more.
+    func stopBlocking() { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
+
+    /// Lets no call wait longer than this.
+    func limitWaits(toSeconds seconds: Int) {
+        var patience = timeval(tv_sec: seconds, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+}
+
+/// Why a connection can't be used.
+public struct ConnectionError: Error, CustomStringConvertible, Sendable {
+    /// What was tried, and the system's word for why it failed.
+    public let description: String
+
+    init(_ call: String, _ code: Int32) {
+        description = "\(call): \(String(cString: strerror(code)))"
+    }
+
+    init(_ description: String) {
+        self.description = description
+    }
+}

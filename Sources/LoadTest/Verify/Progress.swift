@@ -1,0 +1,44 @@
+import Glibc
+import Synchronization
+
+/// How far a run has come, and whether it is to end; for any thread.
+final class Progress: Sendable {
+    private let writes = Atomic<Int>(0)
+    private let reads = Atomic<Int>(0)
+    private let staleReads = Atomic<Int>(0)
+    private let errors = Atomic<Int>(0)
+    private let stop = Atomic<Bool>(false)
+    private let wanted: (reads: Int, writes: Int)
+
+    /// Enough are `reads` answers and `writes` rows.
+    init(reads: Int, writes: Int) { wanted = (reads, writes) }
+
+    /// Whether that was reached. Until then nobody stops, so that there is no write without a reader.
+    var isEnough: Bool { readCount >= wanted.reads && writeCount >= wanted.writes }
+
+    func noteWrites(_ count: Int) { writes.wrappingAdd(count, ordering: .relaxed) }
+    func noteError() { errors.wrappingAdd(1, ordering: .relaxed) }
+    func noteRead(isStale: Bool) {
+        reads.wrappingAdd(1, ordering: .relaxed)
+        if isStale { staleReads.wrappingAdd(1, ordering: .relaxed) }
+    }
+
+    /// Rows that were committed.
+    var writeCount: Int { writes.load(ordering: .relaxed) }
+    /// Rows that were answered.
+    var readCount: Int { reads.load(ordering: .relaxed) }
+    /// Answers that had been replaced before they were asked for.
+    var staleReadCount: Int { staleReads.load(ordering: .relaxed) }
+    /// Requests that got an error.
+    var errorCount: Int { errors.load(ordering: .relaxed) }
+
+    /// Ends writers at their next transaction, and readers when what they asked is answered.
+    func stopAll() { stop.store(true, ordering: .relaxed) }
+    var isStopped: Bool { stop.load(ordering: .relaxed) }
+}
+
+/// Waits on a thread of one's own.
+func pause(milliseconds: Int) {
+    var time = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
+    nanosleep(&time, nil)
+}

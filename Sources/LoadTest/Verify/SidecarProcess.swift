@@ -1,0 +1,66 @@
+import Glibc
+import Groundwork
+import PrivateDatabase
+
+/// A `pgsidecar serve` of its own, which ends with this process.
+final class SidecarProcess: Sendable {
+    let socket: String
+    let log: String
+    private let process = Groundwork.Mutex<(child: ChildProcess?, failure: String?)>((nil, nil))
+
+    /// Starts `program` with these settings (YAML without `listen`), which are written to `folder`.
+    init(_ program: String, settings: String, in folder: String) throws {
+        socket = "\(folder)/verify.sock"
+        log = "\(folder)/pgsidecar.log"
+        let file = "\(folder)/pgsidecar.yaml"
+        try Folder.append("listen: { socket: \(socket) }\n\(settings)", to: file)
+        let output = try Folder.openToAppend(log)
+        let isStarted = startThread { [self] in
+            defer { close(output) }
+            // The kernel sends the death signal when the thread ends that started the child: so this one waits for it.
+            let command = ["/usr/bin/env", "setpriv", "--pdeathsig", "KILL", "--", program, "serve", "--config", file]
+            do {
+                let child = try ChildProcess(Program(command: command), output: output)
+                process.withLock { $0.child = child }
+                _ = child.wait()
+            } catch {
+                process.withLock { $0.failure = "\(error)" }
+            }
+        }
+        guard isStarted else { throw VerificationError("the system gives no thread") }
+    }
+
+    /// Waits until clients can connect.
+    func ready() async throws {
+        let deadline = Instant.now() + .seconds(30)
+        while (try? BlockingConnection(socket)) == nil {
+            let (child, failure) = process.withLock { ($0.child, $0.failure) }
+            let hasEnded = failure != nil || child?.isRunning == false
+            guard !hasEnded, Instant.now() < deadline else {
+                throw VerificationError("pgsidecar did not start; \(failure ?? "see \(log)")")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    var isRunning: Bool { process.withLock { $0.child?.isRunning ?? false } }
+
+    /// Ends it softly, and hard after ten seconds.
+    func end() async {
+        let child = process.withLock { $0.child }
+        child?.signal(SIGTERM)
+        let deadline = Instant.now() + .seconds(10)
+        while child?.isRunning == true {
+            if Instant.now() > deadline { child?.signal(SIGKILL) }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+}
+
+/// Why a run could not be carried out; not what it found.
+public struct VerificationError: Error, CustomStringConvertible, Sendable {
+    /// The reason.
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}

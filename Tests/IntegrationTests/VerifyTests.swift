@@ -1,0 +1,46 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The checker, `pgsidecar verify`: it finds nothing, and it finds what is done wrong on purpose.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct VerifyTests {
+    /// Runs a short check and returns how it ended and what it printed.
+    private func verify(_ options: String...) async throws -> (end: RunningProgram.End?, output: String) {
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        // The bound is no matter of how busy this machine is.
+        let few = ["--keys", "1000", "--reads", "40000", "--writes", "4000", "--bound", "120"]
+        let program = try RunningProgram([pgsidecarPath, "verify"] + few + options, in: folder)
+        let end = await program.end(within: .seconds(240))
+        if end == nil { program.signal(SIGKILL) }
+        program.expectNoRaces()
+        return (end, program.output + program.errors)
+    }
+
+    @Test func `writers that tell of their commits leave nothing stale behind, whatever breaks, with little memory`()
+        async throws
+    {
+        let (end, output) = try await verify("--source", "none", "--memory", "1MiB", "--writes", "12000")
+        #expect(end == .code(0), "\(output)")
+        #expect(output.contains("broken meanwhile: "), "\(output)")
+    }
+
+    @Test(arguments: ["forget", "early"])
+    func `writers that do not tell, or tell before they commit, are found`(_ sabotage: String) async throws {
+        let (end, output) = try await verify("--source", "none", "--no-breaks", "--sabotage", sabotage)
+        #expect(end == .code(1), "\(output)")
+        let line = output.split(separator: "\n").first { $0.hasSuffix("a value in memory that is not the database's") }
+        #expect(line?.hasPrefix("0 ") == false, "\(output)")
+    }
+
+    @Test(arguments: [["--source", "none", "--sabotage", "deaf"], ["--source", "triggers"], ["--readers", "0"]])
+    func `options that make no sense are refused as usage`(_ options: [String]) async throws {
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let program = try RunningProgram([pgsidecarPath, "verify"] + options, in: folder)
+        #expect(await program.end() == .code(64))
+    }
+}
