@@ -1,5 +1,6 @@
 import Groundwork
 import Postgres
+import TestSupport
 import Testing
 
 @testable import Invalidation
@@ -121,9 +122,4 @@ struct PgOutputTests {
         expected += [10, 1]
         #expect(status.encoded(clock: 10) == expected)
     }
-}
-
-struct Failure: Error {
-    let text: String
-    init(_ text: String) { self.text = text }
 }

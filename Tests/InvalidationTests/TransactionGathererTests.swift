@@ -1,5 +1,6 @@
 import Groundwork
 import Postgres
+import TestSupport
 import Testing
 
 @testable import Invalidation

@@ -60,7 +60,8 @@ struct VisibilityGateTests {
 
     private func gate(at start: UInt64 = 0) throws -> Gate {
         var gate = Gate()
-        #expect(gate.begin(at: position(start), seeing: try sight("10:10:"), everything: "all") == .nothing)
+        #expect(
+            gate.begin(at: position(start), seeing: try sight("10:10:"), running: [], everything: "all") == .nothing)
         return gate
     }
 
@@ -122,17 +123,21 @@ struct VisibilityGateTests {
 
     @Test func `what ran when the stream began makes everything stale as it ends`() throws {
         var gate = Gate()
-        #expect(gate.begin(at: position(50), seeing: try sight("7:20:7,9"), everything: "all") == .ask)
+        #expect(
+            gate.begin(at: position(50), seeing: try sight("7:20:7,9"), running: [9, 20], everything: "all") == .ask)
         #expect(gate.released == position(50))
-        let first = try answer(&gate, "7:21:7")
+        let first = try answer(&gate, "7:21:7,20")
         #expect(first.released == ["all"] && first.action == .pause(.microseconds(500)))
+        #expect(gate.pauseEnded() == .ask)
+        let second = try answer(&gate, "20:21:20")
+        #expect(second.released == ["all"] && gate.count == 1)
         #expect(gate.pauseEnded() == .ask)
         #expect(try answer(&gate, "30:30:").released == ["all"])
     }
 
     @Test func `a standby shows what it has replayed`() throws {
         var gate = Gate()
-        #expect(gate.begin(at: position(50), seeing: .replayed(position(40)), everything: "all") == .ask)
+        #expect(gate.begin(at: position(50), seeing: .replayed(position(40)), running: [], everything: "all") == .ask)
         #expect(gate.hold(10, from: position(60), to: position(70), "ten") == .nothing)
         var released: [String] = []
         #expect(gate.answered(.replayed(position(69))) { released.append($0) } == .ask)

@@ -67,16 +67,19 @@ public struct VisibilityGate<Content> {
     /// Begins a stream from `start`: what committed before it is not told by the stream, and need not be visible yet. So
     /// `everything` is held for each transaction that runs, and released as each ends. For a standby it is held until it
     /// replayed up to where the stream starts.
-    public mutating func begin(at start: LogPosition, seeing sight: Sight, everything: Content) -> Action {
+    ///
+    /// - Parameter running: The transactions that run on a primary, by the lower halves of their numbers, as they were found
+    ///   after `start`. A snapshot's own list does not do: the newest are in none.
+    public mutating func begin(
+        at start: LogPosition, seeing sight: Sight, running: Set<UInt32>, everything: Content
+    ) -> Action {
         self = VisibilityGate()
         received = start
         switch sight {
         case .snapshot(let snapshot):
-            for transaction in snapshot.running {
-                held.append(
-                    Held(
-                        transaction: UInt32(truncatingIfNeeded: transaction), begin: start, end: start,
-                        content: everything))
+            let listed = snapshot.running.map { UInt32(truncatingIfNeeded: $0) }
+            for transaction in running.union(listed).sorted() {
+                held.append(Held(transaction: transaction, begin: start, end: start, content: everything))
             }
         case .replayed(let position):
             if position < start {

@@ -66,6 +66,9 @@ public enum PublicationSQL {
                     case when pubinsert then 'i' end, case when pubupdate then 'u' end, case when pubdelete then 'd' end,
                     case when pubtruncate then 't' end) as one, pubviaroot::text as other
                 from pg_catalog.pg_publication where pubname = \(name)
+            union all select -1, 'position', (
+                    case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
+                        else pg_catalog.pg_current_wal_insert_lsn() end)::text, null
             union all select place, 'table', kind::text, null from found
             union all select a.place, 'column', a.name::text, pg_catalog.bool_and(a.is_identity)::text
                 from attribute a group by a.place, a.name

@@ -1,5 +1,7 @@
+import Postgres
+
 /// How a publication and the tables that somebody depends on stand to each other.
-public struct PublicationStanding: Equatable, Sendable {
+public struct PublicationStanding: Sendable {
     /// How one table stands.
     struct Table: Equatable, Sendable {
         /// `r` for a table, `p` for a partitioned one; nil when there is none of the name.
@@ -24,15 +26,18 @@ public struct PublicationStanding: Equatable, Sendable {
     /// What is published of `i`nserts, `u`pdates, `d`eletes and `t`runcates; nil when there is no publication.
     let actions: String?
     let isByRoot: Bool
+    /// The end of the log, as far as the server that was asked has it.
+    let position: LogPosition
 
     /// Reads the rows that ``PublicationSQL/check(_:_:)`` for the same tables brought.
     public init(_ rows: [[String?]], tables: [TableName]) {
         var standings = [Table](repeating: Table(), count: tables.count)
-        var (actions, isByRoot): (String?, Bool) = (nil, false)
+        var (actions, isByRoot, position): (String?, Bool, LogPosition) = (nil, false, .none)
         for row in rows where row.count == 4 {
             guard let place = row[0].flatMap({ Int($0) }) else { continue }
             let (what, one, other) = (row[1], row[2], row[3])
             if what == "publication" { (actions, isByRoot) = (one, other == "true") }
+            if what == "position" { position = one.flatMap { LogPosition($0) } ?? .none }
             guard standings.indices.contains(place) else { continue }
             switch what {
             case "table": standings[place].kind = one
@@ -51,6 +56,7 @@ public struct PublicationStanding: Equatable, Sendable {
         self.standings = standings
         self.actions = actions
         self.isByRoot = isByRoot
+        self.position = position
     }
 
     private static func name(_ schema: String?, _ name: String?) -> TableName? {

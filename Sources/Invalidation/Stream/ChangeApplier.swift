@@ -8,6 +8,8 @@ struct ChangeApplier {
     let onLoss: InvalidationSettings.OnStreamLoss
     /// What was done so far.
     private(set) var counters = ChangeCounters()
+    /// The groups, by name, of whose tables the stream does not tell all. They are suspended.
+    private var refused: Set<String> = []
 
     init(_ map: InvalidationMap, onLoss: InvalidationSettings.OnStreamLoss) {
         self.map = map
@@ -47,11 +49,18 @@ struct ChangeApplier {
     /// The stream tells of every change from a moment on that is past: what was loaded before goes, and so does what loads
     /// bring that began before.
     func resume() {
-        for invalidated in map.groups {
-            switch onLoss {
-            case .flush: invalidated.group.resumeStoring()
-            case .serveUntilTTL: invalidated.group.invalidateAll()
-            }
+        for invalidated in map.groups where !refused.contains(invalidated.group.name) {
+            // Also where storing was not suspended: it flushes, and fences what is under way.
+            invalidated.group.resumeStoring()
+        }
+    }
+
+    /// The stream does not tell all that concerns these groups, from its next ``resume()`` to the one after: they store
+    /// nothing, whatever is to happen to the others while it is lost.
+    mutating func refuse(_ names: Set<String>) {
+        refused = names
+        for invalidated in map.groups where names.contains(invalidated.group.name) {
+            invalidated.group.suspendStoring()
         }
     }
 

@@ -25,8 +25,13 @@ protocol ChangeSourceOwner: AnyObject {
     func misheard()
     /// All that committed up to a position was told.
     func told(upTo position: LogPosition)
+    /// How far it is behind the log's end, in bytes, and how many transactions it has heard of that loads don't see yet.
+    func lags(by bytes: UInt64, holding transactions: Int)
     /// What ``ChangeSource/beat()`` asked for came.
     func beatAnswered()
+    /// The changes that these groups depend on can't be followed, and why, by their names: they store nothing until they are
+    /// told of without. Told before each time the stream is proven, by sources that can tell.
+    func refused(_ groups: [String: String])
     /// The connection, or the attempt to make one, is lost, for a reason that the operator may read.
     func lost(_ reason: String)
 }

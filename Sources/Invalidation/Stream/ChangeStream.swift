@@ -50,7 +50,7 @@ public final class ChangeStream: @unchecked Sendable {
         kind = settings.source
         state = StreamState(heartbeat: settings.heartbeat, unproven: settings.source.unproven, seed: seed)
         applier = ChangeApplier(map, onLoss: settings.onStreamLoss)
-        source = settings.makeSource(database, on: loop, owner: self)
+        source = settings.makeSource(database, map, on: loop, owner: self, logger: logger)
     }
 
     // MARK: Any thread
@@ -121,6 +121,9 @@ public final class ChangeStream: @unchecked Sendable {
         beat()
         watchTime()
     }
+
+    /// Between two looks at how far a stream is that somebody waits for.
+    private static let catchUpPause = Duration.milliseconds(2)
 
     private func beat() {
         wantsBeat = beatSent != nil
@@ -241,12 +244,42 @@ extension ChangeStream: ChangeSourceOwner {
         for waiter in catchUps.takeReached(position) { waiter(true) }
     }
 
+    func lags(by bytes: UInt64, holding transactions: Int) {
+        published.withLock { status in
+            status.lag = bytes
+            status.held = transactions
+        }
+    }
+
     func beatAnswered() {
         if let beatSent { published.withLock { $0.delay = Instant.now() - beatSent } }
         beatSent = nil
         state.beatAnswered(at: loop.now)
-        if wantsBeat { beat() }
+        if wantsBeat {
+            beat()
+        } else if catchUps.count > 0 {
+            // The log is written a little later than it is asked about, and then nothing may come by itself.
+            loop.schedule(at: loop.now + Self.catchUpPause) { [weak self] in
+                if let self, catchUps.count > 0 { beat() }
+            }
+        }
         watchTime()
+    }
+
+    func refused(_ groups: [String: String]) {
+        let before = published.withLock { status in
+            defer { status.refusedGroups = groups.keys.sorted() }
+            return status.refusedGroups
+        }
+        applier.refuse(Set(groups.keys))
+        for (group, why) in groups.sorted(by: { $0.key < $1.key }) where !before.contains(group) {
+            logger.error(
+                "a group's tables can't be followed; it stores nothing, the others serve",
+                metadata: ["group": "\(group)", "mistake": "\(why)"])
+        }
+        for group in before where groups[group] == nil {
+            logger.notice("a group's tables can be followed again", metadata: ["group": "\(group)"])
+        }
     }
 
     func lost(_ reason: String) { act(on: state.lost(reason, at: loop.now)) }

@@ -1,4 +1,5 @@
 import EventLoop
+import Logging
 import Postgres
 
 extension InvalidationSettings {
@@ -13,12 +14,17 @@ extension InvalidationSettings {
 
     /// What connects to it; nil when nothing is to tell of changes.
     func makeSource(
-        _ database: DatabaseSettings, on loop: EventLoop, owner: any ChangeSourceOwner
+        _ database: DatabaseSettings, _ map: InvalidationMap, on loop: EventLoop, owner: any ChangeSourceOwner,
+        logger: Logger
     ) -> (any ChangeSource)? {
         switch source {
         case .none: nil
         case .notify: nil
-        case .logical: nil
+        case .logical:
+            LogicalSource(
+                LogicalSource.Settings(
+                    stream: streamDatabase(database), loads: database, publication: publication, heartbeat: heartbeat),
+                map, on: loop, owner: owner, logger: logger)
         }
     }
 }

@@ -21,10 +21,16 @@ public struct StreamStatus: Sendable {
     public internal(set) var lastLoss: String?
     /// All that was committed up to it was applied.
     public internal(set) var applied = LogPosition.none
+    /// How far it was behind the end of the log at the last sign of life, in bytes; nil for sources that don't read the log.
+    public internal(set) var lag: UInt64?
+    /// How many transactions had been heard of then that loads did not see yet.
+    public internal(set) var held: Int?
     /// How long the last sign of life took that was asked for.
     public internal(set) var delay: Duration?
     /// What came over the stream and was none of the triggers' words.
     public internal(set) var misheard = 0
+    /// The groups of whose tables the stream does not tell all.
+    public internal(set) var refusedGroups: [String] = []
     /// What was applied.
     public internal(set) var counters = ChangeCounters()
 }

@@ -8,6 +8,8 @@ package enum ConnectionPurpose: String, Sendable, CaseIterable {
     case listen
     /// The logical replication stream.
     case replication
+    /// Asking what loads see.
+    case gate
     /// Comparing what is served with what is in the database.
     case verify
     /// Triggers and publications: the `sql` commands.

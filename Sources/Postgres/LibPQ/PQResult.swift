@@ -38,6 +38,9 @@ struct PQResult: ~Copyable {
         }
     }
 
+    /// Whether the connection became a stream of frames in both directions.
+    var beginsStream: Bool { PQresultStatus(pointer) == PGRES_COPY_BOTH }
+
     /// The memory that it takes, in bytes: about the length of what the server sent.
     var byteCount: Int { PQresultMemorySize(pointer) }
 
