@@ -82,21 +82,20 @@ public final class Cache: Sendable {
 
     /// Evicts from that group whose next victim was not asked for the longest, among up to eight that take turns at being
     /// looked at. Returns what was freed.
-    func evictColdest(_ bytes: Int, near place: Int) -> Int {
+    func evictColdest(_ bytes: Int, near shard: Int) -> Int {
         let first = turn.wrappingAdd(1, ordering: .relaxed).oldValue & .max
         let candidates = registry.withLock { groups in
             (0..<min(groups.count, 8)).compactMap { groups[((first &+ $0) & .max) % groups.count].group }
         }
         let now = clock()
         let byAge = candidates.map { group in
-            let coldest = group.shards.withLock(place & (group.shards.count - 1)) { $0.coldest() }
-            return (group, coldest.map { -group.nanoseconds(from: now, to: $0) } ?? .min)
+            (group, group.coldest(near: shard).map { -group.nanoseconds(from: now, to: $0) } ?? .min)
         }
         for (group, _) in byAge.sorted(by: { $0.1 > $1.1 }) {
-            let freed = group.evict(bytes, near: place)
+            let freed = group.evict(bytes, near: shard)
             if freed > 0 { return freed }
         }
-        return groups.reduce(0) { freed, group in freed > 0 ? freed : group.evict(bytes, near: place) }
+        return groups.reduce(0) { freed, group in freed > 0 ? freed : group.evict(bytes, near: shard) }
     }
 
     // MARK: Expiry

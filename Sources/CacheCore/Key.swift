@@ -1,3 +1,5 @@
+import Groundwork
+
 /// What is asked of a group: the text after `group:` on the wire. It may hold any byte.
 public struct Key: Hashable, Sendable {
     /// The key's bytes.
@@ -7,7 +9,7 @@ public struct Key: Hashable, Sendable {
 
     /// A key of these bytes.
     public init(_ bytes: [UInt8]) {
-        self.init(bytes, hash: bytes.withUnsafeBytes { EntryStore.hash($0) })
+        self.init(bytes, hash: EntryStore.hash(bytes.span.bytes))
     }
 
     /// A key of the text's UTF-8.
@@ -17,11 +19,15 @@ public struct Key: Hashable, Sendable {
 
     /// A key that copies `span`.
     public init(copying span: RawSpan) {
-        self.init(span.withUnsafeBytes { Array($0) })
+        self.init(copying: span, hash: EntryStore.hash(span))
     }
 
     /// A key whose hash is known.
-    init(_ bytes: [UInt8], hash: UInt64) {
+    init(copying span: RawSpan, hash: UInt64) {
+        self.init([UInt8](copying: span), hash: hash)
+    }
+
+    private init(_ bytes: [UInt8], hash: UInt64) {
         self.bytes = bytes
         self.hash = hash
     }

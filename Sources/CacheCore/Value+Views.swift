@@ -1,3 +1,5 @@
+import Groundwork
+
 extension Value {
     /// A text without fields.
     public init(_ text: String) {
@@ -8,10 +10,8 @@ extension Value {
 extension Value: Equatable {
     /// Whether both have the same text and fields, or both say that there is no such row. O(bytes).
     public static func == (left: Value, right: Value) -> Bool {
-        guard left.isMissing == right.isMissing, left.textLength == right.textLength else { return false }
-        return left.bytes.withUnsafeBytes { bytes in
-            right.bytes.withUnsafeBytes { bytes.elementsEqual($0) }
-        }
+        left.isMissing == right.isMissing && left.textLength == right.textLength
+            && left.bytes.hasSameBytes(as: right.bytes)
     }
 }
 
@@ -19,6 +19,6 @@ extension String {
     /// The text of a value, repaired where it is no UTF-8; empty when there is no such row. To look at a part of a long one
     /// without copying all of it, take ``Value/text`` and extract that.
     public init(_ value: Value) {
-        self = value.text.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        self = String(decoding: [UInt8](copying: value.text), as: UTF8.self)
     }
 }

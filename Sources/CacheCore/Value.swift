@@ -1,3 +1,5 @@
+import Groundwork
+
 /// What a getter loaded for one key, encoded once: from then on it is copied, never rendered.
 ///
 /// It has a text, which `GET` answers, and, when it came from one row with columns, the fields of its hash form.
@@ -27,7 +29,7 @@ public struct Value: Sendable {
         if text.byteCount > Record.copyLimit, let block = LargeBlock(copying: text, textLength: text.byteCount) {
             self.init(block)
         } else {
-            self.init(text: text.withUnsafeBytes { Array($0) })
+            self.init(text: [UInt8](copying: text))
         }
     }
 
@@ -120,8 +122,8 @@ public struct RowEncoder {
 
     /// The finished value.
     public consuming func finish() -> Value {
-        for place in 0..<4 {
-            storage[textLength + place] = UInt8(truncatingIfNeeded: fieldCount >> UInt32(8 * place))
+        for index in 0..<4 {
+            storage[textLength + index] = UInt8(truncatingIfNeeded: fieldCount >> UInt32(8 * index))
         }
         return Value(storage: storage, textLength: textLength)
     }
@@ -135,7 +137,7 @@ public struct RowEncoder {
     }
 
     private mutating func append(_ bytes: RawSpan) {
-        bytes.withUnsafeBytes { storage.append(contentsOf: $0) }
+        storage.append(copying: bytes)
     }
 
     private mutating func appendLineEnd() {

@@ -30,7 +30,7 @@ struct SieveModel: ModelPolicy {
     /// From the oldest.
     private(set) var keys: [Int] = []
     private var visited: Set<Int> = []
-    /// A place in `keys`.
+    /// An index in `keys`.
     private var hand = 0
 
     mutating func insert(_ key: Int) { keys.append(key) }
@@ -38,10 +38,10 @@ struct SieveModel: ModelPolicy {
     mutating func ask(_ key: Int) { visited.insert(key) }
 
     mutating func remove(_ key: Int) {
-        guard let place = keys.firstIndex(of: key) else { return }
-        keys.remove(at: place)
+        guard let index = keys.firstIndex(of: key) else { return }
+        keys.remove(at: index)
         visited.remove(key)
-        if place < hand { hand -= 1 }
+        if index < hand { hand -= 1 }
         if hand >= keys.count { hand = 0 }
     }
 
@@ -101,6 +101,6 @@ struct S3FIFOModel: ModelPolicy {
 
 extension S3FIFOModel {
     private func hash(_ key: Int) -> UInt64 {
-        withUnsafeBytes(of: key) { EntryStore.hash($0) }
+        EntryStore.hash(key.bytes.span.bytes)
     }
 }

@@ -19,12 +19,12 @@ struct EvictionTests {
         for step in 0..<10_000 {
             // Some keys are asked for much more often than others.
             let key = Int(400 * Double.random(in: 0..<1, using: &random) * Double.random(in: 0..<1, using: &random))
-            if let place = store.place(of: key) {
+            if let slot = store.slot(of: key) {
                 if Int.random(in: 0..<50, using: &random) == 0 {
-                    store.remove(place)
+                    store.remove(slot)
                     model.remove(key)
                 } else {
-                    store.ask(place, at: Tick(count: 0))
+                    store.ask(slot, at: Tick(count: 0))
                     model.ask(key)
                 }
             } else {
@@ -53,8 +53,8 @@ struct EvictionTests {
         var store = EntryStore(policy: eviction.makePolicy(), exactly: true)
         for key in 0..<500 { store.insert(key) }
         for _ in 0..<2000 {
-            if let place = store.place(of: Int.random(in: 0..<500, using: &random)) {
-                store.ask(place, at: Tick(count: 0))
+            if let slot = store.slot(of: Int.random(in: 0..<500, using: &random)) {
+                store.ask(slot, at: Tick(count: 0))
             }
         }
         var victims: Set<Int> = []
@@ -90,7 +90,7 @@ struct EvictionTests {
             _ = store.evictVictim()
             store.insert(key)
         }
-        let kept = (0..<90).filter { store.place(of: $0) != nil }
+        let kept = (0..<90).filter { store.slot(of: $0) != nil }
         #expect(kept.count == 90)
     }
 
@@ -101,15 +101,15 @@ struct EvictionTests {
             if wasEvicted {
                 let victim = store.evictVictim()
                 #expect(victim == 0)
-            } else if let place = store.place(of: 0) {
-                store.remove(place)
+            } else if let slot = store.slot(of: 0) {
+                store.remove(slot)
             }
             store.insert(0)
             for key in 1000..<1100 {
                 _ = store.evictVictim()
                 store.insert(key)
             }
-            #expect((store.place(of: 0) != nil) == wasEvicted)
+            #expect((store.slot(of: 0) != nil) == wasEvicted)
         }
     }
 
@@ -126,18 +126,18 @@ struct EvictionTests {
                 queue.append(hash)
             } else {
                 // Half of them too long ago.
-                let place = queue.count - 1 - Int.random(in: 0..<min(400, queue.count), using: &random)
-                let isGhost = ghosts.take(queue[place], limit: 200)
-                let isRecent = queue.count - 1 - place < 200
+                let index = queue.count - 1 - Int.random(in: 0..<min(400, queue.count), using: &random)
+                let isGhost = ghosts.take(queue[index], limit: 200)
+                let isRecent = queue.count - 1 - index < 200
                 #expect(!isGhost || isRecent)
-                let isThereStill = ghosts.take(queue[place], limit: 200)
+                let isThereStill = ghosts.take(queue[index], limit: 200)
                 #expect(!isThereStill)
-                if isRecent, queue[place] != 0 {
+                if isRecent, queue[index] != 0 {
                     asked += 1
                     if isGhost { remembered += 1 }
                 }
-                // Taken, or gone: not to be asked for again. The place goes on counting.
-                queue[place] = 0
+                // Taken, or gone: not to be asked for again. It goes on counting.
+                queue[index] = 0
             }
         }
         #expect(Double(remembered) > 0.9 * Double(asked))
@@ -163,33 +163,40 @@ struct EvictionTests {
 
 /// A store under keys that are numbers.
 extension EntryStore {
-    fileprivate func place(of key: Int) -> SlotIndex? {
-        let place = withUnsafeBytes(of: key) { locate($0, hash: Self.hash($0)) }
-        return place == .none ? nil : place
+    fileprivate func slot(of key: Int) -> SlotIndex? {
+        let bytes = key.bytes
+        let slot = locate(bytes.span.bytes, hash: Self.hash(bytes.span.bytes))
+        return slot == .none ? nil : slot
     }
 
     fileprivate mutating func insert(_ key: Int) {
-        withUnsafeBytes(of: key) { bytes in
-            _ = insert(
-                RawSpan(_unsafeBytes: bytes), hash: Self.hash(bytes), value: Value(text: []), times: Times(),
-                at: Tick(count: 0))
-        }
+        let bytes = key.bytes
+        _ = insert(
+            bytes.span.bytes, hash: Self.hash(bytes.span.bytes), value: Value(text: []), times: Times(),
+            at: Tick(count: 0))
     }
 
     fileprivate mutating func ask(_ key: Int) {
-        if let place = place(of: key) { ask(place, at: Tick(count: 0)) }
+        if let slot = slot(of: key) { ask(slot, at: Tick(count: 0)) }
     }
 
     fileprivate mutating func evictVictim() -> Int? {
-        guard let place = victim() else { return nil }
-        let key = key(at: place)
-        remove(place, evicted: true)
+        guard let slot = victim() else { return nil }
+        let key = key(in: slot)
+        remove(slot, evicted: true)
         return key
     }
 
-    fileprivate var allKeys: [Int] { (0..<slots.count).compactMap { key(at: SlotIndex($0)) } }
+    fileprivate var allKeys: [Int] { (0..<slotCount).compactMap { key(in: SlotIndex($0)) } }
 
-    private func key(at place: SlotIndex) -> Int? {
-        Record(slots[Int(place)].pointee)?.key.loadUnaligned(as: Int.self)
+    private func key(in slot: SlotIndex) -> Int? {
+        Record(self[slot]).map { Int(bytes: Key($0).bytes) }
     }
+}
+
+extension Int {
+    /// As a key.
+    var bytes: [UInt8] { Swift.withUnsafeBytes(of: self) { Array($0) } }
+
+    fileprivate init(bytes: [UInt8]) { self = bytes.withUnsafeBytes { $0.loadUnaligned(as: Int.self) } }
 }

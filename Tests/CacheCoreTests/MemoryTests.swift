@@ -12,8 +12,8 @@ private struct ModelLRU {
     var bytes: Int { entries.reduce(0) { $0 + $1.cost } + slots * EntryStore.slotCost }
 
     mutating func get(_ key: String) -> Bool {
-        guard let place = entries.firstIndex(where: { $0.key == key }) else { return false }
-        entries.append(entries.remove(at: place))
+        guard let index = entries.firstIndex(where: { $0.key == key }) else { return false }
+        entries.append(entries.remove(at: index))
         return true
     }
 

@@ -18,23 +18,25 @@ struct RecordPagesTests {
     /// Puts a key in, or in place of what is there.
     private func put(_ number: Int, _ value: [UInt8], into store: inout EntryStore) -> Bool {
         let key = key(number)
-        let hash = key.withUnsafeBytes { EntryStore.hash($0) }
-        let place = key.withUnsafeBytes { store.locate($0, hash: hash) }
+        let bytes = key.span.bytes
+        let hash = EntryStore.hash(bytes)
+        let slot = store.locate(bytes, hash: hash)
         let grown =
-            place == .none
-            ? store.insert(key.span.bytes, hash: hash, value: Value(text: value), times: times, at: now)
-            : store.replace(place, key.span.bytes, value: Value(text: value), times: times, at: now)
+            slot == .none
+            ? store.insert(bytes, hash: hash, value: Value(text: value), times: times, at: now)
+            : store.replace(slot, bytes, value: Value(text: value), times: times, at: now)
         return grown != nil
     }
 
-    private func place(of number: Int, in store: borrowing EntryStore) -> SlotIndex? {
-        let place = key(number).withUnsafeBytes { store.locate($0, hash: EntryStore.hash($0)) }
-        return place == .none ? nil : place
+    private func slot(of number: Int, in store: borrowing EntryStore) -> SlotIndex? {
+        let key = key(number)
+        let slot = store.locate(key.span.bytes, hash: EntryStore.hash(key.span.bytes))
+        return slot == .none ? nil : slot
     }
 
     private func value(of number: Int, in store: borrowing EntryStore) -> [UInt8]? {
-        place(of: number, in: store).flatMap {
-            Record(store.slots[Int($0)].pointee)?.value.text.withUnsafeBytes { Array($0) }
+        slot(of: number, in: store).flatMap {
+            Record(store[$0])?.value.text.withUnsafeBytes { Array($0) }
         }
     }
 
@@ -48,7 +50,7 @@ struct RecordPagesTests {
             // A tide, so that pages empty and fill again.
             let isEbb = (step / 4000) % 2 == 1
             if Int.random(in: 0..<10, using: &random) < (isEbb ? 7 : 2) {
-                if let place = place(of: number, in: store) { store.remove(place) }
+                if let slot = slot(of: number, in: store) { store.remove(slot) }
                 model[number] = nil
             } else {
                 let longest = [40, 200, 600, 5000, 20_000][Int.random(in: 0..<100, using: &random) / 30]
@@ -69,7 +71,7 @@ struct RecordPagesTests {
         for number in 0..<20_000 { #expect(put(number, text(number, 0, length: 100), into: &store)) }
         let full = store.recordPageBytes
         for number in 0..<20_000 where number % 10 != 0 {
-            if let place = place(of: number, in: store) { store.remove(place) }
+            if let slot = slot(of: number, in: store) { store.remove(slot) }
         }
         #expect(store.invariantViolations() == [])
         #expect(store.recordPageBytes < full / 8)
@@ -87,7 +89,7 @@ struct RecordPagesTests {
         for number in 0..<count { #expect(put(number, text(number, 0, length: 490), into: &store)) }
         // The first ones, so that the page that is being filled takes the first one's place; then from the last one on.
         for number in Array(0..<32) + (32..<count).reversed() {
-            if let place = place(of: number, in: store) { store.remove(place) }
+            if let slot = slot(of: number, in: store) { store.remove(slot) }
         }
         #expect(store.invariantViolations() == [])
         #expect(store.count == 0)
@@ -177,12 +179,12 @@ struct RecordPagesTests {
         let blocked = try #require(value.blocked())
         #expect(blocked.block != nil)
         var store = EntryStore(policy: Eviction.lru.makePolicy(), exactly: false)
-        let hash = key(1).withUnsafeBytes { EntryStore.hash($0) }
+        let hash = EntryStore.hash(key(1).span.bytes)
         let grown = store.insert(key(1).span.bytes, hash: hash, value: blocked, times: times, at: now)
         #expect(grown != nil)
         #expect(store.recordBytes > 50_000 && store.recordBytes < 50_000 + 5000)
-        let kept = try #require(place(of: 1, in: store).flatMap { Record(store.slots[Int($0)].pointee)?.value })
-        if let place = place(of: 1, in: store) { store.remove(place) }
+        let kept = try #require(slot(of: 1, in: store).flatMap { Record(store[$0])?.value })
+        if let slot = slot(of: 1, in: store) { store.remove(slot) }
         #expect(store.recordBytes == 0)
         for copy in [blocked, kept] {
             #expect(copy.text.withUnsafeBytes { Array($0) } == bytes)

@@ -134,7 +134,7 @@ struct SubscriptionTests {
 
     @Test func `groups are observed while somebody subscribes to their events, and only then`() async throws {
         let words = try words()
-        func isObserved() -> Bool { words.group.isObserved.load(ordering: .relaxed) }
+        func isObserved() -> Bool { words.group.observers.exist }
         try await withServer([words]) { server in
             let client = try TestClient(server.path)
             #expect(!isObserved())

@@ -334,7 +334,7 @@ struct TrackingTests {
 
     @Test func `groups are observed only while somebody tracks`() async throws {
         let words = try words()
-        func isObserved() -> Bool { words.group.isObserved.load(ordering: .relaxed) }
+        func isObserved() -> Bool { words.group.observers.exist }
         try await withServer([words]) { server in
             let plain = try TestClient(server.path)
             #expect(try plain.ask("GET", "word:a") == .bulk("a"))

@@ -166,7 +166,7 @@ struct TransactionTests {
 
     @Test func `groups are observed while somebody watches, and only then`() async throws {
         let word = try served("word", HeldGetter { .text($0) })
-        func isObserved() -> Bool { word.group.isObserved.load(ordering: .relaxed) }
+        func isObserved() -> Bool { word.group.observers.exist }
         try await withServer([word]) { server async throws in
             let client = try TestClient(server.path)
             _ = try client.ask("WATCH", "word:a")

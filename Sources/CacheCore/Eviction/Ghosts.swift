@@ -27,21 +27,21 @@ struct Ghosts: Sendable {
         fit(limit)
         guard !ghosts.isEmpty else { return }
         let line = line(of: hash)
-        // The oldest; a place that was never taken is older than all.
-        let place = line.max { age(ghosts[$0]) < age(ghosts[$1]) } ?? line.lowerBound
+        // The oldest; one that was never taken is older than all.
+        let index = line.max { age(ghosts[$0]) < age(ghosts[$1]) } ?? line.lowerBound
         arrivals &+= 1
-        ghosts[place] = Ghost(fingerprint: UInt32(truncatingIfNeeded: hash), arrival: arrivals)
+        ghosts[index] = Ghost(fingerprint: UInt32(truncatingIfNeeded: hash), arrival: arrivals)
     }
 
     /// Whether the key of `hash` is among the last `limit` that were added; it is forgotten by that.
     mutating func take(_ hash: UInt64, limit: Int) -> Bool {
         guard !ghosts.isEmpty else { return false }
         let fingerprint = UInt32(truncatingIfNeeded: hash)
-        let place = line(of: hash).first {
+        let index = line(of: hash).first {
             ghosts[$0].fingerprint == fingerprint && ghosts[$0].arrival != 0 && age(ghosts[$0]) < limit
         }
-        guard let place else { return false }
-        ghosts[place] = Ghost()
+        guard let index else { return false }
+        ghosts[index] = Ghost()
         return true
     }
 

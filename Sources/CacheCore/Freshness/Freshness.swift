@@ -31,6 +31,9 @@ struct Freshness: Sendable {
     /// Whether entries have marks.
     var hasMarks: Bool { refreshAge != nil || (life != nil && (isRefreshedEarly || stale > 0)) }
 
+    /// Whether a value past its time to live is kept to stand in for a failed load.
+    var standsIn: Bool { stale > 0 }
+
     /// Whether every entry leaves when nobody asks for it.
     var endsWhenIdle: Bool { idle != nil }
 

@@ -14,36 +14,21 @@ public struct AsyncGetter: Getter {
     public func load(_ flight: consuming Flight) {
         let key = flight.key
         let name = flight.group.name
-        let duty = Duty(flight)
+        let parcel = Parcel(flight)
         // Detached: others share the load, and must not get what this caller's task-local values made of it.
         Task.detached { [body] in
+            let outcome: Outcome
             do {
-                duty.end(.success(try await body(key) ?? .missing))
+                outcome = .success(try await body(key) ?? .missing)
             } catch let error as LoadError {
-                duty.end(.failure(error))
+                outcome = .failure(error)
             } catch is CancellationError {
-                duty.end(nil)
+                // The flight goes with its parcel, and says so.
+                return
             } catch {
-                duty.end(.failure(LoadError(.query, "\(name): the load failed", detail: "\(error)")))
+                outcome = .failure(LoadError(.query, "\(name): the load failed", detail: "\(error)"))
             }
-        }
-    }
-
-    /// Lets a task hold what can't be copied into its closure. When the task goes without ending it, so does the flight.
-    private final class Duty: Sendable {
-        private let flight: Mutex<Flight?>
-
-        init(_ flight: consuming Flight) {
-            self.flight = Mutex(consume flight)
-        }
-
-        func end(_ outcome: Outcome?) {
-            guard let flight = flight.withLock({ $0.take() }) else { return }
-            switch outcome {
-            case .success(let value)?: flight.succeed(value)
-            case .failure(let error)?: flight.fail(error)
-            case nil: break
-            }
+            parcel.take()?.end(outcome)
         }
     }
 }

@@ -45,7 +45,8 @@ public struct Flight: ~Copyable, Sendable {
         end(.failure(error))
     }
 
-    private consuming func end(_ outcome: Outcome) {
+    /// Ends the flight either way.
+    public consuming func end(_ outcome: Outcome) {
         guard let call = self.call.take() else { return }
         group.land(call, of: key, started: started, outcome)
     }

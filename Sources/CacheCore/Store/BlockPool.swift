@@ -55,17 +55,17 @@ final class BlockPool: Sendable {
         /// Blocks of twice the length that would do are taken, too: so there are more to choose from.
         mutating func takeIdle(_ size: Int) -> Block? {
             let first = BlockPool.number(of: size)
-            var best: (number: Int, place: Int)?
+            var best: (number: Int, position: Int)?
             var least = size
             for number in first...min(first + 1, classes.count - 1) {
                 let idle = classes[number].idle
-                for place in idle.indices.suffix(BlockPool.lookedAt) where abs(idle[place].size - size) < least {
-                    least = abs(idle[place].size - size)
-                    best = (number, place)
+                for position in idle.indices.suffix(BlockPool.lookedAt) where abs(idle[position].size - size) < least {
+                    least = abs(idle[position].size - size)
+                    best = (number, position)
                 }
             }
             guard let best else { return nil }
-            let block = classes[best.number].idle.remove(at: best.place)
+            let block = classes[best.number].idle.remove(at: best.position)
             idleBytes -= block.size
             return block
         }

@@ -3,7 +3,7 @@
 struct EntryStore: ~Copyable {
     private(set) var slots = Pages<Slot>()
     private var records = RecordRoom()
-    private var index = HashIndex()
+    private(set) var hashIndex = HashIndex()
     private var policy: any EvictionPolicy
     private let resolution: UInt32
     private var vacant = SlotIndex.none
@@ -32,7 +32,7 @@ struct EntryStore: ~Copyable {
     }
 
     deinit {
-        for place in 0..<slots.count { Record(slots[place].pointee)?.releaseReference() }
+        for index in 0..<slots.count { Record(slots[index].pointee)?.releaseReference() }
     }
 
     /// All that the store takes; slots that fell vacant are kept for later entries and go on counting.
@@ -40,48 +40,58 @@ struct EntryStore: ~Copyable {
 
     // MARK: Lookup
 
-    /// The slot of `key`.
-    @inline(__always)
-    func find(_ key: UnsafeRawBufferPointer, hash: UInt64) -> UnsafeMutablePointer<Slot>? {
-        let place = locate(key, hash: hash)
-        return place == .none ? nil : slots[Int(place)]
+    /// How many slots there are, vacant ones included: their indices are below that.
+    var slotCount: Int { slots.count }
+
+    /// What is in a slot.
+    subscript(_ index: SlotIndex) -> Slot {
+        @inline(__always)
+        get { slots[Int(index)].pointee }
+        @inline(__always)
+        set { slots[Int(index)].pointee = newValue }
     }
 
-    /// The number of the slot of `key`.
+    /// The index of the slot of `key`; none when it has none.
     @inline(__always)
-    func locate(_ key: UnsafeRawBufferPointer, hash: UInt64) -> SlotIndex {
+    func locate(_ key: RawSpan, hash: UInt64) -> SlotIndex {
         let part = Slot.hash(hash)
-        var place = index.first(hash)
-        while place != .none {
-            let slot = slots[Int(place)]
-            if slot.pointee.hash == part, let record = Record(slot.pointee), record.hasKey(key) { return place }
-            place = slot.pointee.next
+        var index = hashIndex.first(hash)
+        while index != .none {
+            let slot = slots[Int(index)]
+            if slot.pointee.hash == part, let record = Record(slot.pointee), record.hasKey(key) { return index }
+            index = slot.pointee.next
         }
         return .none
     }
 
-    /// Where the search for a key begins.
-    func firstSlot(_ hash: UInt64) -> SlotIndex { index.first(hash) }
-
     /// The record that the search for a key will open first.
     func probableRecord(_ hash: UInt64) -> UnsafeMutableRawPointer? {
         let part = Slot.hash(hash)
-        var place = index.first(hash)
-        while place != .none {
-            let slot = slots[Int(place)]
+        var index = hashIndex.first(hash)
+        while index != .none {
+            let slot = slots[Int(index)]
             if slot.pointee.hash == part { return slot.pointee.record }
-            place = slot.pointee.next
+            index = slot.pointee.next
         }
         return nil
     }
 
+    /// The value of an entry, copied to `output` in the wanted form, or given out by reference if it is long or does not fit.
+    @inline(__always)
+    func answer(_ index: SlotIndex, _ form: Form, into output: inout OutputRawSpan) -> Hit {
+        let slot = self[index]
+        guard let record = Record(slot), !slot.flags.contains(.negative) else { return .negative }
+        if slot.flags.contains(.large) || form == .whole { return .large(record.value) }
+        return record.copy(form, into: &output) ? .copied : .large(record.value)
+    }
+
     /// Notes that an entry was asked for.
     @inline(__always)
-    mutating func ask(_ place: SlotIndex, at now: Tick) {
-        let slot = slots[Int(place)]
+    mutating func ask(_ index: SlotIndex, at now: Tick) {
+        let slot = slots[Int(index)]
         guard now.count &- slot.pointee.asked.count >= resolution else { return }
         slot.pointee.asked = now
-        policy.asked(place, in: slots)
+        policy.asked(index, in: slots)
     }
 
     // MARK: Change
@@ -90,32 +100,32 @@ struct EntryStore: ~Copyable {
     /// has no memory.
     mutating func insert(_ key: RawSpan, hash: UInt64, value: Value, times: Times, at now: Tick) -> Int? {
         let before = bytes
-        guard index.grow(for: count + 1, in: slots, hash: Self.hash), let place = takeVacant() else { return nil }
-        guard let record = Record.make(key: key, value: value, marks: times.marks, for: place, in: &records) else {
-            leaveVacant(place)
+        guard hashIndex.grow(for: count + 1, in: slots, hash: Self.hash), let index = takeVacant() else { return nil }
+        guard let record = Record.make(key: key, value: value, marks: times.marks, for: index, in: &records) else {
+            leaveVacant(index)
             return nil
         }
-        let slot = slots[Int(place)]
+        let slot = slots[Int(index)]
         slot.pointee = Slot(
             record: record, expires: times.expires ?? now, asked: now, hash: hash,
             flags: Record.flags(for: value).union(times.flags))
         count += 1
         if times.expires == nil { unlimitedCount += 1 }
         recordBytes += Record(slot.pointee)?.cost ?? 0
-        index.insert(place, hash: hash, in: slots)
-        policy.inserted(place, hash: hash, in: slots)
-        note(times.swept, of: place)
+        hashIndex.insert(index, hash: hash, in: slots)
+        policy.inserted(index, hash: hash, in: slots)
+        note(times.swept, of: index)
         return bytes - before
     }
 
     /// Gives the entry of a slot another value and other times. To the policy that is an ask, not a newcomer. Returns the
     /// bytes that the store grew by, or nil when the system has no memory.
-    mutating func replace(_ place: SlotIndex, _ key: RawSpan, value: Value, times: Times, at now: Tick) -> Int? {
-        guard let record = Record.make(key: key, value: value, marks: times.marks, for: place, in: &records) else {
+    mutating func replace(_ index: SlotIndex, _ key: RawSpan, value: Value, times: Times, at now: Tick) -> Int? {
+        guard let record = Record.make(key: key, value: value, marks: times.marks, for: index, in: &records) else {
             return nil
         }
         let before = recordBytes
-        let slot = slots[Int(place)]
+        let slot = slots[Int(index)]
         let old = Record(slot.pointee)
         if slot.pointee.flags.contains(.unlimited) { unlimitedCount -= 1 }
         if times.expires == nil { unlimitedCount += 1 }
@@ -125,24 +135,24 @@ struct EntryStore: ~Copyable {
             slot.pointee.flags.intersection(.policy))
         recordBytes += (Record(slot.pointee)?.cost ?? 0) - (old?.cost ?? 0)
         old?.destroy(in: &records, slots: slots)
-        ask(place, at: now)
-        note(times.swept, of: place)
+        ask(index, at: now)
+        note(times.swept, of: index)
         return recordBytes - before
     }
 
     /// Removes the entry of a slot, for want of space if it is `evicted`. Returns the bytes that the store shrank by, which
     /// is less than nothing when the policy takes more to remember it by.
     @discardableResult
-    mutating func remove(_ place: SlotIndex, evicted: Bool = false) -> Int {
-        let slot = slots[Int(place)]
+    mutating func remove(_ index: SlotIndex, evicted: Bool = false) -> Int {
+        let slot = slots[Int(index)]
         guard let record = Record(slot.pointee) else { return 0 }
         let before = bytes
         let hash = Self.hash(record.key)
         recordBytes -= record.cost
         if slot.pointee.flags.contains(.unlimited) { unlimitedCount -= 1 }
-        policy.removed(place, hash: hash, evicted: evicted, in: slots)
-        index.remove(place, hash: hash, in: slots)
-        leaveVacant(place)
+        policy.removed(index, hash: hash, evicted: evicted, in: slots)
+        hashIndex.remove(index, hash: hash, in: slots)
+        leaveVacant(index)
         record.destroy(in: &records, slots: slots)
         count -= 1
         return before - bytes
@@ -154,7 +164,7 @@ struct EntryStore: ~Copyable {
         let before = bytes
         slots = Pages()
         records = RecordRoom()
-        index = HashIndex()
+        hashIndex = HashIndex()
         calendar = []
         vacant = .none
         return before - bytes
@@ -174,9 +184,9 @@ struct EntryStore: ~Copyable {
         return vacant
     }
 
-    private mutating func leaveVacant(_ place: SlotIndex) {
-        slots[Int(place)].pointee = Slot(next: vacant)
-        vacant = place
+    private mutating func leaveVacant(_ index: SlotIndex) {
+        slots[Int(index)].pointee = Slot(next: vacant)
+        vacant = index
     }
 
     // MARK: Expiry
@@ -187,8 +197,8 @@ struct EntryStore: ~Copyable {
     }
 
     /// Makes sure that a slot's page is looked at when `time` has come.
-    mutating func note(_ time: Tick?, of place: SlotIndex) {
-        let page = Int(place) >> Self.pageShift
+    mutating func note(_ time: Tick?, of index: SlotIndex) {
+        let page = Int(index) >> Self.pageShift
         calendar[page] = Tick.earliest(calendar[page], time)
     }
 
@@ -209,8 +219,8 @@ struct EntryStore: ~Copyable {
         var freed = 0
         var earliest: Tick?
         let first = page << Self.pageShift
-        for place in first..<min(first + Self.pageSize, slots.count) {
-            let slot = slots[place].pointee
+        for index in first..<min(first + Self.pageSize, slots.count) {
+            let slot = slots[index].pointee
             guard let record = Record(slot) else { continue }
             guard let time = leaving(slot) else {
                 if record.renewMarks(at: now) { earliest = Tick.earliest(earliest, now.advanced(by: Tick.farthest)) }
@@ -219,7 +229,7 @@ struct EntryStore: ~Copyable {
             if time.isReached(at: now) {
                 expired(record)
                 removed += 1
-                freed += remove(SlotIndex(place))
+                freed += remove(SlotIndex(index))
             } else {
                 earliest = Tick.earliest(earliest, time)
             }
@@ -232,9 +242,9 @@ struct EntryStore: ~Copyable {
 
     /// The hash of a key, by the standard library's seeded SipHash: whoever may choose keys can't choose collisions.
     @inline(__always)
-    static func hash(_ key: UnsafeRawBufferPointer) -> UInt64 {
+    static func hash(_ key: RawSpan) -> UInt64 {
         var hasher = Hasher()
-        hasher.combine(bytes: key)
+        key.withUnsafeBytes { hasher.combine(bytes: $0) }
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
 
@@ -244,7 +254,7 @@ struct EntryStore: ~Copyable {
     }
 
     /// The keys of all entries. O(n).
-    var keys: [Key] { (0..<slots.count).compactMap { Record(slots[$0].pointee).map { Key(Array($0.key)) } } }
+    var keys: [Key] { (0..<slots.count).compactMap { Record(slots[$0].pointee).map(Key.init) } }
 
     // MARK: Checks
 
@@ -257,26 +267,26 @@ struct EntryStore: ~Copyable {
         var live = 0
         var unlimited = 0
         var cost = 0
-        for place in 0..<slots.count {
-            let slot = slots[place].pointee
+        for index in 0..<slots.count {
+            let slot = slots[index].pointee
             guard let record = Record(slot) else { continue }
             live += 1
             if slot.flags.contains(.unlimited) { unlimited += 1 }
             cost += record.cost
-            if locate(record.key, hash: Self.hash(record.key)) != SlotIndex(place) {
-                violations.append("slot \(place) is not found by its key")
+            if locate(record.key, hash: Self.hash(record.key)) != SlotIndex(index) {
+                violations.append("slot \(index) is not found by its key")
             }
-            if !slot.flags.contains(.unlimited), let due = calendar[place >> Self.pageShift],
+            if !slot.flags.contains(.unlimited), let due = calendar[index >> Self.pageShift],
                 !due.isReached(at: slot.expires)
             {
-                violations.append("slot \(place) expires before its page is due")
+                violations.append("slot \(index) expires before its page is due")
             }
         }
         var vacancies = 0
-        var place = vacant
-        while place != .none {
+        var index = vacant
+        while index != .none {
             vacancies += 1
-            place = slots[Int(place)].pointee.next
+            index = slots[Int(index)].pointee.next
         }
         if live != count { violations.append("\(live) records, count says \(count)") }
         if unlimited != unlimitedCount {

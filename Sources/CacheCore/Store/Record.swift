@@ -55,26 +55,26 @@ struct Record {
         let block = flags.contains(.large) ? value.block ?? value.blocked()?.block : nil
         if flags.contains(.large), block == nil { return nil }
         guard let base = room.allocate(size, keyLength: key.byteCount, for: slot) else { return nil }
-        var place = base + header
+        var cursor = base + header
         if let marks {
-            place.storeBytes(of: marks, as: Marks.self)
-            place += MemoryLayout<Marks>.size
+            cursor.storeBytes(of: marks, as: Marks.self)
+            cursor += MemoryLayout<Marks>.size
         }
         key.withUnsafeBytes { bytes in
-            if let source = bytes.baseAddress { memcpy(place, source, bytes.count) }
+            if let source = bytes.baseAddress { memcpy(cursor, source, bytes.count) }
         }
-        place += key.byteCount
+        cursor += key.byteCount
         if let block {
             let reference = Unmanaged.passRetained(block).toOpaque()
-            place.storeBytes(of: reference, as: UnsafeMutableRawPointer.self)
+            cursor.storeBytes(of: reference, as: UnsafeMutableRawPointer.self)
             return base
         }
         if flags.contains(.fields) {
-            place.storeBytes(of: UInt32(truncatingIfNeeded: value.textLength), as: UInt32.self)
-            place += 4
+            cursor.storeBytes(of: UInt32(truncatingIfNeeded: value.textLength), as: UInt32.self)
+            cursor += 4
         }
         value.bytes.withUnsafeBytes { bytes in
-            if let source = bytes.baseAddress { memcpy(place, source, bytes.count) }
+            if let source = bytes.baseAddress { memcpy(cursor, source, bytes.count) }
         }
         return base
     }
@@ -91,8 +91,9 @@ struct Record {
     }
 
     /// The key.
-    var key: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: start, count: keyLength)
+    var key: RawSpan {
+        @_lifetime(borrow self)
+        get { _overrideLifetime(RawSpan(_unsafeStart: start, byteCount: keyLength), borrowing: self) }
     }
 
     /// When to refresh, if the entry knows.
@@ -117,14 +118,16 @@ struct Record {
     }
 
     @inline(__always)
-    func hasKey(_ other: UnsafeRawBufferPointer) -> Bool {
-        guard other.count == keyLength else { return false }
-        guard let bytes = other.baseAddress else { return true }
-        return memcmp(start, bytes, keyLength) == 0
+    func hasKey(_ other: RawSpan) -> Bool {
+        guard other.byteCount == keyLength else { return false }
+        return other.withUnsafeBytes { bytes in
+            guard let bytes = bytes.baseAddress else { return true }
+            return memcmp(start, bytes, keyLength) == 0
+        }
     }
 
     /// The part of the value that `form` asks for; of an entry that is not large.
-    func bytes(_ form: Form) -> UnsafeRawBufferPointer {
+    private func bytes(_ form: Form) -> UnsafeRawBufferPointer {
         let start = start + keyLength
         let length = size - (start - base)
         guard flags.contains(.fields) else {
@@ -137,6 +140,21 @@ struct Record {
         // The whole is handed out as a `Value`.
         case .whole, .none: return UnsafeRawBufferPointer(start: start, count: 0)
         }
+    }
+
+    /// Copies the part of the value that `form` asks for; of an entry that is not large. False when it does not fit.
+    @inline(__always)
+    func copy(_ form: Form, into output: inout OutputRawSpan) -> Bool {
+        let bytes = bytes(form)
+        guard bytes.count <= output.freeCapacity else { return false }
+        output.withUnsafeMutableBytes { room, filled in
+            // Within bounds: checked against the free capacity above.
+            if let source = bytes.baseAddress, let target = room.baseAddress {
+                memcpy(target + filled, source, bytes.count)
+                filled += bytes.count
+            }
+        }
+        return true
     }
 
     /// The whole value.
@@ -179,5 +197,12 @@ struct Record {
         let front = header + (marks ? MemoryLayout<Marks>.size : 0) + keyLength
         if value.byteCount > copyLimit { return front + MemoryLayout<UnsafeRawPointer>.size }
         return front + value.byteCount + (value.hasFields ? 4 : 0)
+    }
+}
+
+extension Key {
+    /// That of an entry. O(length).
+    init(_ record: Record) {
+        self.init(copying: record.key)
     }
 }

@@ -33,7 +33,7 @@ struct RecordPages: ~Copyable {
 
     /// What stands at the beginning of each page.
     private struct PageHeader {
-        /// Its place in `pages`.
+        /// Its index in `pages`.
         var number: UInt32
         /// Where the next record goes.
         var end: UInt32

@@ -120,17 +120,3 @@ struct Batch: Sendable {
     /// All but the first.
     let others: Parcel<UniqueDeque<Load>>
 }
-
-/// Carries something that cannot be copied into a closure that runs later, on another thread.
-final class Parcel<Content: ~Copyable & Sendable>: Sendable {
-    private let content: Groundwork.Mutex<Content?>
-
-    init(_ content: consuming Content) {
-        self.content = Mutex(content)
-    }
-
-    /// What was sent; nil when it was taken before.
-    func take() -> Content? {
-        content.withLock { $0.take() }
-    }
-}

@@ -19,10 +19,8 @@ public final class Group: Sendable {
     let gate: Groundwork.Mutex<LoadGate<Flight>>
     let breaker: CircuitBreaker?
     let onLoad: (@Sendable (Outcome) -> Void)?
-    let shards: Shards
-    let observers = Groundwork.Mutex(Observers())
-    /// Whether there are observers: read at each event, so that none costs nothing.
-    let isObserved = Atomic<Bool>(false)
+    let shards: FixedArray<Shard>
+    let observers = Observers()
     /// How often storing was suspended or resumed; see ``Storing``.
     let storingChanges = Atomic<UInt64>(0)
     private let start: Instant
@@ -50,8 +48,10 @@ public final class Group: Sendable {
         budget = Budget(limit: settings.memory)
         var count = 1
         while count < settings.shards { count *= 2 }
-        let freshness = freshness
-        shards = Shards(count: count) { Shard(Self.makeStore(settings, freshness), seed: cache.nextSeed()) }
+        let (freshness, observers) = (freshness, observers)
+        shards = FixedArray(count: count) {
+            Shard(Shard.State(Self.makeStore(settings, freshness), freshness, observers, seed: cache.nextSeed()))
+        }
         try cache.add(self)
     }
 
@@ -59,6 +59,7 @@ public final class Group: Sendable {
         cache.budget.release(budget.used)
     }
 
+    /// An empty store for one shard.
     static func makeStore(_ settings: GroupSettings, _ freshness: Freshness) -> EntryStore {
         EntryStore(
             policy: settings.eviction.makePolicy(), exactly: settings.idleTimeToLive != nil, scale: freshness.scale)
@@ -90,98 +91,107 @@ public final class Group: Sendable {
         _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: @autoclosure () -> Waiter,
         into output: inout OutputRawSpan
     ) -> Lookup {
-        withShard(of: key, hash) { bytes, hash, shard, state in
-            let now = tick(now)
-            state.count(bytes, hash: hash)
-            if let place = findOrExpire(bytes, hash: hash, at: now, in: &state) {
-                switch standing(of: place, at: now, in: &state) {
-                case .fresh: return .hit(hit(place, form, at: now, in: &state, into: &output))
-                case .needsRefresh:
-                    let hit = hit(place, form, at: now, in: &state, into: &output)
-                    guard let flight = refresh(Key(Array(bytes), hash: hash), place, in: &state) else {
-                        return .hit(hit)
-                    }
-                    return .refreshes(hit, flight)
-                case .stale: break
-                }
+        withShard(of: hash.value) { shard, state in
+            switch state.lookup(key, hash: hash.value, form, at: tick(now), into: &output) {
+            case .hit(let hit): return .hit(hit)
+            case .refreshes(let hit, let key, let call): return .refreshes(hit, Flight(key, of: self, call: call))
+            case .nothing: return join(Key(copying: key, hash: hash.value), in: shard, waiter(), &state)
             }
-            state.counters.misses += 1
-            return join(Key(Array(bytes), hash: hash), in: shard, waiter(), &state)
         }
     }
 
     /// Loads a key although it may be in memory, or joins the load that is under way. Never answers from memory.
     public func refresh(_ key: RawSpan, waiter: Waiter) -> Lookup {
-        withShard(of: key) { bytes, hash, shard, state in
-            join(Key(Array(bytes), hash: hash), in: shard, waiter, &state)
+        let key = Key(copying: key)
+        return withShard(of: key.hash) { shard, state in join(key, in: shard, waiter, &state) }
+    }
+
+    private func join(_ key: Key, in shard: Int, _ waiter: Waiter, _ state: inout Shard.State) -> Lookup {
+        guard cache.waiting.reserve(1) else { return .refused(tooManyWait) }
+        switch state.join(key, waiter) {
+        case .follows(let seat)?: return .follows(Ticket(seat: seat, shard: shard))
+        case .leads(let seat)?:
+            return .leads(Flight(key, of: self, call: seat.call), Ticket(seat: seat, shard: shard))
+        case nil:
+            cache.waiting.release(1)
+            return .refused(tooManyWait)
         }
+    }
+
+    private var tooManyWait: LoadError {
+        LoadError(.busy, "\(name): too many callers wait for loads; try again later")
     }
 
     /// Answers from memory or not at all; never loads, and counts as no lookup. O(1), one lock.
     public func peek(_ key: RawSpan, _ form: Form, at now: Instant, into output: inout OutputRawSpan) -> Hit? {
-        withShard(of: key) { bytes, hash, _, state in
-            guard let place = servable(bytes, hash: hash, at: tick(now), in: &state) else { return nil }
-            return Self.answer(state.store.slots[Int(place)].pointee, form, into: &output)
-        }
+        withServable(key, at: now) { slot, state in state.store.answer(slot, form, into: &output) }
     }
 
     /// Takes a waiter out of its flight: nobody listens any more. The flight goes on. Nothing happens when it has landed.
     /// O(1).
     public func leave(_ ticket: Ticket) {
-        if shards.withLock(ticket.shard, { $0.flights.leave(ticket.seat) }) { cache.waiting.release(1) }
+        if shards[ticket.shard].state.withLock({ $0.flights.leave(ticket.seat) }) { cache.waiting.release(1) }
     }
 
     /// The value that stands in for a failed load of `key`: one that is in memory and past its time to live, by no more
     /// than `staleIfError`. Counts as a stale hit. For a caller whose deadline passes before the flight lands.
     public func standIn(for key: RawSpan, at now: Instant) -> Value? {
-        withShard(of: key) { bytes, hash, _, state in standIn(bytes, hash: hash, for: 1, at: tick(now), in: &state) }
+        let hash = KeyHash(key).value
+        return withShard(of: hash) { _, state in state.standIn(key, hash: hash, for: 1, at: tick(now)) }
     }
 
     /// Marks an entry as asked for just now. Returns whether it is in memory.
     public func touch(_ key: RawSpan, at now: Instant) -> Bool {
-        withShard(of: key) { bytes, hash, _, state in
-            guard let place = servable(bytes, hash: hash, at: tick(now), in: &state) else { return false }
-            state.store.ask(place, at: tick(now))
-            return true
-        }
+        withServable(key, at: now) { slot, state in state.store.ask(slot, at: tick(now)) } != nil
     }
 
     /// How long an entry is served yet if nobody asks for it: to its time to live or its idle time, whichever is sooner. Up
     /// to 17 ms less than the rules say, since it goes by ticks.
     public func lifetime(of key: RawSpan, at now: Instant) -> Lifetime {
-        withShard(of: key) { bytes, hash, _, state in
-            guard let place = servable(bytes, hash: hash, at: tick(now), in: &state) else { return .absent }
-            guard let end = freshness.servedUntil(state.store.slots[Int(place)].pointee) else { return .unlimited }
+        let lifetime = withServable(key, at: now) { slot, state -> Lifetime in
+            guard let end = freshness.servedUntil(state.store[slot]) else { return .unlimited }
             return .left(.nanoseconds(nanoseconds(from: now, to: end)))
         }
+        return lifetime ?? .absent
     }
 
     // MARK: Where and when
 
-    /// Runs `body` with the lock of the key's shard held, then tells the observers what happened under it. The budgets
-    /// that `body` may change have no lock.
+    /// Runs `body` with the lock of the shard of `hash` held, then does what it left to do.
     @inline(__always)
     func withShard<Result: ~Copyable & Sendable>(
-        of key: RawSpan, _ hash: KeyHash? = nil,
-        _ body: (UnsafeRawBufferPointer, UInt64, Int, inout Shard.State) -> Result
+        of hash: UInt64, _ body: (Int, inout Shard.State) -> Result
     ) -> Result {
-        key.withUnsafeBytes { bytes in
-            let hash = hash?.value ?? EntryStore.hash(bytes)
-            let number = shardNumber(of: hash)
-            // Taken under the same lock: else another thread might be about to tell of this one's when this returns.
-            var events: [(GroupEvent, Key)] = []
-            defer { if !events.isEmpty { tellObservers(events) } }
-            return withState(of: hash) { state in
-                defer { if isObserved.load(ordering: .relaxed) { swap(&events, &state.events) } }
-                return body(bytes, hash, number, &state)
+        let shard = shardNumber(of: hash)
+        return withShard(shard) { body(shard, &$0) }
+    }
+
+    /// The same for the shard of a number.
+    @inline(__always)
+    func withShard<Result: ~Copyable & Sendable>(_ number: Int, _ body: (inout Shard.State) -> Result) -> Result {
+        // Taken under the same lock: else another thread might be about to tell of this one's when this returns.
+        var events: [(GroupEvent, Key)] = []
+        defer { if !events.isEmpty { observers.tell(events) } }
+        return shards[number].state.withLock { state in
+            defer {
+                if state.freed != 0 {
+                    release(state.freed)
+                    state.freed = 0
+                }
+                if state.isObserved { swap(&events, &state.events) }
             }
+            return body(&state)
         }
     }
 
-    /// Runs `body` with the lock of the shard of `hash` held.
-    @inline(__always)
-    func withState<Result: ~Copyable & Sendable>(of hash: UInt64, _ body: (inout Shard.State) -> Result) -> Result {
-        shards.withLock(shardNumber(of: hash)) { body(&$0) }
+    /// Runs `body` with the slot of a key and the lock of its shard held; nil when there is no entry that may be served.
+    func withServable<Result: Sendable>(
+        _ key: RawSpan, at now: Instant, _ body: (SlotIndex, inout Shard.State) -> Result
+    ) -> Result? {
+        let hash = KeyHash(key).value
+        return withShard(of: hash) { _, state in
+            state.findServable(key, hash: hash, at: tick(now)).map { body($0, &state) }
+        }
     }
 
     @inline(__always)

@@ -1,13 +1,10 @@
-import CIntrinsics
-import Groundwork
-
 /// A key's hash, for callers that ask in two steps. Means something within this process only.
 public struct KeyHash: BitwiseCopyable, Sendable {
     let value: UInt64
 
     /// Hashes `key`.
     public init(_ key: RawSpan) {
-        value = key.withUnsafeBytes { EntryStore.hash($0) }
+        value = EntryStore.hash(key)
     }
 
     /// That of a key that knows it.
@@ -36,7 +33,7 @@ extension Group {
         var next = indices.lowerBound
         while next < indices.upperBound {
             let first = hash(next).value
-            withState(of: first) { state in
+            withShard(of: first) { _, state in
                 var hashValue = first
                 repeat {
                     switch step {
@@ -48,18 +45,5 @@ extension Group {
                 } while next < indices.upperBound && shardNumber(of: hashValue) == shardNumber(of: first)
             }
         }
-    }
-}
-
-extension EntryStore {
-    func prefetchSlot(_ hash: UInt64) {
-        let place = firstSlot(hash)
-        if place != .none { pgs_prefetch(slots[Int(place)]) }
-    }
-
-    func prefetchRecord(_ hash: UInt64) {
-        guard let record = probableRecord(hash) else { return }
-        pgs_prefetch(record)
-        pgs_prefetch(record + 64)
     }
 }

@@ -1,5 +1,4 @@
 import Groundwork
-import Singleflight
 import Synchronization
 
 extension Group {
@@ -7,10 +6,8 @@ extension Group {
     /// no older value is served or stored. Returns whether there was an entry or a flight. O(1), one lock.
     @discardableResult
     public func invalidate(_ key: RawSpan) -> Bool {
-        withShard(of: key) { bytes, hash, _, state in
-            let isFenced = state.fence(bytes, hash: hash)
-            return drop(bytes, hash: hash, in: &state) || isFenced
-        }
+        let hash = KeyHash(key).value
+        return withShard(of: hash) { _, state in state.invalidate(key, hash: hash) }
     }
 
     /// Invalidates a key, and if it was in memory gives out a flight that brings it back, which nobody waits for.
@@ -19,22 +16,11 @@ extension Group {
     /// with the group's other loads. One that was invalidated again before it was sent is no longer wanted, and its
     /// successor takes its place. Nil also while storing is suspended. O(1), one lock.
     public func reload(_ key: RawSpan) -> Flight? {
-        let now = cache.clock()
-        return withShard(of: key) { bytes, hash, _, state in
-            let isInMemory = servable(bytes, hash: hash, at: tick(now), in: &state) != nil
-            let key = Key(Array(bytes), hash: hash)
-            let isOnItsWay = state.flights.isUnprompted(key)
-            state.flights.forget(key)
-            _ = drop(bytes, hash: hash, in: &state)
-            guard isInMemory || isOnItsWay, state.storing.isOn else { return nil }
-            switch state.flights.join(key, nil) {
-            // Not after the forgetting.
-            case .follows: return nil
-            case .leads(let seat):
-                state.counters.loads += 1
-                state.counters.reloads += 1
-                return Flight(key, of: self, call: seat.call)
-            }
+        let hash = KeyHash(key).value
+        let now = tick(cache.clock())
+        return withShard(of: hash) { _, state in
+            guard let (key, call) = state.reload(key, hash: hash, at: now) else { return nil }
+            return Flight(key, of: self, call: call)
         }
     }
 
@@ -58,32 +44,18 @@ extension Group {
     }
 
     /// Whether values are kept.
-    public var isStoring: Bool { shards.withLock(0) { $0.storing.isOn } }
+    public var isStoring: Bool { shards[0].state.withLock { $0.storing.isOn } }
 
     /// Drops and fences everything; what is said about storing takes effect in each shard under the same lock.
     private func flush(isStoring: Bool? = nil) {
-        let storing = isStoring.map {
+        let change = isStoring.map {
             Storing(isOn: $0, change: storingChanges.wrappingAdd(1, ordering: .relaxed).newValue)
         }
-        for number in 0..<shards.count {
-            let old = shards.withLock(number) { state in
-                if let storing, storing.change > state.storing.change { state.storing = storing }
-                state.flights.forgetAll()
-                state.counters.invalidations += state.store.count
-                var store = Self.makeStore(settings, freshness)
-                swap(&store, &state.store)
-                return store
-            }
+        for shard in 0..<shards.count {
+            let old = shards[shard].state.withLock { $0.flush(Self.makeStore(settings, freshness), change) }
             release(old.bytes)
-            if isObserved.load(ordering: .relaxed) { tellFlushed(old) }
+            if observers.exist { observers.tellFlushed(old) }
         }
-        if isObserved.load(ordering: .relaxed) { tellFlushed() }
+        if observers.exist { observers.tellFlushed() }
     }
-}
-
-/// Whether a shard keeps what lands.
-struct Storing {
-    var isOn = true
-    /// Which change brought it, counted in the group: of two that overlap the later wins in every shard.
-    var change: UInt64 = 0
 }

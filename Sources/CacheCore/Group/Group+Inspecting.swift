@@ -1,46 +1,33 @@
 public import Groundwork
-import Synchronization
+
+/// What is known of one entry in memory.
+public struct EntryInspection: Sendable, Equatable {
+    /// The bytes that it takes, overhead included.
+    public let bytes: Int
+    /// The time since it was last asked for, as exactly as the group notes it.
+    public let idle: Duration
+    /// About how many lookups it had of late: 0, unless it is among those of ``Group/mostAccessed(_:)``.
+    public let lookups: Int
+}
 
 extension Group {
-    /// Removes what has expired, page by page, until `pages` is used up. Returns when the next entry expires; `now` when
-    /// there is more to do.
-    func sweep(at now: Instant, pages: inout Int) -> Instant? {
-        let tick = tick(now)
-        var earliest: Tick?
-        for shard in 0..<shards.count {
-            while sweepPage(of: shard, at: tick) {
-                pages -= 1
-                if pages <= 0 { return now }
-            }
-            earliest = Tick.earliest(earliest, shards.withLock(shard) { $0.store.earliestExpiry })
+    /// Tells about an entry; nil when it is not in memory. Counts as no lookup. One lock.
+    public func inspect(_ key: RawSpan, at now: Instant) -> EntryInspection? {
+        let inspection = withServable(key, at: now) { index, state -> EntryInspection? in
+            let slot = state.store[index]
+            guard let record = Record(slot) else { return nil }
+            let lookups = state.hotKeys.estimates.first { record.hasKey($0.key.bytes.span.bytes) }?.lookups
+            return EntryInspection(
+                bytes: record.cost + EntryStore.slotCost,
+                idle: .nanoseconds(max(0, -nanoseconds(from: now, to: slot.asked))), lookups: lookups ?? 0)
         }
-        // A tick that is not over yet counts as the next one.
-        return earliest.map { max(instant($0, from: now), now.advanced(byNanoseconds: 1)) }
-    }
-
-    /// One page under one lock. Returns whether there may be more.
-    private func sweepPage(of shard: Int, at now: Tick) -> Bool {
-        defer { tellObservers(of: shard) }
-        let isObserved = isObserved.load(ordering: .relaxed)
-        let freed: Int? = shards.withLock(shard) { state in
-            var keys: [Key] = []
-            let swept = state.store.sweepPage(at: now, leaving: freshness.leaving) { record in
-                if isObserved { keys.append(Key(Array(record.key))) }
-            }
-            guard let swept else { return nil }
-            state.events += keys.map { (.expired, $0) }
-            state.counters.expirations += swept.removed
-            return swept.freed + state.store.trim()
-        }
-        guard let freed else { return false }
-        release(freed)
-        return true
+        return inspection ?? nil
     }
 
     /// Counters and sizes, gathered shard by shard.
     public var statistics: GroupStatistics {
         (0..<shards.count).reduce(into: GroupStatistics()) { sum, shard in
-            sum += shards.withLock(shard) { state in
+            sum += withShard(shard) { state in
                 var counters = state.counters
                 counters.entries = state.store.count
                 counters.expiring = state.store.count - (freshness.endsWhenIdle ? 0 : state.store.unlimitedCount)
@@ -51,7 +38,7 @@ extension Group {
     }
 
     /// The number of entries in memory, expired ones that were not swept yet included.
-    public var count: Int { (0..<shards.count).reduce(0) { $0 + shards.withLock($1) { $0.store.count } } }
+    public var count: Int { (0..<shards.count).reduce(0) { $0 + withShard($1) { $0.store.count } } }
 
     /// Calls `body` for each entry that may be served. It is called outside every lock; entries that come or go meanwhile
     /// may or may not be among them.
@@ -69,7 +56,7 @@ extension Group {
     /// The keys that were asked for most of late, most asked first, with about how often; of at most 64 for each shard. The
     /// figures are estimates from one lookup in thirty-two.
     public func mostAccessed(_ count: Int) -> [(key: Key, lookups: Int)] {
-        let all = (0..<shards.count).flatMap { shards.withLock($0) { $0.hotKeys.estimates } }
+        let all = (0..<shards.count).flatMap { withShard($0) { $0.hotKeys.estimates } }
         return Array(all.sorted { $0.lookups > $1.lookups }.prefix(max(0, count)))
     }
 
@@ -77,30 +64,30 @@ extension Group {
     /// A key that is in memory from the first call to the last is among them.
     public func keys(from cursor: Int, count: Int, at now: Instant) -> (keys: [Key], next: Int) {
         var keys: [Key] = []
-        var place = cursor >> 32
+        var shard = cursor >> 32
         var slot = cursor & 0xffff_ffff
         let tick = tick(now)
-        while place >= 0, place < shards.count {
-            let isDone = shards.withLock(place) { state in
+        while shard >= 0, shard < shards.count {
+            let isDone = withShard(shard) { state in
                 // A few slots at a time, so that no lookup waits long.
-                let end = min(slot + 128, state.store.slots.count)
+                let end = min(slot + 128, state.store.slotCount)
                 while slot < end, keys.count < count {
-                    let entry = state.store.slots[slot].pointee
+                    let entry = state.store[SlotIndex(slot)]
                     slot += 1
                     guard let record = Record(entry), !(freshness.leaving(entry)?.isReached(at: tick) ?? false) else {
                         continue
                     }
-                    keys.append(Key(Array(record.key)))
+                    keys.append(Key(record))
                 }
-                return slot >= state.store.slots.count
+                return slot >= state.store.slotCount
             }
             if isDone {
-                place += 1
+                shard += 1
                 slot = 0
             }
             if keys.count >= count { break }
         }
-        return (keys, place >= shards.count ? 0 : place << 32 | slot)
+        return (keys, shard >= shards.count ? 0 : shard << 32 | slot)
     }
 
     /// What does not fit together in it, in words; empty when all does. For tests. O(entries).
@@ -108,7 +95,7 @@ extension Group {
         var violations: [String] = []
         var bytes = 0
         for shard in 0..<shards.count {
-            shards.withLock(shard) { state in
+            withShard(shard) { state in
                 violations += state.store.invariantViolations()
                 bytes += state.store.bytes
             }

@@ -1,0 +1,112 @@
+import Groundwork
+import Singleflight
+
+extension Group {
+    /// Starts a flight that a lookup gave out: at once, or when its turn has come; beyond the bounds of the group, or while
+    /// the circuit is open, it fails at once.
+    public func load(_ flight: consuming Flight) {
+        // The lock's closure may not consume what it captures; an optional can be emptied.
+        var entering: Flight? = consume flight
+        let passage = gate.withLock { $0.enter(&entering) }
+        guard let flight = entering.take() else { return }
+        switch passage {
+        case .starts: start(flight)
+        case .waits, .fails:
+            flight.fail(LoadError(.busy, "\(name): too many loads are under way or waiting; try again later"))
+        }
+    }
+
+    private func start(_ flight: consuming Flight) {
+        let now = cache.clock()
+        flight.started = now
+        guard breaker?.admits(at: now) ?? true else {
+            flight.started = nil
+            let error = LoadError(.unavailable, "\(name): the database does not answer; it is being probed")
+            flight.fail(error)
+            leaveGate()
+            return
+        }
+        getter.load(flight)
+    }
+
+    /// Notes that a load that had started ended, and starts those whose turn has come.
+    func endLoad(_ outcome: Outcome, startedAt started: Instant, at now: Instant) {
+        breaker?.record(outcome, startedAt: started, at: now)
+        leaveGate()
+    }
+
+    private func leaveGate() {
+        guard gate.withLock({ $0.leave() }) else { return }
+        while let flight = gate.withLock({ $0.next() }) {
+            if flight.isWanted(at: cache.clock()) {
+                start(flight)
+            } else {
+                flight.fail(LoadError(.abandoned, "\(name): nobody waited for the load any more"))
+                gate.withLock { $0.skip() }
+            }
+        }
+    }
+
+    // MARK: Landing
+
+    /// Whether a flight is worth its load at `now`.
+    func isWanted(_ call: FlightCall, of key: Key, at now: Instant) -> Bool {
+        withShard(of: key.hash) { _, state in state.isWanted(call, at: now) }
+    }
+
+    /// Ends a flight: stores what it brought, unless the key was invalidated meanwhile, then tells those who wait. `started`
+    /// is when the getter got it; nil: never.
+    func land(_ call: FlightCall, of key: Key, started: Instant?, _ outcome: Outcome) {
+        let now = cache.clock()
+        let waiters: Waiters<Waiter>
+        var answer = outcome
+        switch outcome {
+        case .success(let value):
+            let cost = started.map { now.nanoseconds - $0.nanoseconds } ?? 0
+            waiters = land(call, of: key, value, cost: cost, at: now)
+        case .failure:
+            let standIn: Value?
+            (waiters, standIn) = withShard(of: key.hash) { _, state in state.landFailed(call, of: key, at: tick(now)) }
+            if let standIn { answer = .success(standIn) }
+        }
+        cache.waiting.release(waiters.count)
+        waiters.forEach { $0.sink.deliver(answer, token: $0.token) }
+        if let started { endLoad(outcome, startedAt: started, at: now) }
+        onLoad?(outcome)
+    }
+
+    private func land(
+        _ call: FlightCall, of key: Key, _ value: Value, cost: Int64, at now: Instant
+    ) -> Waiters<Waiter> {
+        // What is not kept shall not evict others. The landing asks again: no lock is held while room is made.
+        let mayKeep = !value.isTransient && withShard(of: key.hash) { _, state in state.keeps(call) }
+        let reserved = mayKeep ? reserve(for: value, of: key) : 0
+        let kept = reserved > 0 ? value.blocked() : nil
+        let age = age(at: now)
+        let landed = withShard(of: key.hash) { _, state in
+            state.land(call, of: key, value, kept: kept, cost: cost, age: age)
+        }
+        release(reserved - landed.grown)
+        if let swept = landed.swept { cache.expectSweep(at: instant(swept, from: now)) }
+        return landed.waiters
+    }
+
+    /// Puts a value in as if it had been loaded, unless there is one that may be served (cache2go's NotFoundAdd). A load of
+    /// the key that is under way is fenced: what it brings may be older. While storing is suspended nothing is put in.
+    /// Returns whether the value was.
+    @discardableResult
+    public func insertIfAbsent(_ key: Key, _ value: Value) -> Bool {
+        let now = cache.clock()
+        guard !value.isTransient, isStoring else { return false }
+        let reserved = reserve(for: value, of: key)
+        guard let kept = reserved > 0 ? value.blocked() : nil else {
+            release(reserved)
+            return false
+        }
+        let age = age(at: now)
+        let stored = withShard(of: key.hash) { _, state in state.insertIfAbsent(kept, of: key, age: age) }
+        release(reserved - (stored?.grown ?? 0))
+        if let swept = stored?.swept { cache.expectSweep(at: instant(swept, from: now)) }
+        return stored != nil
+    }
+}
