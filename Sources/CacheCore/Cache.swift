@@ -1,4 +1,4 @@
-public import Groundwork
+package import Groundwork
 import Synchronization
 
 /// The groups that share one bound of memory.
@@ -14,19 +14,43 @@ public final class Cache: Sendable {
     /// When the next sweep is due, in nanoseconds; `.max`: never.
     private let nextSweep = Atomic<Int64>(.max)
     private let sweepRequest = Groundwork.Mutex<(@Sendable (Instant) -> Void)?>(nil)
+    /// Nil: nobody sweeps unless asked to.
+    private let alarm: Alarm?
     private let turn = Atomic<Int>(0)
     private let seed: Atomic<UInt64>
 
+    /// What entries may take unless it is said: 256 MiB.
+    public static let defaultMemory = 256 << 20
+
     /// A cache whose entries take at most `memory` bytes, keys, values and overhead together, and in which at most
-    /// `waiters` callers wait for loads at once. `clock` tells the time; tests move it. From `seed` come the numbers that
-    /// spread expiry.
-    public init(
-        memory: Int = .max, waiters: Int = 1 << 20, seed: UInt64 = .random(in: .min ... .max),
-        clock: @escaping @Sendable () -> Instant = { Instant.now() }
+    /// `waiters` callers wait for loads at once.
+    ///
+    /// Entries that expired leave memory by themselves: a task of the cache's own sleeps until the next one is due, and ends
+    /// with the cache. `clock` tells the time, in tests say; nil: the system's monotonic clock, which is read fastest.
+    public convenience init(
+        memory: Int = Cache.defaultMemory, waiters: Int = 1 << 20, clock: (any Clock<Duration>)? = nil
+    ) {
+        let time = TimeSource(clock)
+        self.init(memory: memory, waiters: waiters, alarm: Alarm(time)) { Instant(nanoseconds: time.now()) }
+    }
+
+    /// A cache of which expired entries leave when ``sweep(at:pages:)`` is called, for who has timers and a clock. From `seed`
+    /// come the numbers that spread expiry.
+    package convenience init(
+        memory: Int = Cache.defaultMemory, waiters: Int = 1 << 20, seed: UInt64 = .random(in: .min ... .max),
+        clock: @escaping @Sendable () -> Instant
+    ) {
+        self.init(memory: memory, waiters: waiters, seed: seed, alarm: nil, clock: clock)
+    }
+
+    private init(
+        memory: Int, waiters: Int, seed: UInt64 = .random(in: .min ... .max), alarm: Alarm?,
+        clock: @escaping @Sendable () -> Instant
     ) {
         self.seed = Atomic(seed)
         budget = Budget(limit: memory)
         waiting = Budget(limit: waiters)
+        self.alarm = alarm
         self.clock = clock
     }
 
@@ -40,12 +64,12 @@ public final class Cache: Sendable {
     public var usedBytes: Int { budget.used }
 
     /// The bytes that the pages of all caches of the process take: entries, their index, and room that is kept for more.
-    public static var pageBytes: Int {
+    package static var pageBytes: Int {
         PagePool.tables.bytes + PagePool.records.bytes + PagePool.longRecords.bytes + BlockPool.shared.bytes
     }
 
     /// How many callers wait for loads.
-    public var waiterCount: Int { waiting.used }
+    package var waiterCount: Int { waiting.used }
 
     /// Drops every entry of every group and fences every flight.
     public func invalidateAll() {
@@ -102,13 +126,13 @@ public final class Cache: Sendable {
 
     /// Asks for ``sweep(at:pages:)`` to be called at the time that `request` is told: whenever an entry comes in that expires
     /// before all the others. `request` is called on any thread and must not block.
-    public func onSweepRequest(_ request: @escaping @Sendable (Instant) -> Void) {
+    package func onSweepRequest(_ request: @escaping @Sendable (Instant) -> Void) {
         sweepRequest.withLock { $0 = request }
         let due = nextSweep.load(ordering: .acquiring)
         if due != .max { request(Instant(nanoseconds: due)) }
     }
 
-    /// Removes everything that has expired by now: for a program that does so now and then, without a timer.
+    /// Removes everything that has expired by now, and does not wait for the cache's own task to do so.
     public func sweep() {
         sweep(at: clock())
     }
@@ -118,7 +142,7 @@ public final class Cache: Sendable {
     /// Looks only at pages (of 128 entries) of which one entry at least is due, at most at so many; holds a shard's lock
     /// for one page at a time.
     @discardableResult
-    public func sweep(at now: Instant, pages: Int = .max) -> Instant? {
+    package func sweep(at now: Instant, pages: Int = .max) -> Instant? {
         nextSweep.store(.max, ordering: .releasing)
         var pages = pages
         for group in groups {
@@ -132,6 +156,17 @@ public final class Cache: Sendable {
     func expectSweep(at time: Instant) {
         guard lower(to: time) else { return }
         sweepRequest.withLock { $0 }?(time)
+        alarm?.expect(time.nanoseconds) { [weak self] in self?.sweepWhenDue() }
+    }
+
+    /// Sweeps in time, and sees that it goes on.
+    private func sweepWhenDue() {
+        // What else is due by then waits for the next time: so entries that expire one after the other don't have every
+        // page looked through for each.
+        let pause = Duration.milliseconds(100)
+        let now = clock()
+        guard let next = sweep(at: now) else { return }
+        alarm?.expect(max(next, now + pause).nanoseconds) { [weak self] in self?.sweepWhenDue() }
     }
 
     /// Returns whether the next sweep got earlier.

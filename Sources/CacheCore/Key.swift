@@ -1,6 +1,6 @@
 import Groundwork
 
-/// What is asked of a group: the text after `group:` on the wire. It may hold any byte.
+/// What is asked of a group. It may hold any byte.
 public struct Key: Hashable, Sendable {
     /// The key's bytes.
     public let bytes: [UInt8]

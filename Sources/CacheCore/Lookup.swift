@@ -1,7 +1,7 @@
 import Singleflight
 
 /// Which form of a value is wanted.
-public enum Form: Sendable {
+package enum Form: Sendable {
     /// The text.
     case text
     /// The hash form, as ``Value/fields``.
@@ -13,7 +13,7 @@ public enum Form: Sendable {
 }
 
 /// How memory answered.
-public enum Hit: Sendable {
+package enum Hit: Sendable {
     /// The form that was wanted has been appended to the caller's output.
     case copied
     /// There is no such row, as the source said not long ago.
@@ -23,7 +23,7 @@ public enum Hit: Sendable {
 }
 
 /// How a lookup was decided, in one atomic step.
-public enum Lookup: ~Copyable, Sendable {
+package enum Lookup: ~Copyable, Sendable {
     /// From memory.
     case hit(Hit)
     /// From memory, and it is time to reload: the caller hands the flight to ``Group/load(_:)``. Nobody waits for it.
@@ -37,13 +37,13 @@ public enum Lookup: ~Copyable, Sendable {
 }
 
 /// What a waiter leaves its flight with.
-public struct Ticket: Sendable {
+package struct Ticket: Sendable {
     let seat: Seat<Waiter>
     let shard: Int
 }
 
 /// How long an entry has left.
-public enum Lifetime: Sendable, Equatable {
+package enum Lifetime: Sendable, Equatable {
     /// No such entry is in memory.
     case absent
     /// It has no limit.

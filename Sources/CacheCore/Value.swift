@@ -2,7 +2,7 @@ import Groundwork
 
 /// What a getter loaded for one key, encoded once: from then on it is copied, never rendered.
 ///
-/// It has a text, which `GET` answers, and, when it came from one row with columns, the fields of its hash form.
+/// A value is a text: bytes of any kind.
 public struct Value: Sendable {
     private enum Storage {
         case array([UInt8])
@@ -80,7 +80,7 @@ public struct Value: Sendable {
         }
     }
 
-    /// What `GET` answers.
+    /// Its bytes.
     public var text: RawSpan {
         @_lifetime(borrow self)
         get { bytes.extracting(first: textLength) }
@@ -88,24 +88,24 @@ public struct Value: Sendable {
 
     /// The hash form: the number of fields (UInt32, little endian), then name and text of each as RESP bulk strings
     /// (`$3\r\naid\r\n$1\r\n7\r\n`), so that `HGETALL` copies bytes. Empty when the value has none.
-    public var fields: RawSpan {
+    package var fields: RawSpan {
         @_lifetime(borrow self)
         get { bytes.extracting(droppingFirst: textLength) }
     }
 
     /// Whether the value has a hash form.
-    public var hasFields: Bool { textLength < byteCount }
+    package var hasFields: Bool { textLength < byteCount }
 }
 
 /// Builds the value of one row: its JSON text, then its columns.
-public struct RowEncoder {
+package struct RowEncoder {
     private var storage: [UInt8] = []
     private let textLength: Int
     private var fieldCount: UInt32 = 0
 
     /// Begins with the row's text, of which `firstByte` stands in for the first byte when it is given. `fieldBytes` is a
     /// guess of what names and texts of the columns take together.
-    public init(text: RawSpan, firstByte: UInt8? = nil, fieldBytes: Int = 0) {
+    package init(text: RawSpan, firstByte: UInt8? = nil, fieldBytes: Int = 0) {
         textLength = text.byteCount
         storage.reserveCapacity(textLength + fieldBytes + 4)
         append(text)
@@ -114,14 +114,14 @@ public struct RowEncoder {
     }
 
     /// Adds a column that is not null.
-    public mutating func append(name: RawSpan, value: RawSpan) {
+    package mutating func append(name: RawSpan, value: RawSpan) {
         fieldCount += 1
         appendBulk(name)
         appendBulk(value)
     }
 
     /// The finished value.
-    public consuming func finish() -> Value {
+    package consuming func finish() -> Value {
         for index in 0..<4 {
             storage[textLength + index] = UInt8(truncatingIfNeeded: fieldCount >> UInt32(8 * index))
         }

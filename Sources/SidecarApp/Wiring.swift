@@ -1,6 +1,7 @@
 import CLinux
 import CacheCore
 import EventLoop
+import Groundwork
 import Invalidation
 import Logging
 import Postgres
@@ -20,7 +21,7 @@ struct Wiring {
     init(_ settings: Settings, logger: Logger) throws {
         do {
             let loadLog = LoadLog(logger: logger)
-            let cache = Cache(memory: settings.memory)
+            let cache = Cache(memory: settings.memory) { .now() }
             let loops = try (0..<Self.loopCount(settings.threads)).map { try EventLoop(index: $0) }
             let getters = Self.getters(settings)
             let breaker = CircuitBreaker(evidence: .reports, threshold: 2) { state in

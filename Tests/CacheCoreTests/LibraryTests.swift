@@ -65,22 +65,45 @@ struct LibraryTests {
         #expect(group.peek(Key("k"))?.isMissing == true)
     }
 
-    @Test func `an async getter's errors reach the caller without their text, load errors as they are`() async throws {
-        struct Secret: Error {}
+    private struct SourceError: Error, Equatable {
+        let text: String
+    }
+
+    @Test func `what an async getter throws reaches all callers as it is, but for a cancellation`() async throws {
         let group = try Group(
             "g",
             getter: AsyncGetter { key in
-                if key == Key("load") { throw LoadError(.badKey, "bad") }
-                if key == Key("gone") { throw CancellationError() }
-                throw Secret()
+                switch String(decoding: key.bytes, as: UTF8.self) {
+                case "load": throw LoadError(.badKey, "bad")
+                case "gone": throw CancellationError()
+                case let text: throw SourceError(text: text)
+                }
             })
-        for (key, code, text) in [
-            ("load", LoadError.Code.badKey, "bad"), ("gone", .abandoned, "g: the load ended without an answer"),
-            ("other", .query, "g: the load failed"),
-        ] {
-            let error = await #expect(throws: LoadError.self) { try await group.get(Key(key)) }
-            #expect(error?.code == code)
-            #expect(error?.message == text)
+        #expect(await #expect(throws: SourceError.self) { try await group.get(Key("k")) } == SourceError(text: "k"))
+        #expect(await #expect(throws: SourceError.self) { try await group.refresh(Key("k")) } == SourceError(text: "k"))
+        let refused = await #expect(throws: LoadError.self) { try await group.get(Key("load")) }
+        #expect(refused == LoadError(.badKey, "bad"))
+        let gone = await #expect(throws: LoadError.self) { try await group.get(Key("gone")) }
+        #expect(gone == LoadError(.abandoned, "g: the load ended without an answer"))
+    }
+
+    @Test func `an error that a getter puts behind a load error reaches callers, and its text nobody else`()
+        async throws
+    {
+        let getter = HeldGetter()
+        let bench = try Bench(getter: getter)
+        bench.get("k", token: 1)
+        try #require(getter.next()).fail(
+            LoadError(.query, "refused", detail: "secret", underlyingError: SourceError(text: "secret")))
+        #expect(bench.outcomes[1] == ["error: refused"])
+        let group = try Group("g", getter: RefusingGetter())
+        #expect(
+            await #expect(throws: SourceError.self) { try await group.get(Key("k")) } == SourceError(text: "no"))
+    }
+
+    private struct RefusingGetter: Getter {
+        func load(_ flight: consuming Flight) {
+            flight.fail(LoadError(.query, "refused", underlyingError: SourceError(text: "no")))
         }
     }
 
@@ -265,5 +288,84 @@ private final class Counter: Sendable {
             value += 1
             return value
         }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `an entry leaves by itself when its time is over, and its successor after it`() async throws {
+        var settings = GroupSettings()
+        settings.timeToLive = .milliseconds(20)
+        let group = try Group("g", settings: settings, getter: AsyncGetter { _ in Value("v") })
+        let (events, continuation) = AsyncStream.makeStream(of: GroupEvent.self)
+        let observation = group.addObserver { event, _ in continuation.yield(event) }
+        var seen: [GroupEvent] = []
+        _ = try await group.get(Key("k"))
+        for await event in events {
+            seen.append(event)
+            if seen == [.loaded, .expired] { _ = try await group.get(Key("k")) }
+            if seen.count == 4 { break }
+        }
+        #expect(seen == [.loaded, .expired, .loaded, .expired])
+        #expect(group.count == 0)
+        group.removeObserver(observation)
+    }
+
+    @Test func `a cache has a bound on bytes unless it is told another`() {
+        #expect(Cache().memory == Cache.defaultMemory)
+        #expect(Cache(memory: 1000).memory == 1000)
+    }
+
+    @Test func `the main cache's figures are those of the group, and the hot cache is empty`() throws {
+        let bench = try Bench(memory: 4096, getter: PromptGetter())
+        for key in 0..<100 { bench.get("\(key)") }
+        for _ in 0..<3 { bench.get("99") }
+        let statistics = bench.group.statistics
+        let main = statistics.cache(.main)
+        #expect(main.gets == 103)
+        #expect(main.hits == 3)
+        #expect(main.entries == bench.group.count)
+        #expect(main.bytes == bench.cache.usedBytes)
+        #expect(main.evictions == 100 - main.entries)
+        #expect(statistics.cache(.hot) == CacheStatistics())
+    }
+
+    @Test func `what is asked under a key needs no clock`() async throws {
+        let group = try Group("g", getter: AsyncGetter { _ in Value("v") })
+        #expect(!group.touch(Key("k")))
+        #expect(group.inspect(Key("k")) == nil)
+        _ = try await group.get(Key("k"))
+        #expect(group.touch(Key("k")))
+        let remaining = try #require(group.inspect(Key("k"))?.remaining)
+        #expect(remaining > .seconds(50) && remaining <= .seconds(60))
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a key that is reloaded is loaded before anyone asks`() async throws {
+        let counter = Counter()
+        let group = try Group("g", getter: AsyncGetter { _ in Value("\(counter.next())") })
+        let (events, continuation) = AsyncStream.makeStream(of: GroupEvent.self)
+        let observation = group.addObserver { event, _ in continuation.yield(event) }
+        group.reload(Key("k"))
+        #expect(try await group.get(Key("k")).map { String($0) } == "1")
+        group.reload(Key("k"))
+        var seen: [GroupEvent] = []
+        for await event in events {
+            seen.append(event)
+            if seen.count == 3 { break }
+        }
+        #expect(seen == [.loaded, .invalidated, .loaded])
+        #expect(group.peek(Key("k")).map { String($0) } == "2")
+        group.removeObserver(observation)
+    }
+
+    @Test func `a driver tells the circuit of silence and answers without a clock`() {
+        let breaker = CircuitBreaker(evidence: .reports, threshold: 2)
+        breaker.sourceWasSilent(for: .seconds(1))
+        breaker.sourceWasSilent(for: .seconds(1))
+        #expect(breaker.state == .open)
+        breaker.sourceAnswered()
+        #expect(breaker.state == .closed)
+        // It was silent on one connection while another answered.
+        breaker.sourceWasSilent(for: .seconds(10))
+        breaker.sourceWasSilent(for: .seconds(10))
+        #expect(breaker.state == .closed)
     }
 }

@@ -6,7 +6,8 @@ extension Group {
     /// However many callers ask at once, the getter runs once. A caller that is cancelled returns at once with
     /// `CancellationError`; the load goes on for the others.
     ///
-    /// - Throws: ``LoadError``, with code `.timedOut` when no answer came within the group's `loadTimeout`, `.busy` when too many wait.
+    /// - Throws: What the getter threw; else a ``LoadError``, with code `.timedOut` when no answer came within the group's
+    ///   `loadTimeout`, `.busy` when too many wait.
     public func get(_ key: Key) async throws -> Value? {
         let now = cache.clock()
         let caller = Caller()
@@ -36,6 +37,22 @@ extension Group {
     @discardableResult
     public func invalidate(_ key: Key) -> Bool {
         invalidate(key.bytes.span.bytes)
+    }
+
+    /// Invalidates `key`, and if it was in memory loads it again at once. Whoever asks meanwhile waits for that.
+    public func reload(_ key: Key) {
+        if let flight = reload(key.bytes.span.bytes) { load(flight) }
+    }
+
+    /// Marks `key` as asked for just now. Returns whether it is in memory.
+    @discardableResult
+    public func touch(_ key: Key) -> Bool {
+        touch(key.bytes.span.bytes, at: cache.clock())
+    }
+
+    /// Tells about an entry; nil when it is not in memory. Counts as no lookup.
+    public func inspect(_ key: Key) -> EntryInspection? {
+        inspect(key.bytes.span.bytes, at: cache.clock())
     }
 
     /// How a lookup goes on when its lock is behind it.
@@ -78,7 +95,7 @@ extension Group {
         switch await caller.outcome() {
         case .success(let value)?: return value
         case .failure(let error)?:
-            guard error.code == .timedOut else { throw error }
+            guard error.code == .timedOut else { throw error.underlyingError ?? error }
             leave(ticket)
             if let value = standIn(for: key.bytes.span.bytes, at: cache.clock()) { return value }
             throw error

@@ -1,4 +1,4 @@
-public import Groundwork
+package import Groundwork
 
 /// What is known of one entry in memory.
 public struct EntryInspection: Sendable, Equatable {
@@ -6,20 +6,24 @@ public struct EntryInspection: Sendable, Equatable {
     public let bytes: Int
     /// The time since it was last asked for, as exactly as the group notes it.
     public let idle: Duration
+    /// How long it is served yet if nobody asks for it; nil: without limit. To 17 ms.
+    public let remaining: Duration?
     /// About how many lookups it had of late: 0, unless it is among those of ``Group/mostAccessed(_:)``.
     public let lookups: Int
 }
 
 extension Group {
     /// Tells about an entry; nil when it is not in memory. Counts as no lookup. One lock.
-    public func inspect(_ key: RawSpan, at now: Instant) -> EntryInspection? {
+    package func inspect(_ key: RawSpan, at now: Instant) -> EntryInspection? {
         let inspection = withServable(key, at: now) { index, state -> EntryInspection? in
             let slot = state.store[index]
             guard let record = Record(slot) else { return nil }
             let lookups = state.hotKeys.estimates.first { record.hasKey($0.key.bytes.span.bytes) }?.lookups
+            let end = freshness.servedUntil(slot)
             return EntryInspection(
                 bytes: record.cost + EntryStore.slotCost,
-                idle: .nanoseconds(max(0, -nanoseconds(from: now, to: slot.asked))), lookups: lookups ?? 0)
+                idle: .nanoseconds(max(0, -nanoseconds(from: now, to: slot.asked))),
+                remaining: end.map { .nanoseconds(nanoseconds(from: now, to: $0)) }, lookups: lookups ?? 0)
         }
         return inspection ?? nil
     }
@@ -62,7 +66,7 @@ extension Group {
 
     /// Some of the keys in memory: about `count`, from `cursor` on, which is 0 at first and again when all have been seen.
     /// A key that is in memory from the first call to the last is among them.
-    public func keys(from cursor: Int, count: Int, at now: Instant) -> (keys: [Key], next: Int) {
+    package func keys(from cursor: Int, count: Int, at now: Instant) -> (keys: [Key], next: Int) {
         var keys: [Key] = []
         var shard = cursor >> 32
         var slot = cursor & 0xffff_ffff
@@ -91,7 +95,7 @@ extension Group {
     }
 
     /// What does not fit together in it, in words; empty when all does. For tests. O(entries).
-    public func checkInvariants() -> [String] {
+    package func checkInvariants() -> [String] {
         var violations: [String] = []
         var bytes = 0
         for shard in 0..<shards.count {

@@ -5,7 +5,7 @@ extension Group {
     /// Drops the entry of a key and fences its flight: what that brings goes to those who wait and is not kept. From now on
     /// no older value is served or stored. Returns whether there was an entry or a flight. O(1), one lock.
     @discardableResult
-    public func invalidate(_ key: RawSpan) -> Bool {
+    package func invalidate(_ key: RawSpan) -> Bool {
         let hash = KeyHash(key).value
         return withShard(of: hash) { _, state in state.invalidate(key, hash: hash) }
     }
@@ -15,7 +15,7 @@ extension Group {
     /// The old value is not served meanwhile: whoever asks joins the flight. It goes to ``load(_:)`` and so takes its turn
     /// with the group's other loads. One that was invalidated again before it was sent is no longer wanted, and its
     /// successor takes its place. Nil also while storing is suspended. O(1), one lock.
-    public func reload(_ key: RawSpan) -> Flight? {
+    package func reload(_ key: RawSpan) -> Flight? {
         let hash = KeyHash(key).value
         let now = tick(cache.clock())
         return withShard(of: hash) { _, state in

@@ -1,20 +1,20 @@
 /// A key's hash, for callers that ask in two steps. Means something within this process only.
-public struct KeyHash: BitwiseCopyable, Sendable {
+package struct KeyHash: BitwiseCopyable, Sendable {
     let value: UInt64
 
     /// Hashes `key`.
-    public init(_ key: RawSpan) {
+    package init(_ key: RawSpan) {
         value = EntryStore.hash(key)
     }
 
     /// That of a key that knows it.
-    public init(_ key: Key) {
+    package init(_ key: Key) {
         value = key.hash
     }
 }
 
 /// What a lookup touches, one after the other, each where the one before points to.
-public enum LookupStep: Sendable {
+package enum LookupStep: Sendable {
     /// What the shard knows of the entry.
     case slot
     /// The entry's key and value.
@@ -29,7 +29,7 @@ extension Group {
     /// the next keys does the first step for all of them, then the second, then looks them up: so they wait together. It
     /// changes nothing and counts nothing; one lock for each run of keys in one shard.
     @inline(__always)
-    public func prefetch(_ indices: Range<Int>, _ step: LookupStep, hash: (Int) -> KeyHash) {
+    package func prefetch(_ indices: Range<Int>, _ step: LookupStep, hash: (Int) -> KeyHash) {
         var next = indices.lowerBound
         while next < indices.upperBound {
             let first = hash(next).value

@@ -1,4 +1,4 @@
-public import Groundwork
+package import Groundwork
 import Singleflight
 import Synchronization
 
@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// It may be used from any thread. A lookup takes one lock for some tens of nanoseconds; nothing is called while it is held.
 public final class Group: Sendable {
-    /// Its name, as it stands before the `:` of a key on the wire.
+    /// Its name, which no other group of its cache has.
     public let name: String
     /// What loads a key.
     public let getter: any Getter
@@ -26,7 +26,7 @@ public final class Group: Sendable {
     private let start: Instant
 
     /// Up to this length a value is copied under the lock.
-    public static let copyLimit = Record.copyLimit
+    package static let copyLimit = Record.copyLimit
 
     /// A group in `cache`, or in a cache of its own. Groups whose getters ask the same source share a `breaker`.
     ///
@@ -66,12 +66,12 @@ public final class Group: Sendable {
     }
 
     /// So many callers wait for one load at most. How many may wait in all is the cache's to say.
-    public static let waiterLimit = 1 << 17
+    package static let waiterLimit = 1 << 17
 
     /// How long a caller waits for a load.
     public var loadTimeout: Duration { settings.loadTimeout }
     /// The same in nanoseconds: what a `Duration` takes to be converted adds up when each load does it.
-    public let loadNanoseconds: Int64
+    package let loadNanoseconds: Int64
 
     // MARK: Asking
 
@@ -79,7 +79,7 @@ public final class Group: Sendable {
     ///
     /// A value that is found is appended to `output` in the wanted form; with ``copyLimit`` bytes of room it fits unless
     /// it is `.large`. A flight that is given out goes to ``load(_:)``. O(1), one lock.
-    public func lookup(
+    package func lookup(
         _ key: RawSpan, _ form: Form, at now: Instant, waiter: @autoclosure () -> Waiter,
         into output: inout OutputRawSpan
     ) -> Lookup {
@@ -87,7 +87,7 @@ public final class Group: Sendable {
     }
 
     /// The same, for a caller that knows the key's hash; it must be that of `key`.
-    public func lookup(
+    package func lookup(
         _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: @autoclosure () -> Waiter,
         into output: inout OutputRawSpan
     ) -> Lookup {
@@ -101,7 +101,7 @@ public final class Group: Sendable {
     }
 
     /// Loads a key although it may be in memory, or joins the load that is under way. Never answers from memory.
-    public func refresh(_ key: RawSpan, waiter: Waiter) -> Lookup {
+    package func refresh(_ key: RawSpan, waiter: Waiter) -> Lookup {
         let key = Key(copying: key)
         return withShard(of: key.hash) { shard, state in join(key, in: shard, waiter, &state) }
     }
@@ -123,31 +123,31 @@ public final class Group: Sendable {
     }
 
     /// Answers from memory or not at all; never loads, and counts as no lookup. O(1), one lock.
-    public func peek(_ key: RawSpan, _ form: Form, at now: Instant, into output: inout OutputRawSpan) -> Hit? {
+    package func peek(_ key: RawSpan, _ form: Form, at now: Instant, into output: inout OutputRawSpan) -> Hit? {
         withServable(key, at: now) { slot, state in state.store.answer(slot, form, into: &output) }
     }
 
     /// Takes a waiter out of its flight: nobody listens any more. The flight goes on. Nothing happens when it has landed.
     /// O(1).
-    public func leave(_ ticket: Ticket) {
+    package func leave(_ ticket: Ticket) {
         if shards[ticket.shard].state.withLock({ $0.flights.leave(ticket.seat) }) { cache.waiting.release(1) }
     }
 
     /// The value that stands in for a failed load of `key`: one that is in memory and past its time to live, by no more
     /// than `staleIfError`. Counts as a stale hit. For a caller whose deadline passes before the flight lands.
-    public func standIn(for key: RawSpan, at now: Instant) -> Value? {
+    package func standIn(for key: RawSpan, at now: Instant) -> Value? {
         let hash = KeyHash(key).value
         return withShard(of: hash) { _, state in state.standIn(key, hash: hash, for: 1, at: tick(now)) }
     }
 
     /// Marks an entry as asked for just now. Returns whether it is in memory.
-    public func touch(_ key: RawSpan, at now: Instant) -> Bool {
+    package func touch(_ key: RawSpan, at now: Instant) -> Bool {
         withServable(key, at: now) { slot, state in state.store.ask(slot, at: tick(now)) } != nil
     }
 
     /// How long an entry is served yet if nobody asks for it: to its time to live or its idle time, whichever is sooner. Up
     /// to 17 ms less than the rules say, since it goes by ticks.
-    public func lifetime(of key: RawSpan, at now: Instant) -> Lifetime {
+    package func lifetime(of key: RawSpan, at now: Instant) -> Lifetime {
         let lifetime = withServable(key, at: now) { slot, state -> Lifetime in
             guard let end = freshness.servedUntil(state.store[slot]) else { return .unlimited }
             return .left(.nanoseconds(nanoseconds(from: now, to: end)))

@@ -1,6 +1,6 @@
 /// What happened in a group since it was made.
 ///
-/// Of groupcache's Stats, Gets are `gets`, CacheHits `hits` and `negativeHits`, Loads `misses`, LoadsDeduped `loads`,
+/// ``cache(_:)`` has those of one of a group's caches. Of groupcache's Stats, Gets are `gets`, CacheHits `hits` and `negativeHits`, Loads `misses`, LoadsDeduped `loads`,
 /// LocalLoads `localLoads` and LocalLoadErrs `loadErrors`.
 public struct GroupStatistics: Sendable, Equatable {
     /// Lookups that may load.
@@ -63,4 +63,46 @@ public struct GroupStatistics: Sendable, Equatable {
         ("too_large", \.tooLarge),
         ("entries", \.entries), ("expiring", \.expiring), ("bytes", \.bytes),
     ]
+}
+
+/// The caches of a group.
+public enum CacheKind: Sendable, Hashable, CaseIterable {
+    /// Of the keys that this process answers for: all of them as long as it has no peers.
+    case main
+    /// Of keys that other processes answer for and that are asked for here often: empty as long as there are none.
+    case hot
+}
+
+/// What one of a group's caches holds and did: groupcache's CacheStats.
+public struct CacheStatistics: Sendable, Equatable {
+    /// Bytes of keys, values and overhead.
+    public var bytes = 0
+    /// Entries in it now.
+    public var entries = 0
+    /// Lookups in it.
+    public var gets = 0
+    /// Of them, those that it answered.
+    public var hits = 0
+    /// Entries that went for space.
+    public var evictions = 0
+
+    /// Nothing.
+    public init() {}
+}
+
+extension GroupStatistics {
+    /// What one of the group's caches holds and did.
+    public func cache(_ kind: CacheKind) -> CacheStatistics {
+        var cache = CacheStatistics()
+        switch kind {
+        case .hot: break
+        case .main:
+            cache.bytes = bytes
+            cache.entries = entries
+            cache.gets = gets
+            cache.hits = hits + negativeHits
+            cache.evictions = evictions
+        }
+        return cache
+    }
 }

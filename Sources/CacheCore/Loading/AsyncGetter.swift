@@ -4,8 +4,8 @@ import Groundwork
 public struct AsyncGetter: Getter {
     private let body: @Sendable (Key) async throws -> Value?
 
-    /// `body` returns the value of a key, or nil when there is none. A ``LoadError`` that it throws reaches the callers as
-    /// it is, any other error as `.query` without its text, which may hold what callers must not see.
+    /// `body` returns the value of a key, or nil when there is none. What it throws reaches the callers of ``Group/get(_:)`` as
+    /// it is.
     public init(_ body: @escaping @Sendable (Key) async throws -> Value?) {
         self.body = body
     }
@@ -26,7 +26,8 @@ public struct AsyncGetter: Getter {
                 // The flight goes with its parcel, and says so.
                 return
             } catch {
-                outcome = .failure(LoadError(.query, "\(name): the load failed", detail: "\(error)"))
+                outcome = .failure(
+                    LoadError(.query, "\(name): the load failed", detail: "\(error)", underlyingError: error))
             }
             parcel.take()?.end(outcome)
         }

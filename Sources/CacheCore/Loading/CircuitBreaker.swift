@@ -1,4 +1,4 @@
-public import Groundwork
+package import Groundwork
 import Synchronization
 
 /// Stops asking a source that does not answer: after some failures in a row it opens, from time to time lets one load
@@ -24,7 +24,7 @@ public final class CircuitBreaker: Sendable {
     public enum Evidence: Sendable {
         /// How loads end: for getters that know nothing of connections.
         case outcomes
-        /// What ``sourceAnswered(at:)`` and ``sourceWasSilent(since:at:)`` are told: for a getter that holds connections, of
+        /// What ``sourceAnswered()`` and ``sourceWasSilent(for:)`` are told: for a getter that holds connections, of
         /// which one that is lost can fail many loads. That a load brought a value counts as well.
         case reports
     }
@@ -91,9 +91,23 @@ public final class CircuitBreaker: Sendable {
 
     // MARK: What the source's driver reports
 
+    /// The source answered: with a value, a refusal, a cancellation, or by taking a new connection. Closes the circuit. Cheap
+    /// enough for each answer. (Here, too, time is the system's monotonic clock, as in caches that are given no other.)
+    public func sourceAnswered() {
+        sourceAnswered(at: .now())
+    }
+
+    /// The source was asked and gave no sign for `duration`, when the driver gave up: it could not connect, or closed a
+    /// connection that answered nothing, not even a cancellation. To be called once for each connection, however many loads
+    /// were on it. An answer on any other connection meanwhile refutes it.
+    public func sourceWasSilent(for duration: Duration) {
+        let now = Instant.now()
+        sourceWasSilent(since: now.advanced(byNanoseconds: -max(0, duration.wholeNanoseconds)), at: now)
+    }
+
     /// The source answered at `now`: with a value, a refusal, a cancellation, or by taking a new connection. Closes the
     /// circuit. Cheap enough for each answer.
-    public func sourceAnswered(at now: Instant) {
+    package func sourceAnswered(at now: Instant) {
         let last = lastAnswer.load(ordering: .relaxed)
         if last == .min || now.nanoseconds - last >= Self.answerStep {
             lastAnswer.store(now.nanoseconds, ordering: .relaxed)
@@ -105,7 +119,7 @@ public final class CircuitBreaker: Sendable {
     /// The source was asked at `asked` and gave no sign until `now`, when the driver gave up: it could not connect, or
     /// closed a connection that answered nothing, not even a cancellation. To be called once for each connection, however
     /// many loads were on it. An answer on any other connection since `asked` refutes it.
-    public func sourceWasSilent(since asked: Instant, at now: Instant) {
+    package func sourceWasSilent(since asked: Instant, at now: Instant) {
         guard lastAnswer.load(ordering: .relaxed) <= asked.nanoseconds else { return }
         fail(askedAt: asked, at: now)
     }

@@ -1,4 +1,4 @@
-public import Groundwork
+package import Groundwork
 import Singleflight
 
 typealias FlightCall = Call<Waiter>
@@ -27,9 +27,12 @@ public struct Flight: ~Copyable, Sendable {
         group.land(call, of: key, started: started, .failure(Self.abandoned(group)))
     }
 
-    /// Whether anybody still waits at `now`, or it refreshes or reloads an entry and was not fenced since. A load that was not
+    /// Whether anybody still waits, or it refreshes or reloads an entry and was not fenced since. A load that was not
     /// sent yet and is not wanted is best dropped.
-    public func isWanted(at now: Instant) -> Bool {
+    public var isWanted: Bool { isWanted(at: group.cache.clock()) }
+
+    /// The same, for who knows the time.
+    package func isWanted(at now: Instant) -> Bool {
         guard let call else { return false }
         return group.isWanted(call, of: key, at: now)
     }
