@@ -31,7 +31,7 @@ final class ServerContext: Sendable {
         self.information = information
         self.logger = logger
         input = Bound(settings.maxBuffers / 2)
-        output = Bound(max(settings.maxBuffers / 2, settings.maxOutput))
+        output = Bound(max(settings.maxBuffers / 2, settings.maxReply))
         tracking = (0..<loopCount).map { _ in
             TrackingTable(keyspace, limit: settings.maxTracking / max(1, loopCount))
         }

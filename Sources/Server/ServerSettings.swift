@@ -20,6 +20,8 @@ public struct ServerSettings: Sendable, Equatable {
     /// The most bytes of replies that may wait for one client, to be loaded or to be read; a single reply that is larger is an
     /// error.
     public var maxOutput = 64 << 20
+    /// What one reply may take: a value of ``maxOutput`` bytes, and what the protocol puts around it.
+    var maxReply: Int { maxOutput + 64 }
     /// The most bytes of requests of one client that may wait; beyond them no more are read.
     public var maxPipeline = 16 << 20
     /// The most bytes of requests and replies that may wait, of all clients together: half of it for each. At least twice

@@ -94,6 +94,38 @@ struct LifeTests {
         #expect(FileManager.default.fileExists(atPath: settings.socket))
     }
 
+    @Test(arguments: [false, true])
+    func `a path that somebody removes is made again, and told once`(withLock: Bool) async throws {
+        let log = LogRecorder()
+        try await withServer([try served("word", HeldGetter { .text($0) })], log: log) { server in
+            let client = try TestClient(server.path)
+            for turn in 1...2 {
+                #expect(unlink(server.path) == 0)
+                if withLock { #expect(unlink(server.path + ".lock") == 0) }
+                #expect(await eventually { (try? TestClient(server.path).ask("GET", "word:a")) == .bulk("a") })
+                #expect(log.messages.count { $0.contains("path was removed: made again") } == turn)
+            }
+            #expect(try client.ask("GET", "word:a") == .bulk("a"))
+            // A second server still finds it taken.
+            let error = #expect(throws: ServerError.self) { try SocketPath(ServerSettings(socket: server.path)) }
+            #expect(error?.code == .inUse)
+        }
+    }
+
+    @Test func `a path that another program has taken is left alone, which is told once`() async throws {
+        let log = LogRecorder()
+        try await withServer([], log: log) { server in
+            #expect(unlink(server.path) == 0)
+            let other = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(other) }
+            #expect(UnixAddress.bind(other, to: server.path) == 0)
+            #expect(listen(other, 1) == 0)
+            #expect(await eventually { log.messages.contains { $0.contains("can't be made again") } })
+            #expect(FileIdentity(at: server.path)?.isSocket == true)
+            #expect(UnixAddress.connect(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0), to: server.path) == 0)
+        }
+    }
+
     @Test func `what is in flight at the end is answered, and nobody new gets in`() async throws {
         let getter = HeldGetter()
         let server = try TestServer([try served("word", getter)])

@@ -1,4 +1,5 @@
 import CacheCore
+import Foundation
 import Groundwork
 import Logging
 import Postgres
@@ -276,6 +277,28 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
                 "s.yaml:1:32: groups.a.name from account: unknown key; "
                     + "put a text that has a comma and stands between { } in quotes"
             ])
+    }
+
+    @Test func `a pipe is read as long as somebody writes to it, and else is told to be one`() throws {
+        let path = NSTemporaryDirectory() + "pgs-pipe-" + UUID().uuidString
+        #expect(mkfifo(path, 0o600) == 0)
+        defer { unlink(path) }
+        let reason = "can't read the settings file: it is a pipe that nobody writes to"
+        #expect(throws: SettingsError(file: path, mistakes: [Mistake(message: reason)])) {
+            try Settings.load(from: path, environment: [:])
+        }
+        // A shell's <(...), whose program takes its time.
+        var ends: [Int32] = [0, 0]
+        #expect(pipe(&ends) == 0)
+        let (read, write) = (ends[0], ends[1])
+        Thread.detachNewThread {
+            usleep(50_000)
+            let text = "groups: { a: { sql: select 1 } }"
+            _ = Glibc.write(write, text, text.utf8.count)
+            close(write)
+        }
+        #expect(try Settings.load(from: "/dev/fd/\(read)", environment: [:]).groups.map(\.name) == ["a"])
+        close(read)
     }
 
     @Test func `a folder is no settings file`() {

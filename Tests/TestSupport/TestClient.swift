@@ -97,6 +97,12 @@ package final class TestClient: @unchecked Sendable {
         return try !receiveMore()
     }
 
+    /// How many bytes can be read at once.
+    package var waiting: Int {
+        var count: Int32 = 0
+        return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+    }
+
     /// Whether anything can be read within a moment.
     package func hasInput(within milliseconds: Int32) -> Bool {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

@@ -13,6 +13,7 @@ final class Bound: Sendable {
 
     private struct Waiting: Sendable {
         let need: Int
+        let since: Instant
         let goOn: @Sendable () -> Void
     }
 
@@ -32,11 +33,16 @@ final class Bound: Sendable {
 
     /// Takes `amount` if that stays within `limit`, or within a lower one.
     func reserve(_ amount: Int, below limit: Int? = nil) -> Bool {
-        guard total.wrappingAdd(amount, ordering: .relaxed).newValue <= limit ?? self.limit else {
-            remove(amount)
-            return false
+        let limit = limit ?? self.limit
+        var current = total.load(ordering: .relaxed)
+        // Never above the limit, not even for a moment: others would find no room.
+        while amount <= limit - current {
+            let (isTaken, found) = total.weakCompareExchange(
+                expected: current, desired: current + amount, ordering: .relaxed)
+            if isTaken { return true }
+            current = found
         }
-        return true
+        return false
     }
 
     /// Takes what can't be refused any more.
@@ -59,11 +65,17 @@ final class Bound: Sendable {
     /// Has `goOn` called once, from any thread, when there seems to be room for `need`, which is within the limit.
     func whenRoom(for need: Int, _ goOn: @escaping @Sendable () -> Void) {
         queue.withLock { queue in
-            queue.append(Waiting(need: min(need, limit), goOn: goOn))
+            queue.append(Waiting(need: min(need, limit), since: .now(), goOn: goOn))
             hasWaiting.store(true, ordering: .sequentiallyConsistent)
         }
         // What was given back before the flag was seen told nobody.
         wake()
+    }
+
+    /// Whether somebody has been waiting for so long.
+    func hasWaited(_ duration: Duration, at now: Instant) -> Bool {
+        guard hasWaiting.load(ordering: .sequentiallyConsistent) else { return false }
+        return queue.withLock { queue in queue.first.map { now - $0.since >= duration } ?? false }
     }
 
     /// First come, first served: a large need is not passed by small ones for ever.

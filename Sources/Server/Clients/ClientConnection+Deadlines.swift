@@ -24,7 +24,21 @@ extension ClientConnection {
             guard deadline > now else { return phase == .lingering ? close() : closeAsSlowReader() }
             next = min(next ?? deadline, deadline)
         }
+        if isBlocked {
+            if pace.nextLook <= now {
+                if holdsUpOthers(at: now) { return closeAsSlowReader() }
+                pace = ReadingPace(at: now)
+            }
+            next = min(next ?? pace.nextLook, pace.nextLook)
+        }
         if let next { expectAlarm(by: next) }
+    }
+
+    /// Whether others who read have been waiting for room, and this one does not read, or so slowly that they would wait for
+    /// long. So of those who hold all the room the slowest go, until there is some.
+    private func holdsUpOthers(at now: Instant) -> Bool {
+        server.output.hasWaited(ReadingPace.interval, at: now)
+            && pace.time(for: replies.byteCount, at: now) > min(ReadingPace.slowest, server.settings.writeTimeout)
     }
 
     /// Closes because the client doesn't take what it is sent.

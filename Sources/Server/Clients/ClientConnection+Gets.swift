@@ -113,7 +113,7 @@ extension ClientConnection {
                 return
             }
             index += count
-            if reply.byteCount(from: start) > limit {
+            if reply.byteCount(from: start) > server.settings.maxReply {
                 drop(&reply, from: start)
                 return reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
             }

@@ -1,4 +1,5 @@
 import Glibc
+import Groundwork
 import Logging
 import RESP
 
@@ -8,8 +9,10 @@ extension ClientConnection {
     private static let sendThreshold = 16 << 10
     /// The least room for one recv(2) behind what is stored.
     private static let receiveSize = 16 << 10
-    /// So much of what is stored is executed in one turn, as much as one recv(2) brings at once.
+    /// So much of what is stored is executed in one turn, as much as one recv(2) brings at once; or less, when it takes longer:
+    /// a few bytes can ask for much.
     private static let turn = 64 << 10
+    private static let turnTime: Duration = .milliseconds(1)
     /// What a client may have stored, and have waiting for it, before it gave the password.
     static let limitBeforePassword = 16 << 10
 
@@ -78,9 +81,16 @@ extension ClientConnection {
     /// Whether more may be stored. The rest of a request always may: else it would never be executed.
     var hasRoomForInput: Bool {
         guard let count = stored?.bytes.byteCount, stored?.isIncomplete == false else { return true }
-        let limit = isAuthenticated ? server.settings.maxPipeline : Self.limitBeforePassword
-        return count < limit && (count < StoredInput.free || !server.input.isFull)
+        return count < inputLimit && (count < StoredInput.free || !server.input.isFull)
     }
+
+    /// Whether more could be stored if others had less.
+    var waitsForInput: Bool {
+        guard let count = stored?.bytes.byteCount, stored?.isIncomplete == false else { return false }
+        return count < inputLimit && count >= StoredInput.free && server.input.isFull
+    }
+
+    private var inputLimit: Int { isAuthenticated ? server.settings.maxPipeline : Self.limitBeforePassword }
 
     /// A request that does not fit into what all clients together may have stored is refused: it can't wait for others that
     /// wait for the rest of theirs.
@@ -139,8 +149,15 @@ extension ClientConnection {
         var used = 0
         var count = 0
         var isIncomplete = false
+        // The time is not looked at for requests that came alone.
+        var end: Instant?
         do throws(ProtocolError) {
             requests: while isExecuting, used < min(bytes.byteCount, Self.turn) {
+                if used > 0 {
+                    let now = Instant.now()
+                    if let end, now >= end { break }
+                    if end == nil { end = now + Self.turnTime }
+                }
                 if mayAskAnything, parser.isAtBeginning {
                     let run = executeGets(bytes, from: used, limit: parser.requestLimit, &reply)
                     used = run.end

@@ -43,11 +43,10 @@ extension ClientConnection {
     private func takeWaiting(
         _ reply: inout ReplyBuffer, from start: ReplyBuffer.Position, to request: RawSpan
     ) -> PendingReply? {
-        let limit = server.settings.maxOutput
         let size = reply.byteCount(from: start)
-        if size > limit {
+        if size > server.settings.maxReply {
             drop(&reply, from: start)
-            reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
+            reply.bytes.appendError(ErrorText.replyTooLarge(limit: server.settings.maxOutput))
             return nil
         }
         if reply.hasHoles(from: start) { return PendingReply(reply.take(from: start), to: self, request: request) }
@@ -134,10 +133,14 @@ extension ClientConnection {
     /// One send(2). Returns how many bytes the kernel took; fewer than all when it takes no more, or the client is gone.
     private func send(_ bytes: UnsafeRawBufferPointer) -> Int {
         switch socket.send(bytes) {
-        case .all: return bytes.count
+        case .all:
+            pace.taken += bytes.count
+            return bytes.count
         case .some(let count):
             // The time of not reading begins here, however long the connection was idle before.
             if count > 0 || !isBlocked { lastProgress = loop.now }
+            if !isBlocked, pace.nextLook <= loop.now { pace = ReadingPace(at: loop.now) }
+            pace.taken += count
             isBlocked = true
             return count
         case .gone:

@@ -46,35 +46,40 @@ extension ClientConnection {
         guard mayKeep(byteCount + (request.count - 1) * Subscriptions.overhead) else {
             return reply.bytes.appendError(ErrorText.tooMuchKept)
         }
+        var changes: [Subscriptions.Change] = []
         for index in 1..<request.count {
-            switch kind {
-            case .channel: subscriptions.insert(request[index].withUnsafeBytes { Array($0) })
-            case .pattern: subscriptions.insert(patterns[index - 1])
-            }
+            let change =
+                switch kind {
+                case .channel: subscriptions.insert(request[index].withUnsafeBytes { Array($0) })
+                case .pattern: subscriptions.insert(patterns[index - 1])
+                }
+            if let change { changes.append(change) }
             confirm(word, request[index], to: &reply)
         }
         keeps(subscriptions.byteCount - before)
-        subscribers.update(self)
+        subscribers.update(self, changes)
     }
 
     /// Ends the subscriptions that the request names, or all of the kind when it names none; appends one reply for each.
     func unsubscribe(from kind: Subscriptions.Kind, _ request: Request, word: String, _ reply: inout ReplyBuffer) {
         let before = subscriptions.byteCount
+        var changes: [Subscriptions.Change] = []
         if request.count > 1 {
             for index in 1..<request.count {
-                subscriptions.remove(request[index].withUnsafeBytes { Array($0) }, kind)
+                let name = request[index].withUnsafeBytes { Array($0) }
+                if let change = subscriptions.remove(name, kind) { changes.append(change) }
                 confirm(word, request[index], to: &reply)
             }
         } else if subscriptions.names(kind).isEmpty {
             confirm(word, nil, to: &reply)
         } else {
             for name in subscriptions.names(kind) {
-                subscriptions.remove(name, kind)
+                if let change = subscriptions.remove(name, kind) { changes.append(change) }
                 confirm(word, name.span.bytes, to: &reply)
             }
         }
         keeps(subscriptions.byteCount - before)
-        subscribers.update(self)
+        subscribers.update(self, changes)
     }
 
     private func confirm(_ word: String, _ name: RawSpan?, to reply: inout ReplyBuffer) {

@@ -79,10 +79,12 @@ final class ClientConnection: EventSource {
     var isStalled = false
     /// The kernel takes no more: wait until it says so.
     var isBlocked = false
-    /// Whether it is to be told of room for a deferred reply, or for more input.
-    var waitsForRoom = false
+    /// The bounds of which it is to be told when there is room: for a deferred reply, or for more input.
+    var awaitedRoom: Swift.Set<ObjectIdentifier> = []
     /// When the client last took something, or began to take nothing. Means something while `isBlocked` or lingering.
     var lastProgress: Instant
+    /// How much it takes of late; means something while `isBlocked`.
+    var pace: ReadingPace
     /// What came and was not executed.
     var stored: StoredInput?
     /// What of that is held against all clients' input.
@@ -118,6 +120,7 @@ final class ClientConnection: EventSource {
         isAuthenticated = server.settings.password == nil
         mayAskAnything = isAuthenticated
         lastProgress = loop.now
+        pace = ReadingPace(at: loop.now)
     }
 
     private func updatePermission() {
@@ -199,6 +202,8 @@ final class ClientConnection: EventSource {
             loop.update(registration, for: wanted)
         }
         if isBlocked || phase == .lingering { expectAlarm(by: lastProgress + server.settings.writeTimeout) }
+        if isBlocked { expectAlarm(by: pace.nextLook) }
+        if phase == .open, !isReading, waitsForInput { round.add(self, whenRoomFor: 1, in: server.input) }
     }
 
     private func linger() {

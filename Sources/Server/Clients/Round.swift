@@ -11,10 +11,10 @@ final class Round: @unchecked Sendable {
 
     private let loop: EventLoop
     private var due: ContiguousArray<ClientConnection> = []
-    /// Those who wait for room, in the order of their coming.
-    private var waiting = Deque<ClientConnection>()
+    /// Those who wait for room within a bound, in the order of their coming.
+    private var waiting: [ObjectIdentifier: Deque<ClientConnection>] = [:]
     /// Where those who are due were told of room, which they may leave to the next: they are gone, say.
-    private var offered: Bound?
+    private var offered: [Bound] = []
 
     init(of loop: EventLoop) {
         self.loop = loop
@@ -32,17 +32,16 @@ final class Round: @unchecked Sendable {
 
     /// Gives `client` its turn when there seems to be room for `need` within `bound`.
     func add(_ client: ClientConnection, whenRoomFor need: Int, in bound: Bound) {
-        guard !client.waitsForRoom else { return }
-        client.waitsForRoom = true
-        waiting.append(client)
+        guard client.awaitedRoom.insert(ObjectIdentifier(bound)).inserted else { return }
+        waiting[ObjectIdentifier(bound), default: []].append(client)
         bound.whenRoom(for: need) { [self] in loop.submit { [self] in addFirstWaiting(of: bound) } }
     }
 
     /// Whom the bound tells first came first here, too.
     private func addFirstWaiting(of bound: Bound) {
-        guard let client = waiting.popFirst() else { return }
-        client.waitsForRoom = false
-        offered = bound
+        guard let client = waiting[ObjectIdentifier(bound)]?.popFirst() else { return }
+        client.awaitedRoom.remove(ObjectIdentifier(bound))
+        if !offered.contains(where: { $0 === bound }) { offered.append(bound) }
         add(client)
     }
 
@@ -55,7 +54,8 @@ final class Round: @unchecked Sendable {
             client.isDue = false
             client.proceed()
         }
-        offered?.offer()
-        offered = nil
+        let bounds = offered
+        offered = []
+        for bound in bounds { bound.offer() }
     }
 }

@@ -61,9 +61,10 @@ enum Reset: Command {
         let context = client.server
         client.version = .resp2
         client.keeps(-client.subscriptions.byteCount)
+        let removals = client.subscriptions.removals
         client.subscriptions = Subscriptions()
         client.endTransaction()
-        client.subscribers.update(client)
+        client.subscribers.update(client, removals)
         Client.keep(nil, client)
         client.isAuthenticated = context.settings.password == nil
         context.directory.update(client.id) { record in

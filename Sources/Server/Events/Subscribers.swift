@@ -1,5 +1,6 @@
 import CacheCore
 import EventLoop
+import Groundwork
 import Logging
 
 /// The client connections of one loop that subscribed to events of keys.
@@ -15,8 +16,14 @@ final class Subscribers: @unchecked Sendable {
     private var connections: [Int: ClientConnection] = [:]
     private var observations: [(group: Group, observation: Observation)] = []
 
-    /// So many events are told in one turn, so that requests are answered in between.
-    private static let turn = 256
+    /// What is being told, and to whom it is still to be told.
+    private var telling: (messages: [KeyspaceEvent.Message], rest: [ClientConnection]) = ([], [])
+
+    /// So long it is told in one turn, so that requests are answered in between; so many events at once, or fewer when they
+    /// are compared with many patterns.
+    private static let turn: Duration = .milliseconds(1)
+    private static let most = 256
+    private static let mostComparisons = 8192
 
     init(on loop: EventLoop, server: ServerContext) {
         self.loop = loop
@@ -25,15 +32,15 @@ final class Subscribers: @unchecked Sendable {
     }
 
     /// Takes note of what a client subscribed to by now. An event that comes after this reaches it.
-    func update(_ connection: ClientConnection) {
-        server.subscriptions.update(connection.id, connection.subscriptions)
+    func update(_ connection: ClientConnection, _ changes: [Subscriptions.Change]) {
+        server.subscriptions.update(connection.id, connection.subscriptions, changes)
         connections[connection.id] = connection.subscriptions.mayMatchEvents ? connection : nil
         observeIfWanted()
     }
 
     /// Forgets a connection that closed.
     func remove(_ connection: ClientConnection) {
-        if !connection.subscriptions.isEmpty { server.subscriptions.update(connection.id, Subscriptions()) }
+        server.subscriptions.update(connection.id, Subscriptions(), connection.subscriptions.removals)
         guard connections.removeValue(forKey: connection.id) != nil else { return }
         observeIfWanted()
     }
@@ -60,16 +67,29 @@ final class Subscribers: @unchecked Sendable {
     }
 
     private func deliver() {
-        let (events, isMore, hasLost) = mailbox.take(Self.turn)
+        var isMore = true
+        if telling.rest.isEmpty { isMore = takeNext() }
+        let end = Instant.now() + Self.turn
+        while let connection = telling.rest.popLast() {
+            connection.tell(telling.messages)
+            if Instant.now() >= end { break }
+        }
+        if telling.rest.isEmpty { telling = ([], []) } else { isMore = true }
         if isMore { loop.submit { [self] in deliver() } }
+    }
+
+    /// Takes the next events, which are told to everybody before others are taken. Returns whether there are more.
+    private func takeNext() -> Bool {
+        let patterns = connections.values.reduce(0) { max($0, $1.subscriptions.patterns.count) }
+        let (events, isMore, hasLost) = mailbox.take(max(1, min(Self.most, Self.mostComparisons / (patterns + 1))))
         // A copy: who can't be sent to closes, and leaves the list.
         let connections = Array(connections.values)
         if hasLost {
             server.logger.warning("more keyspace events than \(connections.count) subscribers could be told: closed")
             for connection in connections { connection.closeAsSlowReader() }
-            return
+        } else if !events.isEmpty {
+            telling = (events.flatMap(\.messages), connections)
         }
-        let messages = events.flatMap(\.messages)
-        for connection in connections { connection.tell(messages) }
+        return isMore
     }
 }

@@ -2,31 +2,50 @@ import Groundwork
 
 /// What every client subscribed to, over all loops: for `PUBSUB`. Touched when subscriptions change, never by events.
 final class SubscriptionDirectory: Sendable {
-    private let subscriptions = Groundwork.Mutex<[Int: Subscriptions]>([:])
+    private struct State: Sendable {
+        /// How many clients subscribed to each.
+        var channels: [[UInt8]: Int] = [:]
+        var patterns: [[UInt8]: Int] = [:]
+        /// By the client's number.
+        var counts: [Int: (channels: Int, patterns: Int)] = [:]
+    }
 
-    /// Notes what a client subscribed to by now.
-    func update(_ id: Int, _ subscriptions: Subscriptions) {
-        self.subscriptions.withLock { $0[id] = subscriptions.isEmpty ? nil : subscriptions }
+    private let state = Groundwork.Mutex(State())
+
+    /// Notes what a client has, and what of it is new or gone since the last time. O(changes).
+    func update(_ id: Int, _ subscriptions: Subscriptions, _ changes: [Subscriptions.Change]) {
+        let counts = (subscriptions.channels.count, subscriptions.patterns.count)
+        state.withLock { state in
+            state.counts[id] = subscriptions.isEmpty ? nil : counts
+            for change in changes {
+                switch change.kind {
+                case .channel: Self.count(change, in: &state.channels)
+                case .pattern: Self.count(change, in: &state.patterns)
+                }
+            }
+        }
+    }
+
+    private static func count(_ change: Subscriptions.Change, in names: inout [[UInt8]: Int]) {
+        let count = names[change.name, default: 0] + (change.isNew ? 1 : -1)
+        names[change.name] = count > 0 ? count : nil
     }
 
     /// How many names and patterns a client subscribed to.
     func counts(of id: Int) -> (channels: Int, patterns: Int) {
-        subscriptions.withLock { ($0[id]?.channels.count ?? 0, $0[id]?.patterns.count ?? 0) }
+        state.withLock { $0.counts[id] ?? (0, 0) }
     }
 
-    /// The channels that clients named, each once, in their order.
+    /// The channels that clients named, each once, in their order. O(n log n).
     var channels: [[UInt8]] {
-        let all = subscriptions.withLock { $0.values.reduce(into: Set<[UInt8]>()) { $0.formUnion($1.channels) } }
-        return all.sorted { $0.lexicographicallyPrecedes($1) }
+        state.withLock { Array($0.channels.keys) }.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// How many patterns there are, each once.
-    var patternCount: Int {
-        subscriptions.withLock { $0.values.reduce(into: Set<[UInt8]>()) { $0.formUnion($1.patterns.keys) } }.count
-    }
+    var patternCount: Int { state.withLock { $0.patterns.count } }
 
     /// How many clients named a channel.
     func subscriberCount(of channel: [UInt8]) -> Int {
-        subscriptions.withLock { $0.values.count { $0.channels.contains(channel) } }
+        state.withLock { $0.channels[channel] ?? 0 }
     }
 }

@@ -8,6 +8,13 @@ struct Subscriptions: Sendable {
         case pattern
     }
 
+    /// One that came or went.
+    struct Change {
+        let kind: Kind
+        let name: [UInt8]
+        let isNew: Bool
+    }
+
     private(set) var channels: Swift.Set<[UInt8]> = []
     private(set) var patterns: [[UInt8]: Glob] = [:]
     /// What they take of the limit.
@@ -39,21 +46,36 @@ struct Subscriptions: Sendable {
         self.byteCount + byteCount + count * Self.overhead <= Self.limit
     }
 
-    /// Adds a channel, unless it is there.
-    mutating func insert(_ channel: [UInt8]) {
-        if channels.insert(channel).inserted { byteCount += channel.count + Self.overhead }
+    /// All of them, as they go.
+    var removals: [Change] {
+        channels.map { Change(kind: .channel, name: $0, isNew: false) }
+            + patterns.keys.map { Change(kind: .pattern, name: $0, isNew: false) }
     }
 
-    /// Adds a pattern, unless it is there.
-    mutating func insert(_ pattern: Glob) {
-        if patterns.updateValue(pattern, forKey: pattern.bytes) == nil { byteCount += pattern.cost + Self.overhead }
+    /// Adds a channel; nil: it is there.
+    mutating func insert(_ channel: [UInt8]) -> Change? {
+        guard channels.insert(channel).inserted else { return nil }
+        byteCount += channel.count + Self.overhead
+        return Change(kind: .channel, name: channel, isNew: true)
     }
 
-    /// Removes one, if it is there.
-    mutating func remove(_ name: [UInt8], _ kind: Kind) {
+    /// Adds a pattern; nil: it is there.
+    mutating func insert(_ pattern: Glob) -> Change? {
+        guard patterns.updateValue(pattern, forKey: pattern.bytes) == nil else { return nil }
+        byteCount += pattern.cost + Self.overhead
+        return Change(kind: .pattern, name: pattern.bytes, isNew: true)
+    }
+
+    /// Removes one; nil: it is not there.
+    mutating func remove(_ name: [UInt8], _ kind: Kind) -> Change? {
         switch kind {
-        case .channel: if channels.remove(name) != nil { byteCount -= name.count + Self.overhead }
-        case .pattern: if let removed = patterns.removeValue(forKey: name) { byteCount -= removed.cost + Self.overhead }
+        case .channel:
+            guard channels.remove(name) != nil else { return nil }
+            byteCount -= name.count + Self.overhead
+        case .pattern:
+            guard let removed = patterns.removeValue(forKey: name) else { return nil }
+            byteCount -= removed.cost + Self.overhead
         }
+        return Change(kind: kind, name: name, isNew: false)
     }
 }

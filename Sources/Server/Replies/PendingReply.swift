@@ -97,10 +97,10 @@ final class PendingReply {
     static let shortReply = 16 << 10
 
     private func hasRoom(for count: Int, _ reserve: (HeldBytes.Turn) -> Bool) -> Bool {
-        let limit = client.server.settings.maxOutput
+        let limit = client.server.settings.maxReply
         setByteCount(byteCount + count)
         guard byteCount - request.count <= limit else {
-            fail(ErrorText.replyTooLarge(limit: limit))
+            fail(ErrorText.replyTooLarge(limit: client.server.settings.maxOutput))
             return false
         }
         let isNext = client.replies.isNext(self)

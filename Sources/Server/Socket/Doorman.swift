@@ -29,6 +29,12 @@ final class Doorman: @unchecked Sendable {
     private var entrance: Entrance?
     private var listener: UnixListener?
     private var turn = 0
+    private var look: Timer?
+    /// Whether it was said that the path is gone and can't be had again.
+    private var isLost = false
+
+    /// How often is looked whether the socket's path is there.
+    private static let interval: Duration = .seconds(2)
 
     init(on loop: EventLoop, clients: [Clients], context: ServerContext) {
         self.loop = loop
@@ -39,17 +45,47 @@ final class Doorman: @unchecked Sendable {
     /// Accepts clients from now on. Any thread.
     func open(_ entrance: Entrance) {
         loop.submit { [self] in
-            self.entrance = entrance
-            let listener = UnixListener(entrance.descriptor, on: loop, logger: context.logger) {
-                [unowned self] client in
-                admit(client)
-            }
-            do throws(SystemError) {
-                try listener.start()
-                self.listener = listener
-            } catch {
-                context.logger.critical("not accepting clients: \(error)")
-            }
+            listen(at: entrance)
+            lookLater()
+        }
+    }
+
+    private func listen(at entrance: Entrance) {
+        self.entrance = entrance
+        let listener = UnixListener(entrance.descriptor, on: loop, logger: context.logger) {
+            [unowned self] client in
+            admit(client)
+        }
+        do throws(SystemError) {
+            try listener.start()
+            self.listener = listener
+        } catch {
+            context.logger.critical("not accepting clients: \(error)")
+        }
+    }
+
+    /// A path of our own may be removed, by a cleaner of temporary files, say: then nobody can connect any more.
+    private func lookLater() {
+        guard case .bound? = entrance else { return }
+        look = loop.schedule(at: loop.now + Self.interval) { [self] in
+            guard case .bound(let path)? = entrance else { return }
+            if !path.isInPlace { renew(path) }
+            lookLater()
+        }
+    }
+
+    private func renew(_ path: SocketPath) {
+        do throws(ServerError) {
+            let new = try path.renewed(context.settings)
+            listener?.stop()
+            path.close()
+            listen(at: .bound(new))
+            isLost = false
+            context.logger.warning(
+                "the socket's path was removed: made again", metadata: ["socket": "\(context.settings.socket)"])
+        } catch {
+            if !isLost { context.logger.error("the socket's path was removed, and can't be made again: \(error)") }
+            isLost = true
         }
     }
 
@@ -57,6 +93,8 @@ final class Doorman: @unchecked Sendable {
     func close() {
         listener?.stop()
         listener = nil
+        if let look { loop.cancel(look) }
+        look = nil
         switch entrance {
         case nil: break
         case .bound(let path)?: path.close()

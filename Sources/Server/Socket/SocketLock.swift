@@ -33,8 +33,11 @@ final class SocketLock: Sendable {
         throw ServerError(.inUse, "others come and go at \(path)")
     }
 
+    /// Whether the file at the path still is the one that is locked.
+    var isInPlace: Bool { FileIdentity(of: descriptor) == FileIdentity(at: path) }
+
     deinit {
-        if FileIdentity(of: descriptor) == FileIdentity(at: path) { unlink(path) }
+        if isInPlace { unlink(path) }
         _ = close(descriptor)
     }
 

@@ -24,6 +24,15 @@ final class SocketPath: Sendable {
         (descriptor, identity) = try Self.bind(path, settings)
     }
 
+    /// Whether the path still is the file that was bound.
+    var isInPlace: Bool { FileIdentity(at: path) == identity }
+
+    /// Binds the path anew, which somebody removed. The lock goes on if its file is there; else it is taken anew, since another
+    /// process may have the new one. This object is to be closed, the new one takes its place.
+    func renewed(_ settings: ServerSettings) throws(ServerError) -> SocketPath {
+        try SocketPath(settings, lock.isInPlace ? lock : Self.lock(settings))
+    }
+
     /// The same, with the lock taken here.
     convenience init(_ settings: ServerSettings) throws(ServerError) {
         try self.init(settings, Self.lock(settings))

@@ -205,8 +205,9 @@ extension Settings {
             "max_buffers", \.listen.maxBuffers, .bytes(1 << 20...1 << 44),
             "The bytes of requests and replies that may wait, of all clients together, half of it for each.",
             more: """
-                It should be at least twice `max_output`. At the bound those clients wait that have most of it: small replies \
-                to clients that read them go on. The first 16 KiB of each client's requests don't count. What clients keep \
+                It should be at least twice `max_output`. At the bound replies of more than 16 KiB wait, and so do clients that \
+                have many. When one has waited for two seconds, clients go that would need more than ten to read what they \
+                hold, until there is room. The first 16 KiB of each client's requests don't count. What clients keep \
                 between their requests (transactions, watched keys, subscriptions) may take half of what requests may; beyond \
                 it the next such request is an error.
                 """),

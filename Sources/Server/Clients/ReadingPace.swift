@@ -1,0 +1,26 @@
+import Groundwork
+
+/// How fast a client reads: what it took since a time.
+struct ReadingPace {
+    let since: Instant
+    var taken = 0
+
+    /// So long it is looked at.
+    static let interval: Duration = .seconds(2)
+    /// Who would take longer than this for what waits for him goes when others wait for the room.
+    static let slowest: Duration = .seconds(10)
+
+    init(at now: Instant) {
+        since = now
+    }
+
+    /// When it says something.
+    var nextLook: Instant { since + Self.interval }
+
+    /// How long it takes for so many bytes to be read.
+    func time(for byteCount: Int, at now: Instant) -> Duration {
+        let nanoseconds =
+            Double(byteCount) * Double(max(0, now.nanoseconds - since.nanoseconds)) / Double(max(1, taken))
+        return .nanoseconds(Int64(min(nanoseconds, 1e18)))
+    }
+}

@@ -1,0 +1,103 @@
+import CacheCore
+import Foundation
+import Groundwork
+import Server
+import TestSupport
+import Testing
+
+/// One client's doings don't hold up another.
+@Suite(.timeLimit(.minutes(2)))
+struct FairnessTests {
+    private func rows() throws -> ServedGroup { try served("row", Question.getter(), shape: .row) }
+
+    /// Clients that asked for so much that nothing may wait for anybody any more, and read nothing, or a byte now and then.
+    private func unread(_ server: TestServer, _ count: Int) throws -> [TestClient] {
+        try (0..<count).map { index in
+            let client = try TestClient(server.path)
+            try client.send(raw: (0..<4).flatMap { Question.get("\(index)x\($0)", 300_000).request })
+            return client
+        }
+    }
+
+    @Test func `a client that reads gets its large reply though others hold all the room and read nothing`()
+        async throws
+    {
+        try await withServer(
+            [try rows()], loops: 2,
+            configure: {
+                $0.maxOutput = 1 << 20
+                $0.maxBuffers = 4 << 20
+                // No help for the one that waits.
+                $0.writeTimeout = .seconds(3600)
+            }
+        ) { server in
+            let others = try unread(server, 12)
+            #expect(await eventually { server.server.statistics.replyBytes > 3 << 19 })
+            let isOver = Groundwork.Mutex(false)
+            Thread.detachNewThread {
+                while !isOver.withLock({ $0 }) {
+                    for other in others.prefix(6) { _ = try? other.receives([UInt8(ascii: "$")], atMost: 1) }
+                    Thread.sleep(forTimeInterval: 0.05)
+                }
+            }
+            for number in 0..<4 {
+                let question = Question.get("mine\(number)", 300_000)
+                let client = try TestClient(server.path)
+                try client.send(raw: question.request)
+                #expect(try client.receives(question.reply))
+            }
+            isOver.withLock { $0 = true }
+        }
+    }
+
+    @Test func `requests that are cheap to write and dear to answer are answered in turns`() async throws {
+        try await withServer([try rows()], loops: 1) { server in
+            let subscriber = try TestClient(server.path)
+            try subscriber.send(["SUBSCRIBE"] + (0..<300).map { "channel \($0)" })
+            for _ in 0..<300 { _ = try subscriber.receive() }
+            let client = try TestClient(server.path)
+            let request = TestClient.encoded(["PUBSUB", "CHANNELS", "*no*such*"])
+            let count = 200
+            try client.send(raw: (0..<count).flatMap { _ in request })
+            // All fit into one read, and their replies into one write.
+            #expect(try client.receives(Array("*0\r\n".utf8)))
+            #expect(try TestClient(server.path).ask("PING") == .simpleString("PONG"))
+            #expect(client.waiting < (count - 1) * 4)
+            #expect(try client.receives(Array(repeating: Array("*0\r\n".utf8), count: count - 1).flatMap { $0 }))
+        }
+    }
+
+    @Test func `a client whose requests found no room is read again when others gave theirs back`() async throws {
+        let held = HeldGetter()
+        try await withServer(
+            [try served("word", held)], loops: 1,
+            configure: {
+                $0.maxOutput = 1 << 20
+                $0.maxBuffers = 2 << 20
+                $0.maxPendingReplies = 1
+            }
+        ) { server in
+            // Requests behind one that waits, as much as may be read of all clients.
+            let request = TestClient.encoded(["ECHO", String(repeating: "x", count: 10_000)])
+            let waiting = Array(repeating: request, count: 300).flatMap { $0 }
+            let other = try TestClient(server.path)
+            try other.send("GET", "word:a")
+            #expect(other.sendUntilBlocked(waiting) < waiting.count)
+            let client = try TestClient(server.path)
+            try client.send("GET", "word:b")
+            let some = Array(waiting.prefix(800_000))
+            let sent = client.sendUntilBlocked(some)
+            #expect(sent < some.count)
+            other.end(abruptly: false)
+            // Its own first reply is still waited for.
+            var rest = sent
+            #expect(
+                await eventually {
+                    rest += client.sendUntilBlocked(Array(some[rest...]))
+                    return rest == some.count
+                })
+            #expect(held.finish("b", "b"))
+            #expect(try client.receive() == .bulk("b"))
+        }
+    }
+}
