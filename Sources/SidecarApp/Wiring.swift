@@ -38,13 +38,12 @@ struct Wiring {
                         breaker: breaker, onLoad: loadLog.observer(of: group.name), getter: getter),
                     shape: Self.shape(group.returns))
             }
+            let map = Self.map(settings, concerning: served.map(\.group))
             let database = Database(
-                settings: settings.database, loops: loops, getters: getters, logger: logger, circuit: breaker
-            ) { [cache] name in
-                cache.groups.first { $0.name == name }?.invalidateAll()
-            }
-            let changes = try Self.changes(
-                settings, concerning: served.map(\.group), loops: loops.count, logger: logger)
+                settings: settings.database, loops: loops, getters: getters, logger: logger, circuit: breaker,
+                onSchemaChange: { [cache] name in cache.groups.first { $0.name == name }?.invalidateAll() },
+                onKeysKnown: { group, verdicts in map.note(verdicts, ofGroup: group) })
+            let changes = try Self.changes(settings, map, loops: loops.count, logger: logger)
             var information = ServerInformation(memoryLimit: settings.memory, memoryUsed: { cache.usedBytes }) {
                 [mistakes] in
                 Self.lines(database.status, breaker.state, loadLog, mistakes)
@@ -71,13 +70,20 @@ struct Wiring {
 
     // MARK: Settings in each part's own terms
 
+    /// What a change makes stale; nothing when nothing tells of changes.
+    private static func map(_ settings: Settings, concerning groups: [Group]) -> InvalidationMap {
+        InvalidationMap(
+            settings.invalidation.source == .none
+                ? []
+                : zip(settings.groups, groups).filter { !$0.0.invalidateOn.isEmpty }.map {
+                    InvalidatedGroup($1, rules: $0.invalidateOn, onChange: $0.onChange)
+                })
+    }
+
     private static func changes(
-        _ settings: Settings, concerning groups: [Group], loops: Int, logger: Logger
+        _ settings: Settings, _ map: InvalidationMap, loops: Int, logger: Logger
     ) throws(SystemError) -> ChangeStream? {
-        let invalidated = zip(settings.groups, groups).filter { !$0.0.invalidateOn.isEmpty }
-        guard settings.invalidation.source != .none, !invalidated.isEmpty else { return nil }
-        let map = InvalidationMap(
-            invalidated.map { InvalidatedGroup($1, rules: $0.invalidateOn, onChange: $0.onChange) })
+        guard !map.groups.isEmpty else { return nil }
         return ChangeStream(
             settings.invalidation, database: settings.database, map: map, loop: try EventLoop(index: loops),
             logger: logger)

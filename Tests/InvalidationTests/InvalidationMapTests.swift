@@ -104,6 +104,33 @@ private struct NoGetter: Getter {
         #expect(try stale(rows(["a", "b"], ["1"]), ("g", [rule("a")])) == ["g"])
     }
 
+    @Test func `where a table can't tell of keys its changes are for the whole group, until it can`() throws {
+        let cache = Cache()
+        let rules = [rule("id"), rule("id", table: Self.other)]
+        let map = InvalidationMap(
+            try ["a", "b"].map {
+                InvalidatedGroup(try Group($0, in: cache, getter: NoGetter()), rules: rules)
+            })
+        func stale(_ table: TableName) -> [String] {
+            var told: [String] = []
+            map.forEachStale(in: TableChange(table: table, what: .rows(columns: ["id"], keys: [[[55]]]))) {
+                group, stale in
+                switch stale {
+                case .all: told.append(group.group.name)
+                case .key(let key): told.append("\(group.group.name):\(String(decoding: key, as: UTF8.self))")
+                }
+            }
+            return told
+        }
+        #expect(stale(Self.account) == ["a:7", "b:7"])
+        map.note([.whole(why: "its type"), .keys([.text])], ofGroup: "a")
+        #expect(stale(Self.account) == ["a", "b:7"])
+        #expect(stale(Self.other) == ["a:7", "b:7"])
+        map.note([.keys([.text]), .missing("no column")], ofGroup: "a")
+        #expect(stale(Self.account) == ["a:7", "b:7"])
+        #expect(stale(Self.other) == ["a", "b:7"])
+    }
+
     @Test func `the tables and the columns by which rows are known are told`() throws {
         let cache = Cache()
         let rules = [

@@ -1,4 +1,8 @@
-/// What a change of a table makes stale: from the groups' rules to keys in the form that the cache has them. Immutable.
+public import Postgres
+import Synchronization
+
+/// What a change of a table makes stale: from the groups' rules to keys in the form that the cache has them. Immutable, but
+/// for what the database tells of keys; copies share that.
 public struct InvalidationMap: Sendable {
     /// What became stale in a group.
     public enum Stale: Sendable, Equatable {
@@ -14,10 +18,16 @@ public struct InvalidationMap: Sendable {
     private struct Dependence: Sendable {
         let group: Int
         let key: [String]
+        let standing: RuleStanding
+
+        /// Whether any change of the table concerns the whole group.
+        var isWhole: Bool { key.isEmpty || standing.isWhole.load(ordering: .acquiring) }
     }
 
     /// By table, in the groups' order.
     private let dependences: [TableName: [Dependence]]
+    /// By group, then in the order of its rules.
+    private let standings: [[RuleStanding]]
 
     private static let separator = UInt8(ascii: ":")
 
@@ -25,12 +35,28 @@ public struct InvalidationMap: Sendable {
     public init(_ groups: [InvalidatedGroup]) {
         self.groups = groups
         var dependences: [TableName: [Dependence]] = [:]
+        let standings = groups.map { $0.rules.map { _ in RuleStanding() } }
         for (number, group) in groups.enumerated() {
-            for rule in group.rules {
-                dependences[rule.table, default: []].append(Dependence(group: number, key: rule.key))
+            for (rule, standing) in zip(group.rules, standings[number]) {
+                dependences[rule.table, default: []].append(
+                    Dependence(group: number, key: rule.key, standing: standing))
             }
         }
         self.dependences = dependences
+        self.standings = standings
+    }
+
+    /// Takes what the database told of the keys of a group, a verdict for each of its rules: where a table can't tell of them,
+    /// any change of it concerns the whole group from now on. Any thread.
+    public func note(_ verdicts: [KeyVerdict], ofGroup name: String) {
+        for (group, standings) in zip(groups, standings) where group.group.name == name {
+            for (verdict, standing) in zip(verdicts, standings) {
+                switch verdict {
+                case .keys: standing.isWhole.store(false, ordering: .releasing)
+                case .whole, .missing: standing.isWhole.store(true, ordering: .releasing)
+                }
+            }
+        }
     }
 
     /// The tables that any group depends on, in no particular order.
@@ -67,7 +93,7 @@ public struct InvalidationMap: Sendable {
             switch change.what {
             case .all: body(group, .all)
             case .rows(let columns, let keys):
-                if own.contains(where: \.key.isEmpty) {
+                if own.contains(where: \.isWhole) {
                     body(group, .all)
                 } else {
                     for dependence in own { forEachKey(of: dependence.key, in: keys, of: columns) { body(group, $0) } }
@@ -103,4 +129,10 @@ public struct InvalidationMap: Sendable {
         }
         return key
     }
+}
+
+/// What the database told of a rule's key.
+private final class RuleStanding: Sendable {
+    /// Whether rows of the table can't be told by their keys. Not so as long as nothing is known: nothing is kept until then.
+    let isWhole = Atomic<Bool>(false)
 }
