@@ -31,6 +31,7 @@ struct SpellingTests {
         }
 
         func load(_ flight: consuming Flight) {
+            if flight.key.bytes.starts(with: "??".utf8) { return held.load(flight) }
             let key = String(decoding: flight.key.bytes, as: UTF8.self)
             let isOwn = flight.key.bytes.withUnsafeBytes { known.isOwn($0) }
             var value = Value(text: Array("=\(key)".utf8))
@@ -105,6 +106,30 @@ struct SpellingTests {
             #expect(try client.ask("MGET", "word:a?b", "word:A?B") == .array([.bulk("=a?b"), .bulk("=A?B")]))
             #expect(group.group.statistics.entries == 0)
             #expect(group.group.statistics.loads == 5)
+        }
+    }
+
+    @Test func `a load of what only the database can read is shared, and fenced by the invalidation of any key`()
+        async throws
+    {
+        let getter = SpelledGetter()
+        let group = try served("word", getter)
+        try await withServer([group]) { server in
+            let clients = try (0..<3).map { _ in try TestClient(server.path) }
+            try clients[0].send(raw: TestClient.encoded(["GET", "word:??a"]))
+            #expect(getter.held.waitForLoads(1))
+            try clients[1].send(raw: TestClient.encoded(["GET", "word:??a"]))
+            #expect(await eventually { group.group.statistics.gets == 2 })
+            #expect(group.group.statistics.loads == 1)
+            // What it reads may be what this is about.
+            group.group.invalidate(Array("z".utf8).span.bytes)
+            try clients[2].send(raw: TestClient.encoded(["GET", "word:??a"]))
+            #expect(getter.held.waitForLoads(2))
+            #expect(getter.held.finish("??a", "old"))
+            #expect(getter.held.finish("??a", "new"))
+            #expect(try clients[0].receive() == .bulk("old"))
+            #expect(try clients[1].receive() == .bulk("old"))
+            #expect(try clients[2].receive() == .bulk("new"))
         }
     }
 

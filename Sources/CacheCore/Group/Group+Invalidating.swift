@@ -6,6 +6,7 @@ extension Group {
     /// no older value is served or stored. Returns whether there was an entry or a flight. O(1), one lock.
     @discardableResult
     package func invalidate(_ key: RawSpan) -> Bool {
+        defer { fenceUnheard() }
         let hash = KeyHash(key).value
         return withShard(of: hash) { _, state in state.invalidate(key, hash: hash) }
     }
@@ -16,6 +17,7 @@ extension Group {
     /// with the group's other loads. One that was invalidated again before it was sent is no longer wanted, and its
     /// successor takes its place. Nil also while storing is suspended. O(1), one lock.
     package func reload(_ key: RawSpan) -> Flight? {
+        fenceUnheard()
         let hash = KeyHash(key).value
         let now = tick(cache.clock())
         return withShard(of: hash) { _, state in

@@ -5,6 +5,7 @@ extension Group {
     /// Starts a flight that a lookup gave out: at once, or when its turn has come; beyond the bounds of the group, or while
     /// the circuit is open, it fails at once.
     public func load(_ flight: consuming Flight) {
+        noteLoad(of: flight.key)
         // The lock's closure may not consume what it captures; an optional can be emptied.
         var entering: Flight? = consume flight
         let passage = gate.withLock { $0.enter(&entering) }

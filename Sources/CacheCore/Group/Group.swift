@@ -21,6 +21,7 @@ public final class Group: Sendable {
     let onLoad: (@Sendable (Outcome) -> Void)?
     let shards: FixedArray<Shard>
     let observers = Observers()
+    let unheard = Groundwork.Mutex(UnheardLoads())
     /// How often storing was suspended or resumed; see ``Storing``.
     let storingChanges = Atomic<UInt64>(0)
     private let start: Instant
