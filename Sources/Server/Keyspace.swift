@@ -59,7 +59,9 @@ struct KeyLocation: BitwiseCopyable {
     }
 
     /// Whether those who are told of changes are told of it as of `key`: bytes that the group is asked with.
-    func isTold(of key: RawSpan) -> Bool { entry.pointee.spelling.map { key.withUnsafeBytes($0.isOwn) } ?? true }
+    func isTold(of key: RawSpan) -> Bool {
+        entry.pointee.spelling.map { $0._withUnsafeGuaranteedRef { key.withUnsafeBytes($0.isOwn) } } ?? true
+    }
 
     /// The index of the group in the keyspace.
     var group: Int { entry.pointee.index }
@@ -104,8 +106,8 @@ public final class Keyspace: @unchecked Sendable {
         /// Held by `groups`, so that a lookup need not count a reference: all loops share the count, and each change of it
         /// would take its cache line from the others.
         unowned(unsafe) let group: Group
-        /// Held by the group's getter.
-        unowned(unsafe) let spelling: (any KeySpelling)?
+        /// Held by the group's getter; its references aren't counted either.
+        let spelling: Unmanaged<KeySpelling>?
         let index: Int
         let loadNanoseconds: Int64
     }
@@ -132,7 +134,8 @@ public final class Keyspace: @unchecked Sendable {
             entries.initializeElement(
                 at: index,
                 to: Entry(
-                    name: UnsafeRawBufferPointer(name), group: served.group, spelling: served.group.getter.spelling,
+                    name: UnsafeRawBufferPointer(name), group: served.group,
+                    spelling: served.group.getter.spelling.map(Unmanaged.passUnretained),
                     index: index,
                     loadNanoseconds: served.group.loadNanoseconds))
             var slot = Int(truncatingIfNeeded: text.reduce(Self.hashSeed, Self.mix)) & (count - 1)
@@ -172,7 +175,7 @@ public final class Keyspace: @unchecked Sendable {
             return KeyLocation(entry, keyOffset: offset, rewritten: nil)
         }
         let rewritten = key.extracting(droppingFirst: offset).withUnsafeBytes { inGroup in
-            spelling.isOwn(inGroup) ? nil : spelling.rewritten(inGroup).map(texts.hold)
+            spelling._withUnsafeGuaranteedRef { $0.isOwn(inGroup) ? nil : $0.rewritten(inGroup).map(texts.hold) }
         }
         return KeyLocation(entry, keyOffset: offset, rewritten: rewritten)
     }

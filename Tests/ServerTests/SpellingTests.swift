@@ -7,12 +7,12 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct SpellingTests {
     /// Texts in lower case and without a blank at the end are kept; of those with a `?` nobody knows.
-    private final class Spelling: KeySpelling {
-        func isOwn(_ key: UnsafeRawBufferPointer) -> Bool {
+    private final class Spelling: KeySpelling, @unchecked Sendable {
+        override func isOwn(_ key: UnsafeRawBufferPointer) -> Bool {
             key.allSatisfy { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: " ") && !(65...90 ~= $0) }
         }
 
-        func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? {
+        override func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? {
             if key.contains(UInt8(ascii: "?")) { return nil }
             return Array(String(decoding: key, as: UTF8.self).lowercased().filter { $0 != " " }.utf8)
         }
@@ -24,7 +24,7 @@ struct SpellingTests {
         let rows: Bool
         let held = HeldGetter { _ in .held }
         var keyParts: Int? { 1 }
-        var spelling: (any KeySpelling)? { known }
+        var spelling: KeySpelling? { known }
 
         init(rows: Bool = false) {
             self.rows = rows

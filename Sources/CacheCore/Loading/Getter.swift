@@ -10,7 +10,7 @@ public protocol Getter: Sendable {
 
     /// What knows the texts of keys, where one value may be asked for under several; nil where each text is a key of its own.
     /// Always the same, and alive as long as the getter.
-    var spelling: (any KeySpelling)? { get }
+    var spelling: KeySpelling? { get }
 }
 
 extension Getter {
@@ -18,19 +18,27 @@ extension Getter {
     public var keyParts: Int? { nil }
 
     /// Each text is a key of its own.
-    public var spelling: (any KeySpelling)? { nil }
+    public var spelling: KeySpelling? { nil }
 }
 
 /// Knows the one text under which what a key stands for is kept, however the key is spelled: `7` for `007`.
 ///
 /// A group that hears of changes hears of them under that text, so nothing may be kept under another. The getter sees to that
 /// (``Value/transient()``); who looks up asks for the text first, so that every spelling finds what is kept. Any thread may ask.
-public protocol KeySpelling: AnyObject, Sendable {
+///
+/// A class to inherit from and not a protocol, so that each lookup can ask without counting a reference: all loops would share
+/// the count.
+open class KeySpelling: @unchecked Sendable {
+    // Unchecked, as it may be inherited from; there is nothing in it, and subclasses say how they are safe.
+
+    /// For subclasses.
+    public init() {}
+
     /// Whether what is loaded for `key` may be kept under it. A few nanoseconds where it is so.
-    func isOwn(_ key: UnsafeRawBufferPointer) -> Bool
+    open func isOwn(_ key: UnsafeRawBufferPointer) -> Bool { true }
 
     /// The other text under which it is kept; nil when that is `key`, or is not known.
-    func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]?
+    open func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? { nil }
 }
 
 /// Hears how a flight ended.

@@ -7,7 +7,8 @@ import Synchronization
 ///
 /// Every lookup of every loop asks, so it takes no lock and counts no reference: all loops would share the count. Therefore
 /// each reader lives as long as this does. There is one for each set of types that the columns ever had.
-final class PublishedKeys: Sendable {
+final class PublishedKeys: KeySpelling, @unchecked Sendable {
+    // Unchecked for its superclass; an atomic and a mutex are all there is.
     private let current = Atomic<Unmanaged<KeyReader>?>(nil)
     private let state = Groundwork.Mutex(State())
 
@@ -18,10 +19,16 @@ final class PublishedKeys: Sendable {
 
     /// Calls `body` with the reader; nil while the types are unknown.
     @inline(__always)
-    func withReader<Result>(_ body: (KeyReader) -> Result) -> Result? {
+    private func withReader<Result>(_ body: (KeyReader) -> Result) -> Result? {
         // It is among the state's readers, of which none is ever taken away.
         current.load(ordering: .acquiring)?._withUnsafeGuaranteedRef { body($0) }
     }
+
+    /// Whether changes of the tables tell of `key` under this text. False while the columns' types are unknown.
+    override func isOwn(_ key: UnsafeRawBufferPointer) -> Bool { withReader { $0.isOwn(key) } ?? false }
+
+    /// The text under which they tell of it, when it is another one and known.
+    override func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? { withReader { $0.rewritten(key) } ?? nil }
 
     /// Remembers what was found out; nil: nothing is known any more. Returns whether that is news, and whether something else
     /// was known before.
@@ -49,18 +56,12 @@ final class PublishedKeys: Sendable {
     }
 }
 
-extension QueryGetter: KeySpelling {
-    /// Itself, when changes of tables tell of its keys.
-    public var spelling: (any KeySpelling)? { keyedBy.isEmpty ? nil : self }
-
-    /// Whether changes of the tables tell of `key` under this text. False while the columns' types are unknown.
-    public func isOwn(_ key: UnsafeRawBufferPointer) -> Bool { keys.withReader { $0.isOwn(key) } ?? false }
-
-    /// The text under which they tell of it, when it is another one and known.
-    public func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? { keys.withReader { $0.rewritten(key) } ?? nil }
+extension QueryGetter {
+    /// Knows under which text changes of the tables tell of a key; nil without such tables.
+    public var spelling: KeySpelling? { keyedBy.isEmpty ? nil : keys }
 
     /// Whether what is loaded for `key` may be kept.
-    func keeps(_ key: Key) -> Bool { keyedBy.isEmpty || key.bytes.withUnsafeBytes { isOwn($0) } }
+    func keeps(_ key: Key) -> Bool { keyedBy.isEmpty || key.bytes.withUnsafeBytes { keys.isOwn($0) } }
 }
 
 extension DatabaseContext {
