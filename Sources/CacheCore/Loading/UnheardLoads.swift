@@ -1,3 +1,6 @@
+import Groundwork
+import Singleflight
+
 /// The keys of loads that no invalidation knows by their text: what such a load reads may be what any invalidation is about,
 /// so each fences all of them.
 struct UnheardLoads {
