@@ -66,7 +66,7 @@ test-tsan: deps-test ## The same tests under the thread sanitizer, in a build fo
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" \
 	    swift test --sanitize=thread --scratch-path .build-tsan $(if $(TEST),--filter '$(TEST)')
 
-fuzz: ## The RESP parser against mutated bytes, with the address sanitizer, for a fixed short count
+fuzz: ## The parsers against mutated bytes, with the address sanitizer, for a fixed short count
 	@if [[ -x Tests/Fuzz/run.sh ]]; then Tests/Fuzz/run.sh; else echo 'no fuzz target yet'; fi
 
 prove: ## Check the model of the cache's rules in all its states, and that the checker finds each rule that is left out

@@ -180,6 +180,7 @@ let package = Package(
             name: "InvalidationTests",
             dependencies: [
                 "Invalidation", "Postgres", "EventLoop", "CacheCore", "PrivateDatabase", "TestSupport", "Groundwork",
+                "CLibPQ",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -14,6 +14,8 @@ public struct StartupError: Error, Sendable, CustomStringConvertible {
         case demoTablesMissing
         /// The demo's files aren't below the current folder.
         case demoFilesMissing
+        /// What tells of changes is not, or can't be, set up as the settings say.
+        case sourceNotReady
         /// The system has no descriptors or memory left.
         case systemRefuses
     }

@@ -19,7 +19,7 @@ struct Pgsidecar: AsyncParsableCommand {
             1 anything else.
             """,
         version: Sidecar.version,
-        subcommands: [Serve.self, Check.self, DemoCommand.self, VerifyCommand.self]
+        subcommands: [Serve.self, Check.self, SQLCommand.self, DemoCommand.self, VerifyCommand.self]
     )
 
     static func main() async {

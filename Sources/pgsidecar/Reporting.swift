@@ -8,6 +8,8 @@ func reportingErrors(_ body: () async throws -> Void) async throws {
     signal(SIGPIPE, SIG_IGN)
     do {
         try await body()
+    } catch let code as ExitCode {
+        throw code
     } catch {
         show("\(error)", on: STDERR_FILENO)
         throw exitCode(for: error)
@@ -27,7 +29,7 @@ private func exitCode(for error: any Error) -> ExitCode {
     case is SettingsError: return ExitCode(EX_CONFIG)
     case let error as StartupError:
         switch error.code {
-        case .queryRefused, .changesUnheard: return ExitCode(EX_CONFIG)
+        case .queryRefused, .changesUnheard, .sourceNotReady: return ExitCode(EX_CONFIG)
         case .databaseUnreachable: return ExitCode(EX_UNAVAILABLE)
         case .socketUnavailable, .demoTablesMissing, .demoFilesMissing, .systemRefuses: return .failure
         }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes both RESP parsers, and the parser of replication messages with what gathers transactions, with libFuzzer under the
+# Fuzzes both RESP parsers, the parser of notifications, and the parser of replication messages with what gathers transactions, with libFuzzer under the
 # address sanitizer: run.sh [RUNS], 200000 unless told.
 # What it finds is left in .build/fuzz/crash-*.
 set -eu
@@ -7,7 +7,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 runs=${1:-200000}
 out=$root/.build/fuzz
-mkdir -p "$out/corpus" "$out/corpus-pgoutput"
+mkdir -p "$out/corpus" "$out/corpus-payload" "$out/corpus-pgoutput"
 
 flags="-swift-version 6 -O -parse-as-library -sanitize=fuzzer,address -enable-experimental-feature Lifetimes
     -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
@@ -25,9 +25,14 @@ swiftc $flags -I "$out" -module-name FuzzPgOutput "$logical/ByteReader.swift" "$
     "$logical/Relation.swift" "$logical/TransactionGatherer.swift" "$mapping/TableName.swift" "$mapping/TableChange.swift" \
     "$root/Tests/Fuzz/FuzzPgOutput.swift" "$out/postgres.o" -o "$out/fuzz-pgoutput"
 
+swiftc $flags -module-name FuzzPayload "$root/Sources/Invalidation/Notify/NotifyPayload.swift" "$mapping/TableName.swift" \
+    "$mapping/TableChange.swift" "$root/Tests/Fuzz/FuzzPayload.swift" -o "$out/fuzz-payload"
+
 # New inputs go to the first corpus; the seeds are only read.
 cd "$out"
 ./fuzz-pgoutput -runs="$runs" -seed=1 -max_len=1024 -rss_limit_mb=1024 -timeout=10 \
     corpus-pgoutput "$root/Tests/Fuzz/seeds-pgoutput"
+./fuzz-payload -runs="$runs" -seed=1 -max_len=512 -rss_limit_mb=1024 -timeout=10 \
+    corpus-payload "$root/Tests/Fuzz/seeds-payload"
 exec ./fuzz-resp -runs="$runs" -seed=1 -max_len=512 -rss_limit_mb=1024 -timeout=10 \
     -dict="$root/Tests/Fuzz/resp.dict" corpus "$root/Tests/Fuzz/seeds"

@@ -23,7 +23,9 @@ struct CommandLineTests {
         return (end, program.output, program.errors)
     }
 
-    @Test(arguments: [["--help"], ["help"], ["serve", "--help"], ["check", "--help"], ["demo", "--help"]])
+    @Test(arguments: [
+        ["--help"], ["help"], ["serve", "--help"], ["check", "--help"], ["demo", "--help"], ["sql", "--help"],
+    ])
     func `help teaches by an example`(_ arguments: [String]) async throws {
         let (end, output, _) = try await run(arguments)
         #expect(end == .code(0))
@@ -91,6 +93,69 @@ struct CommandLineTests {
         let (end, _, errors) = try await run(["check", "--config", "a.yaml", "--connect"], files: ["a.yaml": settings])
         #expect(end == .code(69))
         #expect(errors.contains("the database cannot be reached"), "\(errors)")
+    }
+
+    @Test(arguments: ["notify", "logical"])
+    func `sql tells what is missing, makes it, and removes it`(source: String) async throws {
+        let database = try await TestDatabase.shared()
+        let settings = """
+            database: { url: "\(database.url)" }
+            invalidation: { source: \(source), publication: "\(database.name)" }
+            groups: { word: { sql: select text from word where id = $1, invalidate_on: [{ table: public.word, key: [id] }] } }
+            """
+        func sql(_ arguments: String...) async throws -> (end: RunningProgram.End?, output: String, errors: String) {
+            try await run(["sql"] + arguments + ["--config", "a.yaml"], files: ["a.yaml": settings])
+        }
+        let before = try await sql("status")
+        #expect(before.end == .code(3))
+        #expect(before.output.hasPrefix("public.word (id): not as it should be\n"), "\(before)")
+        #expect(before.errors == "run: pgsidecar sql install --config a.yaml --apply\n")
+        let printed = try await sql("install")
+        #expect(printed.end == .code(0))
+        #expect(
+            printed.output.contains(source == "notify" ? "create or replace trigger" : "create publication"),
+            "\(printed)")
+        #expect(try await sql("status").end == .code(3))
+
+        #expect(try await sql("install", "--apply").output == "done\n")
+        #expect(try await sql("install", "--apply").output == "nothing to do\n")
+        #expect(try await sql("install").output == "-- nothing to do\n")
+        let after = try await sql("status")
+        #expect(after.end == .code(0))
+        #expect(after.output == "public.word (id): as it should be\n")
+        #expect(try await sql("uninstall", "--apply").output == "done\n")
+        #expect(try await sql("uninstall").output == "-- nothing to do\n")
+        #expect(try await sql("status").end == .code(3))
+        #expect(try await database.run("select count(*) from pg_trigger where not tgisinternal") == "0")
+
+        // What was printed is what would have been applied.
+        try await database.run("begin; \(printed.output); commit")
+        #expect(try await sql("status").end == .code(0))
+    }
+
+    @Test(arguments: [
+        ("invalidation: { source: none }", "invalidation.source is 'none'"),
+        ("invalidation: { source: notify }", "no group has 'invalidate_on'"),
+    ])
+    func `sql needs a source and tables`(settings: String, told: String) async throws {
+        let file = "database: { url: 'postgresql:///x?host=/nowhere' }\n\(settings)\ngroups: { g: { sql: select 1 } }"
+        let (end, _, errors) = try await run(["sql", "status", "--config", "a.yaml"], files: ["a.yaml": file])
+        #expect(end == .code(78))
+        #expect(errors.hasPrefix(told), "\(errors)")
+    }
+
+    @Test func `a table that is not there is told, and nothing is made`() async throws {
+        let database = try await TestDatabase.shared()
+        let file = """
+            database: { url: "\(database.url)" }
+            invalidation: { source: notify }
+            groups: { g: { sql: select $1::int, invalidate_on: [{ table: public.word, key: [id] }, { table: public.wrod }] } }
+            """
+        let (end, output, errors) = try await run(
+            ["sql", "install", "--apply", "--config", "a.yaml"], files: ["a.yaml": file])
+        #expect(end == .code(78) && output.isEmpty)
+        #expect(errors == "invalidate_on: there is no table public.wrod\n")
+        #expect(try await database.run("select count(*) from pg_trigger where not tgisinternal") == "0")
     }
 
     @Test func `the demo prints three lines that work when pasted, and leaves nothing after Ctrl-C`() async throws {

@@ -151,3 +151,8 @@ extension PublicationStanding {
         return ("does not tell the old \(names) of a row that changes: its replica identity is without", full)
     }
 }
+
+extension PublicationStanding {
+    /// Whether there is a publication of the name.
+    public var isThere: Bool { actions != nil }
+}

@@ -1,0 +1,169 @@
+/// How a table's triggers stand to what a rule needs.
+public struct TriggerStanding: Sendable {
+    /// The rule.
+    public let rule: TableRule
+    let catalog: TriggerCatalog
+    let triggers: ChangeTriggers
+
+    /// Asks the database how the triggers of a rule stand. `rows` runs a query with text parameters and gives its rows as texts.
+    public init<Failure: Error>(
+        of rule: TableRule, channel: String,
+        rows: (_ sql: String, _ parameters: [String]) throws(Failure) -> [[String?]]
+    ) throws(Failure) {
+        let columns = try KeyColumns.read(of: rule.table, rows: rows)
+        let function = ChangeTriggers.functionName(of: rule.table, columns: rule.key.sorted(), channel: channel)
+        let catalog = try TriggerCatalog(of: rule.table, columns: columns, function: function, rows: rows)
+        self.init(of: rule, channel: channel, catalog: catalog)
+    }
+
+    init(of rule: TableRule, channel: String, catalog: TriggerCatalog) {
+        self.rule = rule
+        self.catalog = catalog
+        let names = rule.key.sorted()
+        let columns = names.map { catalog.columns[$0] ?? nil }
+        let telling: ChangeTriggers.Telling =
+            names.isEmpty ? .anyRow : columns.contains(nil) ? .all : .keys(columns.compactMap { $0 })
+        triggers = ChangeTriggers(
+            table: rule.table, columns: names, telling: telling, channel: channel, server: catalog.server)
+    }
+
+    /// Why changes of this table can't be told by triggers at all; nil when they can.
+    public var mistake: String? {
+        let table = rule.table
+        guard let asked = catalog.asked else { return "there is no table \(table)" }
+        switch asked.kind {
+        case "r", "p": break
+        case "v": return "\(table) is a view; list the tables that it reads"
+        case "m": return "\(table) is a materialized view, of which nothing tells when it is refreshed; list a table"
+        case "f": return "\(table) is a foreign table, whose rows change elsewhere; list a table of this database"
+        case _: return "\(table) is no table"
+        }
+        if asked.isTemporary { return "\(table) is a temporary table, which no other session sees" }
+        if let missing = rule.key.first(where: { catalog.columns[$0] == nil }) {
+            return "\(table) has no column \(SQLName.written(missing))"
+        }
+        return nil
+    }
+
+    /// What may be wrong although the triggers are there.
+    public var warnings: [String] {
+        var warnings: [String] = []
+        if !catalog.anybodyNotifies {
+            warnings.append(
+                "not everybody may notify, and a writer has to; run: grant execute on function pg_notify(text, text) to public"
+            )
+        }
+        for relation in catalog.relations where relation.isSubscribed {
+            warnings.append(
+                "a subscription writes to \(relation.name), for which PostgreSQL calls no statement's trigger; "
+                    + "use 'source: logical'")
+        }
+        if case .all = triggers.telling, mistake == nil {
+            let names = rule.key.filter { (catalog.columns[$0] ?? nil) == nil }.map(SQLName.written)
+            warnings.append(
+                "\(rule.table): equal values of \(names.joined(separator: ", ")) may have several texts, so any change of the "
+                    + "table flushes the group")
+        }
+        return warnings
+    }
+
+    /// What has to be made or made right, in words; empty when everything is there.
+    public var differences: [String] {
+        var differences: [String] = []
+        if !isFunctionRight {
+            let verb = catalog.functions[triggers.functionName] == nil ? "missing" : "differs"
+            differences.append("function \(triggers.function): \(verb)")
+        }
+        for (relation, event) in wrongTriggers {
+            let name = triggers.triggerName(event)
+            let found = relation.triggers[name]
+            let verb = found == nil ? "missing" : found?.enabled == "A" ? "differs" : "not enabled always"
+            differences.append("trigger \(name) on \(relation.name): \(verb)")
+        }
+        return differences
+    }
+
+    /// The SQL that makes everything right, to be run in a transaction; nil when it is.
+    public var installation: String? {
+        guard mistake == nil, !differences.isEmpty else { return nil }
+        var steps: [String] = []
+        if !catalog.hasSchema { steps.append("create schema if not exists \(ChangeTriggers.schema);") }
+        if !isFunctionRight { steps.append(triggers.createFunction) }
+        steps += wrongTriggers.map { triggers.create($1, on: $0.name, seesRows: !$0.hidesRows) }
+        // Whoever listens already knows nothing of what was changed before.
+        steps.append(
+            "select pg_catalog.pg_notify(\(SQLText.literal(triggers.channel)), \(SQLText.literal(triggers.allPayload)));"
+        )
+        return Self.transaction(steps)
+    }
+
+    /// The SQL that removes what is there of it, to be run in a transaction; nil when there is nothing. What other rules use
+    /// stays.
+    public var removal: String? {
+        var steps: [String] = []
+        let triggersThere = catalog.relations.flatMap { relation in
+            relation.triggers.keys.sorted().map { (table: relation.name, trigger: $0) }
+        }
+        for (table, trigger) in triggersThere + catalog.strays {
+            steps.append("drop trigger if exists \(SQLName.quoted(trigger)) on \(table.quoted);")
+        }
+        if catalog.functions[triggers.functionName] != nil {
+            steps.append("drop function if exists \(triggers.function)();")
+        }
+        guard !steps.isEmpty else { return nil }
+        steps.append(
+            "select pg_catalog.pg_notify(\(SQLText.literal(triggers.channel)), \(SQLText.literal(triggers.allPayload)));"
+        )
+        return Self.transaction(steps)
+    }
+
+    /// SQL that removes our schema if nothing is left in it, to be run in a transaction.
+    public static let schemaRemoval = transaction([
+        """
+        do \(SQLText.dollarQuoted("""
+
+            begin
+                drop schema if exists \(ChangeTriggers.schema);
+            exception when dependent_objects_still_exist then
+                null;
+            end
+            """));
+        """
+    ])
+
+    /// Whoever else installs waits, and nobody waits long for a table's lock, as whoever writes to the table waits behind.
+    private static func transaction(_ steps: [String]) -> String {
+        """
+        set local lock_timeout = '5s';
+        select pg_catalog.pg_advisory_xact_lock(7020073);
+        \(steps.joined(separator: "\n"))
+
+        """
+    }
+
+    private var isFunctionRight: Bool {
+        guard let found = catalog.functions[triggers.functionName] else { return false }
+        return found.isPlain && found.body == triggers.body && found.settings == triggers.settings
+    }
+
+    private var wrongTriggers: [(relation: TriggerCatalog.Relation, event: ChangeTriggers.Event)] {
+        catalog.relations.flatMap { relation in
+            // PostgreSQL has no triggers for the truncation of foreign tables.
+            ChangeTriggers.Event.allCases.filter { event in
+                !(relation.kind == "f" && event == .truncate)
+                    && relation.triggers[triggers.triggerName(event)] != wanted(event, on: relation)
+            }.map { (relation, $0) }
+        }
+    }
+
+    private func wanted(
+        _ event: ChangeTriggers.Event, on relation: TriggerCatalog.Relation
+    ) -> TriggerCatalog.Trigger {
+        let sees = !relation.hidesRows
+        return TriggerCatalog.Trigger(
+            type: event.type,
+            oldRows: sees && event.rows.old ? ChangeTriggers.oldRows : "",
+            newRows: sees && event.rows.new ? ChangeTriggers.newRows : "",
+            argumentCount: sees || event == .truncate ? 0 : 1, enabled: "A", isConditional: false)
+    }
+}
