@@ -17,11 +17,14 @@ public struct ServedGroup: Sendable {
     public let group: Group
     /// What its keys stand for.
     public let shape: Shape
+    /// Whether changes of what it holds are told of.
+    public let hearsOfChanges: Bool
 
     /// A group whose keys stand for `shape`.
-    public init(_ group: Group, shape: Shape) {
+    public init(_ group: Group, shape: Shape, hearsOfChanges: Bool = false) {
         self.group = group
         self.shape = shape
+        self.hearsOfChanges = hearsOfChanges
     }
 }
 

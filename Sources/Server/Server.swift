@@ -18,11 +18,13 @@ public final class Server: Sendable {
     /// A server on loops that run, or are about to.
     /// - Throws: ``ServerError`` when there is no loop to serve on.
     public init(
-        settings: ServerSettings, loops: [EventLoop], keyspace: Keyspace, information: ServerInformation, logger: Logger
+        settings: ServerSettings, loops: [EventLoop], keyspace: Keyspace, information: ServerInformation,
+        changes: AppliedChanges = .none, logger: Logger
     ) throws(ServerError) {
         guard let first = loops.first else { throw ServerError(.system, "a server needs a loop") }
         let context = ServerContext(
-            settings: settings, keyspace: keyspace, information: information, logger: logger, loopCount: loops.count)
+            settings: settings, keyspace: keyspace, information: information, changes: changes, logger: logger,
+            loopCount: loops.count)
         self.context = context
         self.loops = loops
         clients = loops.enumerated().map { Clients(of: $1, index: $0, server: context) }

@@ -7,6 +7,7 @@ final class ServerContext: Sendable {
     let settings: ServerSettings
     let keyspace: Keyspace
     let information: ServerInformation
+    let changes: AppliedChanges
     let logger: Logger
     let directory = ClientDirectory()
     /// What all clients together may have: bytes of requests, and of replies.
@@ -24,11 +25,13 @@ final class ServerContext: Sendable {
     private let rejectedCount = Atomic<Int>(0)
 
     init(
-        settings: ServerSettings, keyspace: Keyspace, information: ServerInformation, logger: Logger, loopCount: Int
+        settings: ServerSettings, keyspace: Keyspace, information: ServerInformation, changes: AppliedChanges,
+        logger: Logger, loopCount: Int
     ) {
         self.settings = settings
         self.keyspace = keyspace
         self.information = information
+        self.changes = changes
         self.logger = logger
         input = Bound(settings.maxBuffers / 2)
         output = Bound(max(settings.maxBuffers / 2, settings.maxReply))

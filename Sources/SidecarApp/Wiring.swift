@@ -36,7 +36,8 @@ struct Wiring {
                     try Group(
                         group.name, settings: Self.rules(group, of: settings, loops: loops.count), in: cache,
                         breaker: breaker, onLoad: loadLog.observer(of: group.name), getter: getter),
-                    shape: Self.shape(group.returns))
+                    shape: Self.shape(group.returns),
+                    hearsOfChanges: settings.invalidation.source != .none && !group.invalidateOn.isEmpty)
             }
             let map = Self.map(settings, concerning: served.map(\.group))
             let database = Database(
@@ -56,7 +57,7 @@ struct Wiring {
             server = try Server(
                 settings: Self.server(settings, logger: logger), loops: loops,
                 keyspace: Keyspace(served, keyPrefix: settings.keyPrefix ?? ""),
-                information: information, logger: logger)
+                information: information, changes: Self.applied(changes), logger: logger)
         } catch let error as SystemError {
             throw StartupError(.systemRefuses, "can't start: \(error)")
         }

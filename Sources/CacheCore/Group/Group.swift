@@ -107,6 +107,17 @@ public final class Group: Sendable {
         return withShard(of: key.hash) { shard, state in join(key, in: shard, waiter, &state) }
     }
 
+    /// Invalidates a key and loads it by a load that begins after this call, for one who knows of a change that the group may
+    /// not have heard of. Never answers from memory, nor by a load that is under way.
+    package func loadAnew(_ key: RawSpan, waiter: Waiter) -> Lookup {
+        let key = Key(copying: key)
+        return withShard(of: key.hash) { shard, state in
+            _ = state.invalidate(key.span.bytes, hash: key.hash)
+            state.counters.misses += 1
+            return join(key, in: shard, waiter, &state)
+        }
+    }
+
     private func join(_ key: Key, in shard: Int, _ waiter: Waiter, _ state: inout Shard.State) -> Lookup {
         guard cache.waiting.reserve(1) else { return .refused(tooManyWait) }
         switch state.join(key, waiter) {

@@ -38,6 +38,13 @@ struct ChangeApplier {
         counters.flushes += flushes
     }
 
+    /// Something changed, and nobody knows what.
+    mutating func applyAll() {
+        counters.changes += 1
+        counters.flushes += map.groups.count
+        for invalidated in map.groups { invalidated.group.invalidateAll() }
+    }
+
     /// Nobody tells of changes from now on: what is in memory may be stale.
     func suspend() {
         switch onLoss {

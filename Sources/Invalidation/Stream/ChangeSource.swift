@@ -21,7 +21,9 @@ protocol ChangeSourceOwner: AnyObject {
     func heard()
     /// Rows changed, in transactions whose commits the loads see by now.
     func changed(_ change: TableChange)
-    /// Something came that says nothing: not what triggers of this version send.
+    /// Something changed, and it can't be read what: triggers of another version say it, perhaps.
+    func misread()
+    /// Something came that is nobody's change.
     func misheard()
     /// All that committed up to a position was told.
     func told(upTo position: LogPosition)

@@ -108,7 +108,7 @@ public final class ChangeStream: @unchecked Sendable {
     }
 
     /// Whether all that was committed up to `position` is applied. What was applied once stays so, though the stream be lost.
-    private func hasApplied(_ position: LogPosition) -> Bool {
+    public func hasApplied(_ position: LogPosition) -> Bool {
         let applied = applied.load(ordering: .acquiring)
         return applied > 0 && position.bytes <= applied
     }
@@ -231,6 +231,23 @@ extension ChangeStream: ChangeSourceOwner {
     func changed(_ change: TableChange) {
         applier.apply(change)
         publishCounters()
+    }
+
+    func misread() {
+        applier.applyAll()
+        publishCounters()
+        let isFirst = published.withLock { status in
+            status.misread += 1
+            return status.misread == 1
+        }
+        if isFirst {
+            logger.warning(
+                """
+                a change in the database can't be read, so all groups with invalidate_on were flushed; do its triggers have \
+                another version? `pgsidecar sql install` mends that
+                """,
+                metadata: ["source": "\(kind.rawValue)"])
+        }
     }
 
     func misheard() {

@@ -19,7 +19,7 @@ extension InvalidationSettings {
     ) -> (any ChangeSource)? {
         switch source {
         case .none: nil
-        case .notify: nil
+        case .notify: NotifySource(streamDatabase(database), channel: channel, on: loop, owner: owner)
         case .logical:
             LogicalSource(
                 LogicalSource.Settings(

@@ -27,6 +27,8 @@ public struct StreamStatus: Sendable {
     public internal(set) var held: Int?
     /// How long the last sign of life took that was asked for.
     public internal(set) var delay: Duration?
+    /// Changes that could not be read, so that everything was flushed.
+    public internal(set) var misread = 0
     /// What came over the stream and was none of the triggers' words.
     public internal(set) var misheard = 0
     /// The groups of whose tables the stream does not tell all.

@@ -147,12 +147,12 @@ extension ClientConnection {
     }
 
     /// This client, waiting for a load as long as the group allows.
-    private func waiter(at location: KeyLocation) -> Waiter {
+    func waiter(at location: KeyLocation) -> Waiter {
         Waiter(waits, token: waits.nextToken, deadline: deadline(at: location))
     }
 
     /// When a client that asks now has waited as long as the group allows.
-    private func deadline(at location: KeyLocation) -> Instant { now.advanced(byNanoseconds: location.loadNanoseconds) }
+    func deadline(at location: KeyLocation) -> Instant { now.advanced(byNanoseconds: location.loadNanoseconds) }
 
     /// Gives back a hit on `key` of the group; for a miss leaves a hole for the `use` that the reply makes of it, and starts the
     /// load when that falls to this client.
@@ -163,13 +163,13 @@ extension ClientConnection {
         switch consume lookup {
         case .hit(let hit): return hit
         case .refreshes(let hit, let flight):
-            load(flight)
+            Self.load(flight)
             return hit
         case .follows(let ticket):
             leaveHole(ticket, key, location, &reply, use)
         case .leads(let flight, let ticket):
             leaveHole(ticket, key, location, &reply, use)
-            load(flight)
+            Self.load(flight)
         case .refused(let error): reply.append(error)
         }
         return nil
@@ -188,9 +188,9 @@ extension ClientConnection {
     }
 
     /// Keys that cannot be of the group are refused here and not at each lookup: what is in memory was loaded once.
-    private func load(_ flight: consuming Flight) {
+    static func load(_ flight: consuming Flight) {
         let group = flight.group
-        if let parts = group.getter.keyParts, !Self.fits(flight.key, parts) {
+        if let parts = group.getter.keyParts, !fits(flight.key, parts) {
             flight.fail(LoadError(.badKey, Keyspace.wrongParts(of: group, expected: parts)))
         } else {
             group.load(flight)

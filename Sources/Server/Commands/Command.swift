@@ -139,6 +139,7 @@ enum KeyPositions {
     case none
     case first
     case allFromFirst
+    case allButLastTwo
     /// Behind the subcommand.
     case second
 
@@ -148,6 +149,7 @@ enum KeyPositions {
         case .none: (0, 0, 0)
         case .first: (1, 1, 1)
         case .allFromFirst: (1, -1, 1)
+        case .allButLastTwo: (1, -3, 1)
         case .second: (2, 2, 1)
         }
     }

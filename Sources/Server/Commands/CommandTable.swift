@@ -21,7 +21,8 @@ struct CommandTable: Sendable {
         DBSize.self, FlushAll.self, FlushDB.self, Info.self, Config.self, CommandCommand.self, Memory.self, Time.self,
         Role.self, ACL.self, Module.self, SlowLog.self, Latency.self,
         // What Redis does not have.
-        Peek.self, Refresh.self, FlushGroup.self, Statistics.self, Hot.self,
+        Peek.self, Refresh.self, GetAfter.self, MGetAfter.self, HGetAllAfter.self, FlushGroup.self, Statistics.self,
+        Hot.self,
     ]
 
     /// Where `GET` stands in it: the short way of plain GETs knows no other command.

@@ -13,10 +13,12 @@ enum HGetAll: Command {
         + "such row."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        client.appendFields(of: request[1], all: true, to: &reply) { fields, reply, version in
-            reply.bytes.appendMapHeader(fields.count, version)
-            reply.bytes.append(fields.pairs)
-        }
+        client.appendFields(of: request[1], all: true, to: &reply, write: write)
+    }
+
+    static func write(_ fields: Fields, to reply: inout ReplyBuffer, _ version: ProtocolVersion) {
+        reply.bytes.appendMapHeader(fields.count, version)
+        reply.bytes.append(fields.pairs)
     }
 }
 

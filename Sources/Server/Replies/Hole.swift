@@ -26,7 +26,8 @@ final class Hole {
     /// Its name in the loop's ``Waits`` and towards the group.
     let token: UInt64
     let group: Group
-    let ticket: Ticket
+    /// Its place in the flight that it waits for; nil: it waits for none yet.
+    var ticket: Ticket?
     /// The key, when an older value may stand in for the load's.
     private let standInKey: Key?
     /// When the client gets that, or an error, instead.
@@ -41,7 +42,7 @@ final class Hole {
     var occurrences = 0
     private var content: Content?
 
-    init(token: UInt64, group: Group, ticket: Ticket, standInKey: Key?, deadline: Instant, use: Use) {
+    init(token: UInt64, group: Group, ticket: Ticket?, standInKey: Key?, deadline: Instant, use: Use) {
         self.token = token
         self.group = group
         self.ticket = ticket

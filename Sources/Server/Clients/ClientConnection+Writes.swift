@@ -1,0 +1,111 @@
+import CacheCore
+import Groundwork
+import RESP
+
+/// Answers that have seen what the client wrote.
+extension ClientConnection {
+    /// The wait for the position that a request names as its last argument, behind AFTER; nil, with the error appended, when
+    /// that is none.
+    func catchUp(_ request: Request, _ reply: inout ReplyBuffer) -> CatchUp? {
+        guard request.word(at: request.count - 2) == "after" else {
+            reply.bytes.appendError(ErrorText.syntax)
+            return nil
+        }
+        let text = request.string(at: request.count - 1)
+        guard let position = server.changes.position(text) else {
+            reply.bytes.appendError(
+                "ERR '\(ErrorText.quoted(text, limit: 64))' is no position in PostgreSQL's log; give what "
+                    + "pg_current_wal_insert_lsn() said after the commit, such as 16/B374D848")
+            return nil
+        }
+        return CatchUp(to: position, on: loop, waits: waits)
+    }
+
+    /// Appends the text of a key, or a hole for it, from a state that has seen the position.
+    func appendText(of key: RawSpan, _ catchUp: CatchUp, to reply: inout ReplyBuffer) {
+        guard let location = locate(key, &reply) else { return }
+        let key = location.key(in: key)
+        if hasApplied(catchUp, key, location) { return appendText(of: key, KeyHash(key), at: location, to: &reply) }
+        leaveHole(key, location, catchUp, &reply, use: .text)
+    }
+
+    /// Appends all fields of a row, likewise.
+    func appendFields(
+        of key: RawSpan, _ catchUp: CatchUp, to reply: inout ReplyBuffer,
+        write: @escaping (Fields, inout ReplyBuffer, ProtocolVersion) -> Void
+    ) {
+        guard let location = locate(key, &reply) else { return }
+        guard keyspace.groups[location.group].shape == .row else {
+            reply.bytes.appendError(ErrorText.wrongType)
+            return
+        }
+        let inGroup = location.key(in: key)
+        if hasApplied(catchUp, inGroup, location) {
+            return appendFields(of: key, all: true, to: &reply, write: write)
+        }
+        leaveHole(
+            inGroup, location, catchUp, &reply,
+            use: .fields { value, reply, version in
+                write(Fields(value.fields), &reply, version)
+            })
+    }
+
+    /// The same for several keys as one array; or the error, which names its key, and nothing else.
+    func appendTexts(of request: Request, _ keys: Range<Int>, _ catchUp: CatchUp, to reply: inout ReplyBuffer) {
+        let start = reply.end
+        let limit = server.settings.maxOutput
+        var holes: [Key: Hole] = [:]
+        reply.bytes.appendArrayHeader(keys.count)
+        for index in keys {
+            let name = request[index]
+            if let error = errorText(of: name) {
+                drop(&reply, from: start)
+                return reply.bytes.appendError(ErrorText.naming(name, error))
+            }
+            if !holes.isEmpty, let hole = holes[Key(copying: name)] {
+                reply.append(hole)
+                continue
+            }
+            let count = reply.insertionCount
+            appendText(of: name, catchUp, to: &reply)
+            if reply.insertionCount > count, let hole = reply.lastHole {
+                let wanted = Key(copying: name)
+                hole.name = wanted.bytes
+                holes[wanted] = hole
+            }
+            if reply.byteCount(from: start) > limit {
+                drop(&reply, from: start)
+                return reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
+            }
+        }
+    }
+
+    /// Whether what is in memory of the key, and on its way there, has seen the position.
+    private func hasApplied(_ catchUp: CatchUp, _ key: RawSpan, _ location: KeyLocation) -> Bool {
+        isTold(of: key, location) && server.changes.hasApplied(catchUp.position)
+    }
+
+    /// Whether somebody tells of changes of the key: not in every group, and not under every spelling.
+    private func isTold(of key: RawSpan, _ location: KeyLocation) -> Bool {
+        keyspace.groups[location.group].hearsOfChanges && location.isTold(of: key)
+    }
+
+    /// Leaves a hole that waits for the position and then for its load; where nobody tells of changes, for a load that begins
+    /// now.
+    private func leaveHole(
+        _ key: RawSpan, _ location: KeyLocation, _ catchUp: CatchUp, _ reply: inout ReplyBuffer, use: Hole.Use
+    ) {
+        let served = keyspace.groups[location.group]
+        guard isTold(of: key, location) else {
+            _ = settle(served.group.loadAnew(key, waiter: waiter(at: location)), of: key, location, &reply, use: use)
+            return
+        }
+        let reached = deadline(at: location)
+        let hole = Hole(
+            token: waits.nextToken, group: served.group, ticket: nil, standInKey: nil,
+            deadline: reached.advanced(byNanoseconds: location.loadNanoseconds), use: use)
+        waits.add(hole)
+        reply.append(hole)
+        catchUp.add(hole, key: Key(copying: key), until: reached)
+    }
+}
