@@ -43,7 +43,9 @@ func check(_ holds: Bool, _ otherwise: String) {
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let bytes = UnsafeRawBufferPointer(start: start, count: count).bytes
-    var gatherer = TransactionGatherer(bound: 512) { table in table.name.isEmpty ? [] : [["a"], ["b", "a"], []] }
+    var gatherer = TransactionGatherer(
+        bound: 512, columnLists: { table in table.name.isEmpty ? [] : [["a"], ["b", "a"], []] },
+        forms: { _, column in column.type == 25 ? .numeric : column.type == 0 ? nil : .caseless(lowersI: true) })
     var offset = 0
     while offset < count {
         let length = min(Int(start[offset]), count - offset - 1)

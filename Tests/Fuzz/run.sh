@@ -15,9 +15,10 @@ flags="-swift-version 6 -O -parse-as-library -sanitize=fuzzer,address -enable-ex
 swiftc $flags -module-name RESP -package-name pgsidecar "$root"/Sources/RESP/*.swift "$root"/Tests/TestSupport/Reply*.swift \
     "$root/Tests/Fuzz/FuzzRESP.swift" -o "$out/fuzz-resp"
 
-# The parser needs two files of Postgres, which are made to a small module of that name.
+# The parser needs four files of Postgres, which are made to a small module of that name.
 swiftc $flags -module-name Postgres -emit-module -emit-module-path "$out/Postgres.swiftmodule" -wmo -c \
     "$root"/Sources/Postgres/Streams/LogPosition.swift "$root"/Sources/Postgres/Streams/ReplicationFrame.swift \
+    "$root"/Sources/Postgres/Keys/KeyForm.swift "$root"/Sources/Postgres/Keys/KeyForm+Output.swift \
     -o "$out/postgres.o"
 logical="$root/Sources/Invalidation/Logical"
 mapping="$root/Sources/Invalidation/Mapping"

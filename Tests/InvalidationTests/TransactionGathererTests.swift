@@ -12,7 +12,8 @@ struct TransactionGathererTests {
     private func changes(
         _ messages: [[UInt8]], lists: [[String]] = [["id"]], bound: Int = 1 << 20
     ) throws -> [TableChange] {
-        var gatherer = TransactionGatherer(bound: bound) { $0 == Self.account ? lists : [] }
+        var gatherer = TransactionGatherer(
+            bound: bound, columnLists: { $0 == Self.account ? lists : [] }, forms: { _, _ in .text })
         return try changes(messages, of: &gatherer)
     }
 
@@ -122,7 +123,8 @@ struct TransactionGathererTests {
             PgOutputBytes.relation(identity: "f"), PgOutputBytes.relation(name: "other"),
             PgOutputBytes.relation(id: 2),
         ] {
-            var gatherer = TransactionGatherer(bound: 1 << 20) { $0 == Self.account ? [["id"]] : [] }
+            var gatherer = TransactionGatherer(
+                bound: 1 << 20, columnLists: { $0 == Self.account ? [["id"]] : [] }, forms: { _, _ in .text })
             #expect(try changes([PgOutputBytes.relation(), row], of: &gatherer) == rows([["7"]]))
             // The same again says nothing new.
             #expect(try changes([PgOutputBytes.relation(), row], of: &gatherer) == rows([["7"]]))
@@ -137,6 +139,19 @@ struct TransactionGathererTests {
             ]) == [])
     }
 
+    @Test func `a key is told in the form of its type, and where that is not known the whole table is stale`() throws {
+        let row = PgOutputBytes.insert([.text("1.50"), .null])
+        for (form, expected) in [
+            (KeyForm.numeric, rows([["1.5"]])), (nil, all), (.caseless(lowersI: false), rows([["1.50"]])),
+        ] {
+            var gatherer = TransactionGatherer(
+                bound: 1 << 20, columnLists: { _ in [["id"]] }, forms: { _, _ in form })
+            #expect(try changes([PgOutputBytes.relation(), row], of: &gatherer) == expected)
+            gatherer.use { _, _ in .text }
+            #expect(try changes([row], of: &gatherer) == rows([["1.50"]]))
+        }
+    }
+
     @Test func `messages out of order are refused`() {
         for messages in [
             [PgOutputBytes.commit()], [PgOutputBytes.begin(1), PgOutputBytes.begin(2)],
@@ -144,7 +159,7 @@ struct TransactionGathererTests {
             [PgOutputBytes.begin(1), PgOutputBytes.insert([.text("7"), .null])],
             [PgOutputBytes.begin(1), PgOutputBytes.truncate([9])],
         ] {
-            var gatherer = TransactionGatherer(bound: 1 << 20) { _ in [["id"]] }
+            var gatherer = TransactionGatherer(bound: 1 << 20, columnLists: { _ in [["id"]] }, forms: { _, _ in .text })
             #expect(throws: PgOutputError.self) {
                 for message in messages { _ = try gatherer.take(PgOutputMessage(parsing: message.span.bytes)) }
             }
@@ -152,7 +167,7 @@ struct TransactionGathererTests {
     }
 
     @Test func `a stream that describes ever more tables is refused`() {
-        var gatherer = TransactionGatherer(bound: 1 << 20) { _ in [] }
+        var gatherer = TransactionGatherer(bound: 1 << 20, columnLists: { _ in [] }, forms: { _, _ in .text })
         #expect(throws: PgOutputError.tooManyRelations) {
             for id in 0...UInt32(RelationCache.bound) {
                 _ = try gatherer.take(

@@ -63,7 +63,9 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
     }
 
     private static func gatherer(_ map: InvalidationMap) -> TransactionGatherer {
-        TransactionGatherer(bound: transactionBytes) { map.columnLists(of: $0) }
+        // No form is known before the catalog was asked.
+        TransactionGatherer(
+            bound: transactionBytes, columnLists: { map.columnLists(of: $0) }, forms: { _, _ in nil })
     }
 
     // MARK: Connecting, step by step
@@ -203,13 +205,16 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
                 )
             }
             let refused = refused(by: found)
+            var isAsBefore = false
             if let before = standing {
                 // What a transaction did before its table was published is in no stream, whenever it commits: a new slot waits
                 // for those.
                 guard refused == self.refused(by: before) else {
                     return lose("the publication or its tables were changed")
                 }
-                for table in found.changed(since: before) {
+                let changed = found.changed(since: before)
+                isAsBefore = changed.isEmpty
+                for table in changed {
                     owner.changed(TableChange(table: table, what: .all))
                     guard gateway != nil else { return }
                 }
@@ -221,6 +226,15 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
             owner.lags(
                 by: found.position > reached && reached > .none ? found.position.bytes - reached.bytes : 0,
                 holding: gate.count)
+            if isAsBefore { whenGood() } else { readForms(found, whenGood) }
+        }
+    }
+
+    /// Asks how the tables' columns are written as keys.
+    private func readForms(_ standing: PublicationStanding, _ whenGood: @escaping () -> Void) {
+        guard !standing.tables.isEmpty else { return whenGood() }
+        ask(gateway, PublicationSQL.columnTypes(standing.tables)) { [self] rows in
+            gatherer.use(standing.forms(rows))
             whenGood()
         }
     }

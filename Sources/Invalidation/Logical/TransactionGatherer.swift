@@ -25,10 +25,14 @@ public struct CommittedTransaction: Equatable, Sendable {
 /// Gathers the messages of one stream to transactions. Keeps of a row the columns that somebody knows it by, and of a
 /// transaction no more than a bound: beyond it all of each table that it touches counts as changed.
 public struct TransactionGatherer {
+    /// How a column's values are written as keys; nil when that is not known of its type.
+    public typealias Forms = (TableName, Relation.Column) -> KeyForm?
+
     private let columnLists: (TableName) -> [[String]]
+    private var forms: Forms
     private let bound: Int
     private var relations = RelationCache()
-    private var plans: [UInt32: RelationPlan] = [:]
+    private var plans: [UInt32: (relation: Relation, plan: RelationPlan)] = [:]
     private var open: OpenTransaction?
 
     private struct OpenTransaction {
@@ -41,9 +45,20 @@ public struct TransactionGatherer {
     /// - Parameters:
     ///   - bound: What the keys of one transaction may take, in bytes.
     ///   - columnLists: The lists of columns by which rows of a table are known; see ``InvalidationMap/columnLists(of:)``.
-    public init(bound: Int, columnLists: @escaping (TableName) -> [[String]]) {
+    public init(bound: Int, columnLists: @escaping (TableName) -> [[String]], forms: @escaping Forms) {
         self.bound = bound
         self.columnLists = columnLists
+        self.forms = forms
+    }
+
+    /// Writes keys by `forms` from now on.
+    public mutating func use(_ forms: @escaping Forms) {
+        self.forms = forms
+        for (id, known) in plans { plans[id] = (known.relation, plan(for: known.relation)) }
+    }
+
+    private func plan(for relation: Relation) -> RelationPlan {
+        RelationPlan(relation, columnLists(relation.table)) { forms(relation.table, $0) }
     }
 
     /// Takes the next message; returns a transaction when it ends one.
@@ -77,7 +92,7 @@ public struct TransactionGatherer {
     /// A table that is described anew has changed its definition: what is kept of it may have another form.
     private mutating func describe(_ relation: Relation) throws(PgOutputError) {
         let changed = try relations.set(relation)
-        plans[relation.id] = RelationPlan(relation, columnLists(relation.table))
+        plans[relation.id] = (relation, plan(for: relation))
         guard !changed.isEmpty else { return }
         guard var current = open.take() else { throw .outOfOrder }
         for table in changed { current.changes.noteAll(of: RelationPlan(of: table, columnLists(table))) }
@@ -87,7 +102,7 @@ public struct TransactionGatherer {
     private mutating func gather(
         _ id: UInt32, _ body: (RelationPlan, inout GatheredChanges) -> Void
     ) throws(PgOutputError) {
-        guard let plan = plans[id] else { throw .unknownRelation(id) }
+        guard let plan = plans[id]?.plan else { throw .unknownRelation(id) }
         // Taken out and put back: what is gathered is never copied.
         guard var current = open.take() else { throw .outOfOrder }
         if !plan.lists.isEmpty { body(plan, &current.changes) }
@@ -111,13 +126,16 @@ struct RelationPlan {
     let lists: [ColumnList]
     /// The places in a tuple of the columns that any list has, in ascending order.
     let wanted: [Int]
+    /// How their values are written as keys.
+    private let forms: [KeyForm?]
 
-    init(_ relation: Relation, _ columnLists: [[String]]) {
+    init(_ relation: Relation, _ columnLists: [[String]], _ form: (Relation.Column) -> KeyForm?) {
         table = relation.table
         var places: [String: Int] = [:]
         for (place, column) in relation.columns.enumerated() { places[column.name] = place }
         let wanted = Set(columnLists.joined().compactMap { places[$0] }).sorted()
         self.wanted = wanted
+        forms = wanted.map { form(relation.columns[$0]) }
         lists = columnLists.map { columns in
             let own = columns.compactMap { places[$0] }
             return ColumnList(
@@ -131,6 +149,7 @@ struct RelationPlan {
     init(of table: TableName, _ columnLists: [[String]]) {
         self.table = table
         wanted = []
+        forms = []
         lists = columnLists.map { ColumnList(columns: $0, places: nil, isIdentity: false) }
     }
 
@@ -143,7 +162,9 @@ struct RelationPlan {
             guard place == wanted[parts.count] else { return true }
             switch column {
             case .null: parts.append(.null)
-            case .text(let text): parts.append(.text(text.withUnsafeBytes { Array($0) }))
+            case .text(let text):
+                let own = forms[parts.count]?.text(ofOutput: text.withUnsafeBytes { Array($0) })
+                parts.append(own.map { .text($0) } ?? .unknown)
             case .unchanged, .binary: parts.append(.unknown)
             }
             return true

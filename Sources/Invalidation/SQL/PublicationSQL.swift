@@ -1,3 +1,5 @@
+import Postgres
+
 /// The SQL of the publication that `source: logical` decodes.
 public enum PublicationSQL {
     /// Makes a publication of `tables`, as SQL that fails, and changes nothing, where a table has no replica identity: from
@@ -72,6 +74,7 @@ public enum PublicationSQL {
             union all select place, 'table', kind::text, null from found
             union all select a.place, 'column', a.name::text, pg_catalog.bool_and(a.is_identity)::text
                 from attribute a group by a.place, a.name
+            union all select a.place, 'type', a.name::text, a.type::text from found f join attribute a on a.id = f.id
             union all select f.place, 'published', p.told ->> 'rowfilter', null
                 from found f join pg_catalog.pg_class c on c.oid = f.id
                 join published p on p.schema = c.relnamespace and p.name = c.relname
@@ -98,6 +101,17 @@ public enum PublicationSQL {
                         from attribute a where a.place = m.place and a.id = m.id)), ';' order by m.id)), null
                 from member m group by m.place
             """
+    }
+
+    /// Asks how the columns of `tables` are written as keys; ``PublicationStanding/forms(_:)`` reads the answer.
+    static func columnTypes(_ tables: [TableName]) -> String {
+        tables.enumerated().map { place, table in
+            // By parts, so that nothing is looked for in a name.
+            let sql = ColumnType.ofColumns.split(separator: "$1").map { part in
+                part.split(separator: "$2").joined(separator: literal(table.name))
+            }.joined(separator: literal(table.schema))
+            return "select \(place), one.* from (\(sql)) as one(a, b, c, d, e, f, g)"
+        }.joined(separator: " union all ")
     }
 
     /// A string constant, whatever `standard_conforming_strings` says.

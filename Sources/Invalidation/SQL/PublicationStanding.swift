@@ -8,6 +8,8 @@ public struct PublicationStanding: Sendable {
         var kind: String?
         /// Its columns, and whether each is part of the replica identity, in each of its partitions.
         var columns: [String: Bool] = [:]
+        /// Its columns' types, by their numbers.
+        var types: [String: UInt32] = [:]
         var isPublished = false
         /// The condition under which its rows are published.
         var filter: String?
@@ -42,6 +44,7 @@ public struct PublicationStanding: Sendable {
             switch what {
             case "table": standings[place].kind = one
             case "column": one.map { standings[place].columns[$0] = other == "true" }
+            case "type": one.map { standings[place].types[$0] = other.flatMap { UInt32($0) } }
             case "published":
                 standings[place].isPublished = true
                 standings[place].filter = one
@@ -62,6 +65,24 @@ public struct PublicationStanding: Sendable {
     private static func name(_ schema: String?, _ name: String?) -> TableName? {
         guard let schema, let name else { return nil }
         return TableName(schema: schema, name: name)
+    }
+
+    /// Reads how columns are written as keys, from the rows that ``PublicationSQL/columnTypes(_:)`` brought; for columns
+    /// whose types are as they were when this standing was read.
+    func forms(_ rows: [[String?]]) -> TransactionGatherer.Forms {
+        var forms: [TableName: [String: (type: UInt32, form: KeyForm)]] = [:]
+        for row in rows where row.count == 8 {
+            guard let place = row[0].flatMap({ Int($0) }), tables.indices.contains(place), let column = row[1],
+                let found = ColumnType(
+                    type: row[2] ?? "", base: row[3] ?? "", kind: row[4] ?? "", extensionType: row[5],
+                    isDeterministic: row[6] ?? "", lowersI: row[7] ?? ""),
+                let form = KeyForm(found), let type = standings[place].types[column]
+            else { continue }
+            forms[tables[place], default: [:]][column] = (type, form)
+        }
+        return { [forms] table, column in
+            forms[table]?[column.name].flatMap { $0.type == column.type ? $0.form : nil }
+        }
     }
 
     /// The tables that are not as they were in `old`: what was read of them may mean something else now.
