@@ -402,8 +402,8 @@ inline apply(version) {
 
 proctype Stream() {
     byte version = 0;
+    byte running = 0;             /* the version whose transaction was under way when the stream began; 0: none was */
     byte f = NONE;
-    byte seen = 0;
     bool wasInMemory = false;
 lost:
 #ifdef BROKEN_RETURN
@@ -415,19 +415,20 @@ lost:
 #ifdef LOGICAL
 #ifndef BROKEN_START
     /* What was in the WAL before the stream's start is not told, and may not be visible yet: a snapshot says what is under
-       way, and storing waits until that is visible. */
-    seen = written;
-    if
-    :: visible >= seen -> skip
-    :: isBroken -> goto lost
-    fi;
-    seen = 0;
+       way, and all of it that ends is taken for a change of everything. */
+    atomic {
+        if
+        :: written > visible -> running = written
+        :: else
+        fi
+    };
 #endif
 #endif
     atomic { resumeStoring(); isLive = true };
 #endif
 end:
     do
+    :: atomic { running != 0 && visible >= running -> invalidate(0); running = 0 }
     :: atomic { nempty(news) -> news?version };
 #ifdef LOGICAL
 #ifndef WITHOUT_GATE
@@ -442,7 +443,7 @@ end:
         version = 0
     :: isBroken ->
 found:
-        atomic { isLive = false; version = 0; suspendStoring() };
+        atomic { isLive = false; version = 0; running = 0; suspendStoring() };
         goto lost
     od
 }

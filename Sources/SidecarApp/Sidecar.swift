@@ -74,7 +74,7 @@ public struct Sidecar: Sendable {
         let services: [any Service] =
             [
                 DatabaseService(database: parts.database)
-            ] + (parts.changes.map { [ChangeStreamService(changes: $0)] } ?? []) + [
+            ] + (parts.changes.map { [ChangeStreamService(changes: $0)] } ?? []) + verifying(parts) + [
                 ExpiryService(cache: parts.cache, loop: parts.loops[0]),
                 queryCheck,
                 ServerService(server: parts.server, settings: settings, logger: logger, whenReady: whenReady),
@@ -82,6 +82,11 @@ public struct Sidecar: Sendable {
         try await ServiceGroup(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
         ).run()
+    }
+
+    private func verifying(_ parts: Wiring) -> [any Service] {
+        guard let verifier = parts.verifier, let changes = parts.changes else { return [] }
+        return [VerifyService(verifier: verifier, database: parts.database, changes: changes)]
     }
 
     /// Connects to the database once and has it describe every group's query.

@@ -14,6 +14,8 @@ struct Wiring {
     let database: Database
     /// Hears of changes; nil when nothing is to tell of them, or no group wants to know.
     let changes: ChangeStream?
+    /// Compares memory with the database; nil when that is not wanted.
+    let verifier: MemoryVerifier?
     let server: Server
     let mistakes = QueryMistakes()
 
@@ -45,12 +47,16 @@ struct Wiring {
                 onSchemaChange: { [cache] name in cache.groups.first { $0.name == name }?.invalidateAll() },
                 onKeysKnown: { group, verdicts in map.note(verdicts, ofGroup: group) })
             let changes = try Self.changes(settings, map, loops: loops.count, logger: logger)
+            let verifier = try Self.verifier(settings, of: served.map(\.group), changes, logger)
             var information = ServerInformation(memoryLimit: settings.memory, memoryUsed: { cache.usedBytes }) {
                 [mistakes] in
                 Self.lines(database.status, breaker.state, loadLog, mistakes)
             }
-            information.invalidation = { Self.lines(changes?.status, settings.invalidation) }
+            information.invalidation = {
+                Self.lines(changes?.status, settings.invalidation) + (verifier?.lines ?? [])
+            }
             self.changes = changes
+            self.verifier = verifier
             self.loops = loops
             self.cache = cache
             self.database = database
@@ -88,6 +94,21 @@ struct Wiring {
         return ChangeStream(
             settings.invalidation, database: settings.database, map: map, loop: try EventLoop(index: loops),
             logger: logger)
+    }
+
+    private static func verifier(
+        _ settings: Settings, of groups: [Group], _ changes: ChangeStream?, _ logger: Logger
+    ) throws -> MemoryVerifier? {
+        guard settings.verify.rate > 0, changes != nil else { return nil }
+        let told = zip(settings.groups, groups).filter { !$0.0.invalidateOn.isEmpty }.map(\.1)
+        return try MemoryVerifier(told, settings.verify) { group, key in
+            logger.error(
+                "an entry was not what the database has for longer than verify.bound; it was dropped",
+                metadata: ["group": "\(group.name)"])
+            logger.debug(
+                "that entry",
+                metadata: ["group": "\(group.name)", "key": "\(String(decoding: key.bytes, as: UTF8.self))"])
+        }
     }
 
     private static func loopCount(_ threads: Int) -> Int {

@@ -11,6 +11,8 @@ final class Reader {
         /// Requests on their way at once, for each.
         let depth: Int
         let seed: UInt64
+        /// Whether some keys are asked for under another text than their own.
+        let spellsKeysOut: Bool
         /// Whether errors are to be expected, because something is being broken.
         let toleratesErrors: Bool
     }
@@ -111,7 +113,9 @@ final class Reader {
             return .values(keys)
         case 60..<75:
             let key = key()
-            connection?.append(["GET", "row:\(key)"])
+            // The same row under another text.
+            let isSpelledOut = plan.spellsKeysOut && random.next() % 10 == 0
+            connection?.append(["GET", isSpelledOut ? "row:0\(key)" : "row:\(key)"])
             return .row(key)
         case 75..<88:
             let key = key()

@@ -92,7 +92,7 @@ struct VerificationRun {
             readers: options.readers,
             Reader.Plan(
                 socket: sidecar.socket, ledger: ledger, progress: progress, depth: options.depth, seed: options.seed,
-                toleratesErrors: options.breaks))
+                spellsKeysOut: options.source != .none, toleratesErrors: options.breaks))
         defer { readers.stop() }
         do {
             try await watch(sidecar, writers)

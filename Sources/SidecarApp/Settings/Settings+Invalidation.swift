@@ -49,7 +49,15 @@ extension Settings {
     }
 
     /// What is said of changes and may be a mistake.
-    var invalidationNotes: [String] {
+    var invalidationNotes: [String] { streamNotes + verifyNotes }
+
+    private var verifyNotes: [String] {
+        let isTold = invalidation.source != .none && groups.contains { !$0.invalidateOn.isEmpty }
+        guard verify.rate > 0, !isTold else { return [] }
+        return ["verify.rate: no group is told of changes ('invalidate_on'), so there is nothing to compare"]
+    }
+
+    private var streamNotes: [String] {
         let listeners = groups.filter { !$0.invalidateOn.isEmpty }.map(\.name)
         switch invalidation.source {
         case .none where !listeners.isEmpty:

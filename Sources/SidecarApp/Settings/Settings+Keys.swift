@@ -27,6 +27,7 @@ extension Settings {
             "drain_timeout", \.drainTimeout, .duration(),
             "How long SIGTERM waits for what is in flight before the process ends."),
         SettingKey("invalidation", \.invalidation, invalidationKeys, "How changes in the database are heard of."),
+        SettingKey("verify", \.verify, verifyKeys, "What is compared with the database while pgsidecar serves."),
         SettingKey("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise itself."),
         SettingKey(
             groups: "groups", "The groups, each under its name, with which its keys begin.",
@@ -76,6 +77,21 @@ extension Settings {
         SettingKey(
             "publication", \.publication, .name,
             "The publication that is decoded, with `source: logical`."),
+    ]
+
+    private static let verifyKeys: [SettingKey<Verify>] = [
+        SettingKey(
+            "rate", \.rate, .exactPercent,
+            "For each so many hits an entry is loaded once more and compared; 0% is none.",
+            more: """
+                That is for groups with `invalidate_on` and while changes are heard of: a value that is still the old one \
+                after `verify.bound` is counted (`verify_mismatches` in `INFO`), logged and dropped. In turn one of the keys \
+                that are asked for most and the next one in memory. It costs a hit nothing; the database is asked one thing \
+                at a time, at most 50 times a second, and not while loads wait.
+                """),
+        SettingKey(
+            "bound", \.bound, .duration(from: .milliseconds(100)),
+            "How long an entry may differ from the database before that is a mismatch."),
     ]
 
     private static let databaseKeys: [SettingKey<DatabaseSettings>] = [

@@ -27,11 +27,24 @@ public struct Settings: Sendable, Equatable {
     public var defaults = Group()
     /// How changes in the database are heard of.
     public var invalidation = InvalidationSettings()
+    /// What is compared with the database meanwhile.
+    public var verify = Verify()
     /// The groups, in the file's order, complete with the defaults.
     public var groups: [Group] = []
 
     /// The defaults, without a group.
     public init() {}
+
+    /// What is compared with the database while the sidecar serves.
+    public struct Verify: Sendable, Equatable {
+        /// Comparisons for each hit; 0: none.
+        public var rate = 0.0
+        /// How long an entry may differ.
+        public var bound: Duration = .seconds(10)
+
+        /// The defaults.
+        public init() {}
+    }
 
     /// What is logged.
     public struct Log: Sendable, Equatable {

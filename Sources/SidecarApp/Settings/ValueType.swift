@@ -195,4 +195,23 @@ extension ValueType<Double> {
         },
         render: { "\(Int(($0 * 100).rounded()))%" }
     )
+
+    /// The same to a thousandth of a percent; 0.1% is 0.001.
+    static let exactPercent = ValueType(
+        expects: "a percentage, 0% to 100%, such as 0.1%",
+        parse: { text throws(WrongValue) in
+            let parts = text.dropLast().split(separator: ".", omittingEmptySubsequences: false)
+            let isNumber = parts.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+            guard text.hasSuffix("%"), isNumber, parts.count <= 2, parts.last?.count ?? 0 <= 3 || parts.count == 1,
+                let percent = Double(text.dropLast()), percent <= 100
+            else { throw WrongValue(why: "is not a percentage; write 0% to 100%, such as 0.1%") }
+            return percent / 100
+        },
+        render: { share in
+            let thousandths = Int((share * 100_000).rounded())
+            var decimals = "\(1000 + thousandths % 1000)".dropFirst()
+            while decimals.last == "0" { decimals.removeLast() }
+            return "\(thousandths / 1000)\(decimals.isEmpty ? "" : ".")\(decimals)%"
+        }
+    )
 }
