@@ -36,11 +36,11 @@ fi
 endef
 
 .NOTPARALLEL:
-.PHONY: help run build test test-swift test-tsan fuzz prove verify lint format docs bench hit-ratio deps deps-test deps-bench clean
+.PHONY: help run build test test-swift test-tsan test-examples documentation fuzz prove verify lint format docs bench hit-ratio deps deps-test deps-bench clean
 
 help: ## Tell what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
-	    | while IFS=$$'\t' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+	    | while IFS=$$'\t' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 	@echo
 	@echo '  DATABASE_URL=postgresql:///app make run    the same demo with a database of yours, which is only read'
 
@@ -65,6 +65,15 @@ test-swift: ## Only swift test; TEST=NAME runs those whose name has NAME
 test-tsan: deps-test ## The same tests under the thread sanitizer, in a build folder of their own
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" \
 	    swift test --sanitize=thread --scratch-path .build-tsan $(if $(TEST),--filter '$(TEST)')
+
+# A package of its own beside this one, which shows that whoever takes the libraries without the trait Sidecar resolves what the
+# libraries use and nothing else. What else stands there is Hummingbird's.
+EXAMPLE := --package-path Examples/UserServer --scratch-path .build-examples
+
+test-examples: ## The Hummingbird server with a typed cache in front of a slow source
+	swift package $(EXAMPLE) show-dependencies --format json | python3 Examples/UserServer/expect-dependencies.py \
+	    pgsidecar swift-collections swift-log
+	swift test $(EXAMPLE)
 
 fuzz: ## The parsers against mutated bytes, with the address sanitizer, for a fixed short count
 	@if [[ -x Tests/Fuzz/run.sh ]]; then Tests/Fuzz/run.sh; else echo 'no fuzz target yet'; fi
@@ -126,4 +135,4 @@ run/pgbouncer:
 	mv $@.part $@
 
 clean: ## Remove what was built, and run/
-	rm -rf .build .build-tsan run
+	rm -rf .build .build-tsan .build-examples run

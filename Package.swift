@@ -9,6 +9,9 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Who uses the libraries without the trait resolves no package that only the program needs.
+let sidecar = TargetDependencyCondition.when(traits: ["Sidecar"])
+
 /// Arrows point down only: a target imports what stands below it here, and nothing beside it.
 let package = Package(
     name: "pgsidecar",
@@ -17,6 +20,10 @@ let package = Package(
         .library(name: "CacheCore", targets: ["CacheCore"]),
         .library(name: "TypedCache", targets: ["TypedCache"]),
         .executable(name: "pgsidecar", targets: ["pgsidecar"]),
+    ],
+    traits: [
+        .trait(name: "Sidecar", description: "The program pgsidecar, beside the libraries."),
+        .default(enabledTraits: ["Sidecar"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -116,8 +123,8 @@ let package = Package(
                 "Machine",
                 "PrivateDatabase",
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: sidecar),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle", condition: sidecar),
             ],
             swiftSettings: strict
         ),
@@ -125,7 +132,7 @@ let package = Package(
             name: "pgsidecar",
             dependencies: [
                 "SidecarApp", "LoadTest", "Machine",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser", condition: sidecar),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
