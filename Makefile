@@ -57,7 +57,7 @@ RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
 build: ## Build pgsidecar in release mode: .build/release/pgsidecar
 	swift build $(RELEASE) --product pgsidecar --static-swift-stdlib $(STRIP)
 
-test: deps-test lint prove test-swift fuzz ## Install what tests need and run them all: lint, models, unit, integration, fuzz
+test: deps-test lint prove test-swift documentation test-examples fuzz ## Install what tests need and run them all
 
 test-swift: ## Only swift test; TEST=NAME runs those whose name has NAME
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test $(if $(TEST),--filter '$(TEST)')
@@ -65,6 +65,21 @@ test-swift: ## Only swift test; TEST=NAME runs those whose name has NAME
 test-tsan: deps-test ## The same tests under the thread sanitizer, in a build folder of their own
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" \
 	    swift test --sanitize=thread --scratch-path .build-tsan $(if $(TEST),--filter '$(TEST)')
+
+# Warnings are errors: a name that is no more, a parameter that was forgotten. The plugin that does this for packages would be a
+# package that everyone resolves.
+documentation: ## The libraries' documentation, for a browser: run/documentation/*.doccarchive
+	swift build --target TypedCache
+	for library in Singleflight CacheCore TypedCache; do \
+	    symbols=run/documentation/$$library.symbols; \
+	    rm -rf "$$symbols"; \
+	    mkdir -p "$$symbols"; \
+	    swift symbolgraph-extract -module-name "$$library" -I .build/debug/Modules -I Sources/CIntrinsics \
+	        -target "$$(uname -m)-unknown-linux-gnu" -minimum-access-level public -output-dir "$$symbols"; \
+	    docc convert "Sources/$$library/$$library.docc" --additional-symbol-graph-dir "$$symbols" --warnings-as-errors \
+	        --fallback-display-name "$$library" --fallback-bundle-identifier "pgsidecar.$$library" \
+	        --output-path "run/documentation/$$library.doccarchive"; \
+	done
 
 # A package of its own beside this one, which shows that whoever takes the libraries without the trait Sidecar resolves what the
 # libraries use and nothing else. What else stands there is Hummingbird's.

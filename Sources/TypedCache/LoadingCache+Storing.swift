@@ -10,6 +10,8 @@ extension LoadingCache {
     /// A value that costs more than `settings.capacity`, or has no time to live, is not kept; the former one goes nevertheless.
     ///
     /// - Parameters:
+    ///   - value: What is asked for.
+    ///   - key: By what.
     ///   - lifespan: How long it lives; nil: as the cache's rule says.
     ///   - onExpiry: Called with the value when it has left for time. Not when it was removed, replaced or evicted.
     @discardableResult
