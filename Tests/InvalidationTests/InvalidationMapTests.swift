@@ -1,5 +1,6 @@
 import CacheCore
 import Groundwork
+import Postgres
 import Testing
 
 @testable import Invalidation

@@ -184,6 +184,7 @@ final class Recorder: ChangeSourceOwner, Sendable {
     func proven() { state.withLock { $0.proven += 1 } }
     func heard() { state.withLock { $0.heard += 1 } }
     func changed(_ change: TableChange) { state.withLock { $0.changes.append(change) } }
+    func misread() {}
     func misheard() {}
     func told(upTo position: LogPosition) { state.withLock { $0.told = position } }
     func lags(by bytes: UInt64, holding transactions: Int) {}

@@ -45,7 +45,7 @@ struct LifeTests {
         let other = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(other) }
         #expect(UnixAddress.bind(other, to: path) == 0)
-        #expect(listen(other, 1) == 0)
+        #expect(listen(other, 128) == 0)
         #expect(#expect(throws: ServerError.self) { try SocketPath(ServerSettings(socket: path)) }?.code == .inUse)
         #expect(FileManager.default.fileExists(atPath: path))
     }
@@ -119,7 +119,7 @@ struct LifeTests {
             let other = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
             defer { close(other) }
             #expect(UnixAddress.bind(other, to: server.path) == 0)
-            #expect(listen(other, 1) == 0)
+            #expect(listen(other, 128) == 0)
             #expect(await eventually { log.messages.contains { $0.contains("can't be made again") } })
             #expect(FileIdentity(at: server.path)?.isSocket == true)
             #expect(UnixAddress.connect(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0), to: server.path) == 0)

@@ -5,13 +5,13 @@ import Testing
 @Suite struct LibraryDocumentationTests {
     private static let libraries = ["Singleflight", "CacheCore", "TypedCache"]
 
-    /// The lines of a library's sources with `public` in them.
+    /// The lines of a library's sources with `public` or `open` in them.
     private static func publicLines(of library: String) throws -> [String] {
         let folder = URL(fileURLWithPath: "\(repository)/Sources/\(library)")
         let paths = try FileManager.default.subpathsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".swift") }
         return try paths.flatMap { path in
             try String(contentsOf: folder.appending(path: path), encoding: .utf8).components(separatedBy: "\n")
-                .filter { $0.contains(/(^|\s)public\s/) }
+                .filter { $0.contains(/(^|\s)(public|open)\s/) }
         }
     }
 
@@ -20,7 +20,7 @@ import Testing
         let article = try text(of: "Sources/\(library)/\(library).docc/\(library).md")
         let topics = try #require(article.range(of: "\n## Topics\n"), "no topics").upperBound
         let named = article[topics...].matches(of: /\n- ``(\w+)``/).map { String($0.1) }
-        let declaration = /^public (?:final class|struct|enum|protocol|actor|typealias) (\w+)/
+        let declaration = /^(?:public|open) (?:final class|class|struct|enum|protocol|actor|typealias) (\w+)/
         let declared = try Self.publicLines(of: library).compactMap { line in
             line.firstMatch(of: declaration).map { String($0.1) }
         }

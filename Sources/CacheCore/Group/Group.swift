@@ -110,11 +110,11 @@ public final class Group: Sendable {
     /// Invalidates a key and loads it by a load that begins after this call, for one who knows of a change that the group may
     /// not have heard of. Never answers from memory, nor by a load that is under way.
     package func loadAnew(_ key: RawSpan, waiter: Waiter) -> Lookup {
-        let key = Key(copying: key)
-        return withShard(of: key.hash) { shard, state in
-            _ = state.invalidate(key.span.bytes, hash: key.hash)
+        let hash = KeyHash(key).value
+        return withShard(of: hash) { shard, state in
+            _ = state.invalidate(key, hash: hash)
             state.counters.misses += 1
-            return join(key, in: shard, waiter, &state)
+            return join(Key(copying: key, hash: hash), in: shard, waiter, &state)
         }
     }
 

@@ -1,3 +1,4 @@
+import CacheCore
 public import Postgres
 import Synchronization
 
