@@ -42,7 +42,8 @@ import Testing
         for function in row.functions {
             let source = try text(of: "Sources/\(function.path)")
             let isThere = source.contains(try Regex("\\bfunc \(function.name)\\b"))
-            let types = try Regex("\\b(struct|class|enum|extension|actor) \(function.type)\\b").wordBoundaryKind(.simple)
+            let types = try Regex("\\b(struct|class|enum|extension|actor) \(function.type)\\b").wordBoundaryKind(
+                .simple)
             #expect(isThere, "no func \(function.name) in \(function.path)")
             #expect(source.contains(types), "no \(function.type) in \(function.path)")
         }
