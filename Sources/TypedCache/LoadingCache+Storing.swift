@@ -65,10 +65,10 @@ extension LoadingCache {
         var changes = Changes<Key, Value>()
         let former: Value? = withState(of: key) { state in
             state.flights.forget(key)
-            guard let place = state.entries.find(key) else { return nil }
+            guard let index = state.entries.find(key) else { return nil }
             let former = state.peek(key, at: now)
             state.counters.invalidations += 1
-            changes.remove(state.entries.remove(place), .removed)
+            changes.remove(state.entries.remove(index), .removed)
             return former
         }
         settle(changes, near: key)
@@ -99,10 +99,10 @@ extension LoadingCache {
         let key = HashedKey(key)
         let now = time.now()
         return withState(of: key) { state in
-            guard let place = state.servable(key, at: now), state.entries.contents[place]?.value != nil else {
+            guard let index = state.findServable(key, at: now), state.entries.contents[index]?.value != nil else {
                 return false
             }
-            state.entries.ask(place, at: now)
+            state.entries.ask(index, at: now)
             return true
         }
     }

@@ -27,14 +27,14 @@ struct ShardState<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
     /// A hit for which nothing has to be decided: what most lookups are.
     @inlinable
     mutating func hit(_ key: HashedKey<Key>, at now: Int64) -> Value?? {
-        guard let place = entries.find(key) else { return nil }
+        guard let index = entries.find(key) else { return nil }
         let (calmUntil, accessed, idle) = (
-            entries.slots[place].calmUntil, entries.slots[place].accessed, entries.slots[place].idle
+            entries.slots[index].calmUntil, entries.slots[index].accessed, entries.slots[index].idle
         )
         guard now < calmUntil, now &- accessed < idle else { return nil }
-        entries.ask(place, at: now)
+        entries.ask(index, at: now)
         counters.gets += 1
-        let value = entries.contents[place]?.value
+        let value = entries.contents[index]?.value
         if value == nil { counters.negativeHits += 1 } else { counters.hits += 1 }
         return .some(value)
     }
@@ -42,18 +42,18 @@ struct ShardState<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
     /// What may be served, without a trace.
     @inlinable
     func peek(_ key: HashedKey<Key>, at now: Int64) -> Value? {
-        guard let place = servable(key, at: now) else { return nil }
-        return entries.contents[place]?.value
+        guard let index = findServable(key, at: now) else { return nil }
+        return entries.contents[index]?.value
     }
 
-    /// Where an entry is that may be served.
+    /// The index of an entry that may be served.
     @inlinable
-    func servable(_ key: HashedKey<Key>, at now: Int64) -> Int? {
-        guard let place = entries.find(key) else { return nil }
+    func findServable(_ key: HashedKey<Key>, at now: Int64) -> Int? {
+        guard let index = entries.find(key) else { return nil }
         let (stale, accessed, idle) = (
-            entries.slots[place].stale, entries.slots[place].accessed, entries.slots[place].idle
+            entries.slots[index].stale, entries.slots[index].accessed, entries.slots[index].idle
         )
-        return now < stale && now &- accessed < idle ? place : nil
+        return now < stale && now &- accessed < idle ? index : nil
     }
 
     // MARK: Deciding
@@ -69,28 +69,28 @@ struct ShardState<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
     mutating func recall(
         _ key: HashedKey<Key>, _ context: LoadContext<Key, Value>, _ changes: inout Changes<Key, Value>
     ) -> Recalled? {
-        guard let place = entries.find(key) else { return nil }
-        let slot = entries.slots[place]
+        guard let index = entries.find(key) else { return nil }
+        let slot = entries.slots[index]
         switch context.rules.standing(of: slot, at: context.now, chance: { random.chance() }) {
         case .expired:
             counters.expirations += 1
-            changes.remove(entries.remove(place), .expired)
+            changes.remove(entries.remove(index), .expired)
             return nil
         case .stale: return nil
-        case .fresh: return .value(serve(place, at: context.now))
+        case .fresh: return .value(serve(index, at: context.now))
         case .needsRefresh:
-            entries.slots[place] = context.rules.refreshing(slot)
-            let value = serve(place, at: context.now)
+            entries.slots[index] = context.rules.refreshing(slot)
+            let value = serve(index, at: context.now)
             guard let load = begin(key, for: nil, context) else { return .value(value) }
             counters.refreshes += 1
             return .refreshes(value, load)
         }
     }
 
-    private mutating func serve(_ place: Int, at now: Int64) -> Value? {
-        entries.ask(place, at: now)
+    private mutating func serve(_ index: Int, at now: Int64) -> Value? {
+        entries.ask(index, at: now)
         counters.gets += 1
-        let value = entries.contents[place]?.value
+        let value = entries.contents[index]?.value
         if value == nil { counters.negativeHits += 1 } else { counters.hits += 1 }
         return value
     }
@@ -144,11 +144,11 @@ struct ShardState<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
     mutating func standIn(
         _ key: HashedKey<Key>, for callers: Int, isAllowed: Bool, _ rules: Rules, at now: Int64
     ) -> Value?? {
-        guard let place = entries.find(key), entries.slots[place].end > now else { return nil }
-        entries.slots[place] = rules.postponed(entries.slots[place], at: now)
+        guard let index = entries.find(key), entries.slots[index].end > now else { return nil }
+        entries.slots[index] = rules.postponed(entries.slots[index], at: now)
         guard isAllowed else { return nil }
         counters.staleHits += callers
-        return .some(entries.contents[place]?.value)
+        return .some(entries.contents[index]?.value)
     }
 }
 

@@ -17,15 +17,15 @@ struct Content<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 /// so. Whoever takes an entry out gets its content, and drops it outside the lock: values may do anything as they go.
 @usableFromInline
 struct EntryTable<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
-    @usableFromInline typealias Place = Int
+    @usableFromInline typealias SlotIndex = Int
 
-    @usableFromInline var index: [HashedKey<Key>: Place] = [:]
+    @usableFromInline var indices: [HashedKey<Key>: SlotIndex] = [:]
     /// Nil: vacant. Apart from the slots, as a hit writes to those and only reads here.
     @usableFromInline var contents: ContiguousArray<Content<Key, Value>?> = []
     @usableFromInline var slots: ContiguousArray<Slot> = []
-    private var vacant: ContiguousArray<Place> = []
-    @usableFromInline var newest: Place = -1
-    @usableFromInline var oldest: Place = -1
+    private var vacant: ContiguousArray<SlotIndex> = []
+    @usableFromInline var newest: SlotIndex = -1
+    @usableFromInline var oldest: SlotIndex = -1
     /// For each page of slots a time before which none of its entries leaves.
     private var dues: ContiguousArray<Int64> = []
     private static var pageLength: Int { 64 }
@@ -34,68 +34,68 @@ struct EntryTable<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
     private(set) var cost = 0
     /// Those that leave at some time.
     private(set) var expiringCount = 0
-    var count: Int { index.count }
+    var count: Int { indices.count }
     var pageCount: Int { dues.count }
 
     init() {}
 
     @inlinable
-    func find(_ key: HashedKey<Key>) -> Place? { index[key] }
+    func find(_ key: HashedKey<Key>) -> SlotIndex? { indices[key] }
 
     /// Notes that an entry was asked for.
     @inlinable
-    mutating func ask(_ place: Place, at now: Int64) {
-        slots[place].accessed = now
-        slots[place].accesses &+= 1
-        guard newest != place else { return }
-        unlink(place)
-        link(place)
+    mutating func ask(_ index: SlotIndex, at now: Int64) {
+        slots[index].accessed = now
+        slots[index].accesses &+= 1
+        guard newest != index else { return }
+        unlink(index)
+        link(index)
     }
 
     /// Puts an entry in, in place of the one that is there, whose content is returned.
     mutating func put(_ content: Content<Key, Value>, _ slot: Slot) -> Content<Key, Value>? {
-        if let place = index[content.key] {
-            let old = contents[place]
-            unlink(place)
-            cost -= slots[place].cost
-            if slots[place].isExpiring { expiringCount -= 1 }
-            contents[place] = content
-            settle(place, slot)
+        if let index = indices[content.key] {
+            let old = contents[index]
+            unlink(index)
+            cost -= slots[index].cost
+            if slots[index].isExpiring { expiringCount -= 1 }
+            contents[index] = content
+            settle(index, slot)
             return old
         }
-        let place: Place
+        let index: SlotIndex
         if let free = vacant.popLast() {
-            place = free
-            contents[place] = content
+            index = free
+            contents[index] = content
         } else {
-            place = contents.count
+            index = contents.count
             contents.append(content)
             slots.append(Slot())
-            if place.isMultiple(of: Self.pageLength) { dues.append(.max) }
+            if index.isMultiple(of: Self.pageLength) { dues.append(.max) }
         }
-        index[content.key] = place
-        settle(place, slot)
+        indices[content.key] = index
+        settle(index, slot)
         return nil
     }
 
-    private mutating func settle(_ place: Place, _ slot: Slot) {
-        slots[place] = slot
+    private mutating func settle(_ index: SlotIndex, _ slot: Slot) {
+        slots[index] = slot
         cost += slot.cost
         if slot.isExpiring { expiringCount += 1 }
-        link(place)
-        let page = place / Self.pageLength
+        link(index)
+        let page = index / Self.pageLength
         dues[page] = min(dues[page], slot.end)
     }
 
     /// Takes an entry out.
-    mutating func remove(_ place: Place) -> Content<Key, Value>? {
-        guard let content = contents[place] else { return nil }
-        contents[place] = nil
-        unlink(place)
-        cost -= slots[place].cost
-        if slots[place].isExpiring { expiringCount -= 1 }
-        index[content.key] = nil
-        vacant.append(place)
+    mutating func remove(_ index: SlotIndex) -> Content<Key, Value>? {
+        guard let content = contents[index] else { return nil }
+        contents[index] = nil
+        unlink(index)
+        cost -= slots[index].cost
+        if slots[index].isExpiring { expiringCount -= 1 }
+        indices[content.key] = nil
+        vacant.append(index)
         return content
     }
 
@@ -104,11 +104,11 @@ struct EntryTable<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
         guard dues[page] <= now else { return }
         let first = page * Self.pageLength
         var due = Int64.max
-        for place in first..<min(first + Self.pageLength, slots.count) where contents[place] != nil {
-            let end = slots[place].end
+        for index in first..<min(first + Self.pageLength, slots.count) where contents[index] != nil {
+            let end = slots[index].end
             if end > now {
                 due = min(due, end)
-            } else if let content = remove(place) {
+            } else if let content = remove(index) {
                 body(content)
             }
         }
@@ -121,16 +121,16 @@ struct EntryTable<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
     // MARK: The order of last use
 
     @inlinable
-    mutating func link(_ place: Place) {
-        slots[place].newer = -1
-        slots[place].older = newest
-        if newest < 0 { oldest = place } else { slots[newest].newer = place }
-        newest = place
+    mutating func link(_ index: SlotIndex) {
+        slots[index].newer = -1
+        slots[index].older = newest
+        if newest < 0 { oldest = index } else { slots[newest].newer = index }
+        newest = index
     }
 
     @inlinable
-    mutating func unlink(_ place: Place) {
-        let (newer, older) = (slots[place].newer, slots[place].older)
+    mutating func unlink(_ index: SlotIndex) {
+        let (newer, older) = (slots[index].newer, slots[index].older)
         if newer < 0 { newest = older } else { slots[newer].older = older }
         if older < 0 { oldest = newer } else { slots[older].newer = newer }
     }
@@ -138,17 +138,17 @@ struct EntryTable<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
     /// What does not fit together in it, in words. For tests. O(n).
     func invariantViolations() -> [String] {
         var violations: [String] = []
-        var (place, previous, sum, length) = (newest, -1, 0, 0)
-        while place >= 0, length <= count {
-            if let content = contents[place], index[content.key] != place {
-                violations.append("slot \(place) is not found by its key")
+        var (index, previous, sum, length) = (newest, -1, 0, 0)
+        while index >= 0, length <= count {
+            if let content = contents[index], indices[content.key] != index {
+                violations.append("slot \(index) is not found by its key")
             }
-            if contents[place] == nil { violations.append("slot \(place) is vacant and in order") }
-            if slots[place].newer != previous { violations.append("slot \(place) has another neighbour") }
-            if slots[place].end < dues[place / Self.pageLength] { violations.append("slot \(place) is due too late") }
-            sum += slots[place].cost
+            if contents[index] == nil { violations.append("slot \(index) is vacant and in order") }
+            if slots[index].newer != previous { violations.append("slot \(index) has another neighbour") }
+            if slots[index].end < dues[index / Self.pageLength] { violations.append("slot \(index) is due too late") }
+            sum += slots[index].cost
             length += 1
-            (place, previous) = (slots[place].older, place)
+            (index, previous) = (slots[index].older, index)
         }
         if previous != oldest { violations.append("the oldest is not last in order") }
         if length != count { violations.append("\(length) in order of \(count)") }

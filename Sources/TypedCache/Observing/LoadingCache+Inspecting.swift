@@ -25,13 +25,13 @@ extension LoadingCache {
         let key = HashedKey(key)
         let now = time.now()
         return withState(of: key) { state in
-            guard let place = state.servable(key, at: now) else { return nil }
-            let slot = state.entries.slots[place]
+            guard let index = state.findServable(key, at: now) else { return nil }
+            let slot = state.entries.slots[index]
             let end = min(slot.stale, slot.end)
             return EntryInformation(
                 age: .nanoseconds(now - slot.created), idle: .nanoseconds(now - slot.accessed), accesses: slot.accesses,
                 cost: slot.cost, remaining: end == .max ? nil : .nanoseconds(end - now),
-                isMissing: state.entries.contents[place]?.value == nil)
+                isMissing: state.entries.contents[index]?.value == nil)
         }
     }
 
@@ -96,9 +96,9 @@ extension LoadingCache {
         for shard in shards {
             all += shard.state.withLock { state in
                 var part: [(First, Second)] = []
-                for place in state.entries.slots.indices {
-                    let slot = state.entries.slots[place]
-                    guard let content = state.entries.contents[place], content.value != nil,
+                for index in state.entries.slots.indices {
+                    let slot = state.entries.slots[index]
+                    guard let content = state.entries.contents[index], content.value != nil,
                         min(slot.stale, slot.end) > now
                     else { continue }
                     part.append((first(content), second(slot)))
