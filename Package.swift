@@ -78,7 +78,7 @@ let package = Package(
         .target(
             name: "Postgres",
             dependencies: [
-                "CLibPQ", "EventLoop", "CacheCore", "Groundwork",
+                "CLibPQ", "RESP", "EventLoop", "CacheCore", "Groundwork",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -195,7 +195,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "EventLoop", "CacheCore", "TestSupport", "Groundwork",
+                "Server", "RESP", "EventLoop", "CacheCore", "TestSupport", "Groundwork",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

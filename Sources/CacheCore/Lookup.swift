@@ -4,7 +4,7 @@ import Singleflight
 package enum Form: Sendable {
     /// The text.
     case text
-    /// The hash form, as ``Value/fields``.
+    /// ``Value/fields``.
     case fields
     /// Nothing but whether there is one.
     case none

@@ -33,6 +33,11 @@ public struct Value: Sendable {
         }
     }
 
+    /// A text of so many bytes, and fields behind it.
+    package init(bytes: [UInt8], textLength: Int) {
+        self.init(storage: bytes, textLength: min(max(0, textLength), bytes.count))
+    }
+
     /// The same value for those who wait for its load alone: what cannot be invalidated must not be kept.
     public func transient() -> Value {
         var value = self
@@ -86,67 +91,12 @@ public struct Value: Sendable {
         get { bytes.extracting(first: textLength) }
     }
 
-    /// The hash form: the number of fields (UInt32, little endian), then name and text of each as RESP bulk strings
-    /// (`$3\r\naid\r\n$1\r\n7\r\n`), so that `HGETALL` copies bytes. Empty when the value has none.
+    /// The same value taken apart, in a form that is its maker's and its readers' own. Empty when it has none.
     package var fields: RawSpan {
         @_lifetime(borrow self)
         get { bytes.extracting(droppingFirst: textLength) }
     }
 
-    /// Whether the value has a hash form.
+    /// Whether the value has fields.
     package var hasFields: Bool { textLength < byteCount }
-}
-
-/// Builds the value of one row: its JSON text, then its columns.
-package struct RowEncoder {
-    private var storage: [UInt8] = []
-    private let textLength: Int
-    private var fieldCount: UInt32 = 0
-
-    /// Begins with the row's text, of which `firstByte` stands in for the first byte when it is given. `fieldBytes` is a
-    /// guess of what names and texts of the columns take together.
-    package init(text: RawSpan, firstByte: UInt8? = nil, fieldBytes: Int = 0) {
-        textLength = text.byteCount
-        storage.reserveCapacity(textLength + fieldBytes + 4)
-        append(text)
-        if let firstByte, textLength > 0 { storage[0] = firstByte }
-        storage.append(contentsOf: [0, 0, 0, 0])
-    }
-
-    /// Adds a column that is not null.
-    package mutating func append(name: RawSpan, value: RawSpan) {
-        fieldCount += 1
-        appendBulk(name)
-        appendBulk(value)
-    }
-
-    /// The finished value.
-    package consuming func finish() -> Value {
-        for index in 0..<4 {
-            storage[textLength + index] = UInt8(truncatingIfNeeded: fieldCount >> UInt32(8 * index))
-        }
-        return Value(storage: storage, textLength: textLength)
-    }
-
-    private mutating func appendBulk(_ bytes: RawSpan) {
-        storage.append(UInt8(ascii: "$"))
-        appendDecimal(bytes.byteCount)
-        appendLineEnd()
-        append(bytes)
-        appendLineEnd()
-    }
-
-    private mutating func append(_ bytes: RawSpan) {
-        storage.append(copying: bytes)
-    }
-
-    private mutating func appendLineEnd() {
-        storage.append(UInt8(ascii: "\r"))
-        storage.append(UInt8(ascii: "\n"))
-    }
-
-    private mutating func appendDecimal(_ number: Int) {
-        if number >= 10 { appendDecimal(number / 10) }
-        storage.append(UInt8(ascii: "0") + UInt8(number % 10))
-    }
 }

@@ -173,9 +173,7 @@ struct RecordPagesTests {
 
     @Test func `a large value outlives its entry, and is the same in all its forms`() throws {
         let bytes = (0..<50_000).map { UInt8(truncatingIfNeeded: $0) }
-        var encoder = RowEncoder(text: bytes.span.bytes)
-        encoder.append(name: Array("id".utf8).span.bytes, value: Array("7".utf8).span.bytes)
-        let value = encoder.finish()
+        let value = Value(bytes: bytes + Array("id=7".utf8), textLength: bytes.count)
         let blocked = try #require(value.blocked())
         #expect(blocked.block != nil)
         var store = EntryStore(policy: Eviction.lru.makePolicy(), exactly: false)

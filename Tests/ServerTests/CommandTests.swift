@@ -1,6 +1,7 @@
 import CacheCore
 import Foundation
 import Groundwork
+import RESP
 import Server
 import TestSupport
 import Testing
@@ -17,7 +18,7 @@ struct CommandTests {
             var row = RowEncoder(text: Array("{\"id\":\"\(key)\"}".utf8).span.bytes)
             row.append(name: Array("id".utf8).span.bytes, value: Array(key.utf8).span.bytes)
             row.append(name: Array("name".utf8).span.bytes, value: Array("n\r\n\(key)".utf8).span.bytes)
-            return .value(row.finish())
+            return .value(Value(row))
         }
     }
 

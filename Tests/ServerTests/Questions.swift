@@ -1,6 +1,7 @@
 import CacheCore
 import Foundation
 import Groundwork
+import RESP
 import TestSupport
 
 @testable import Server
@@ -34,7 +35,7 @@ struct Question {
             var row = RowEncoder(text: text.span.bytes, fieldBytes: size + 64)
             row.append(name: Array("id".utf8).span.bytes, value: Array(key.utf8).span.bytes)
             row.append(name: Array("body".utf8).span.bytes, value: text.span.bytes)
-            return .value(row.finish())
+            return .value(Value(row))
         }
     }
 

@@ -1,4 +1,5 @@
 import CacheCore
+import RESP
 import Server
 import TestSupport
 import Testing
@@ -38,7 +39,7 @@ struct SpellingTests {
             if rows {
                 var encoder = RowEncoder(text: Array("{}".utf8).span.bytes, firstByte: nil, fieldBytes: 64)
                 encoder.append(name: Array("k".utf8).span.bytes, value: flight.key.bytes.span.bytes)
-                value = encoder.finish()
+                value = Value(encoder)
             }
             flight.succeed(isOwn ? value : value.transient())
         }

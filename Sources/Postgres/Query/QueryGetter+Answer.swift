@@ -1,4 +1,5 @@
 import CacheCore
+import RESP
 
 extension QueryGetter {
     /// Encodes a result's rows as this group's value: each byte is copied once.
@@ -63,7 +64,7 @@ extension QueryGetter {
         for column in columns where !result.isNull(row: row, column: column) {
             encoder.append(name: result.columnName(column), value: result.field(row: row, column: column))
         }
-        return .success(encoder.finish())
+        return .success(Value(bytes: encoder.bytes, textLength: encoder.textLength))
     }
 
     /// There is one column from `firstColumn` on.

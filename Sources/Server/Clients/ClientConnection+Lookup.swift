@@ -75,7 +75,7 @@ extension ClientConnection {
     /// is kept of a row that is loaded.
     func appendFields(
         of key: RawSpan, all: Bool = false, to reply: inout ReplyBuffer,
-        write: @escaping (Fields, inout ReplyBuffer, ProtocolVersion) -> Void
+        write: @escaping (RowFields, inout ReplyBuffer, ProtocolVersion) -> Void
     ) {
         guard let location = locate(key, &reply) else { return }
         guard keyspace.groups[location.group].shape == .row else {
@@ -84,15 +84,16 @@ extension ClientConnection {
         }
         var count = 0
         let inGroup = location.key(in: key)
-        let writer: Hole.Writer = { value, reply, version in write(Fields(value.fields), &reply, version) }
+        let writer: Hole.Writer = { value, reply, version in write(RowFields(value.fields), &reply, version) }
         let hit = settle(
             lookup(key, at: location, .fields, count: &count), of: inGroup, location, &reply,
             use: all ? .fields(writer) : .part(writer))
         switch hit {
         case nil: break
-        case .copied?: write(Fields(UnsafeRawBufferPointer(rebasing: buffers.scratch[..<count]).bytes), &reply, version)
-        case .negative?: write(Fields(RawSpan()), &reply, version)
-        case .large(let value)?: write(Fields(value.fields), &reply, version)
+        case .copied?:
+            write(RowFields(UnsafeRawBufferPointer(rebasing: buffers.scratch[..<count]).bytes), &reply, version)
+        case .negative?: write(RowFields(RawSpan()), &reply, version)
+        case .large(let value)?: write(RowFields(value.fields), &reply, version)
         }
     }
 

@@ -1,4 +1,5 @@
 import CacheCore
+import Groundwork
 import RESP
 
 // A row is a hash: its columns and their texts. A null column is not in it, as Redis' hashes have no null.
@@ -55,7 +56,7 @@ enum HMGet: Command {
 
     /// Appends one column's text, or the null.
     static func append(
-        _ column: Key, of fields: Fields, to reply: inout ReplyBuffer, _ version: ProtocolVersion
+        _ column: Key, of fields: RowFields, to reply: inout ReplyBuffer, _ version: ProtocolVersion
     ) {
         if let bulk = fields.bulk(of: column.bytes.span.bytes) {
             reply.bytes.append(bulk)
@@ -135,7 +136,8 @@ enum HStrLen: Command {
         let column = Key(copying: request[2])
         client.appendFields(of: request[1], to: &reply) { fields, reply, _ in
             var count = 0
-            fields.forEach { name, text in if name == column.bytes.span.bytes { count = text.byteCount } }
+            fields.forEach { name, text in if name.hasSameBytes(as: column.bytes.span.bytes) { count = text.byteCount }
+            }
             reply.bytes.appendInteger(count)
         }
     }
