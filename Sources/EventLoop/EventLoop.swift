@@ -24,7 +24,7 @@ public final class EventLoop: @unchecked Sendable {
     /// Set by the loop before it waits; whoever clears it writes to `wakeup`. Spares a system call for each job that is
     /// submitted while the loop is awake.
     private let asleep = Atomic<Bool>(false)
-    private let thread = Groundwork.Mutex<pthread_t?>(nil)
+    private let thread = Groundwork.Mutex<JoinableThread?>(nil)
 
     // Loop's thread.
     private var sources: ContiguousArray<Source> = []
@@ -94,24 +94,12 @@ public final class EventLoop: @unchecked Sendable {
         wake()
     }
 
-    /// Starts the loop's thread.
-    public func start() {
+    /// Starts the loop's thread, unless it was started. False when the system gives none.
+    @discardableResult
+    public func start() -> Bool {
         thread.withLock { thread in
-            guard thread == nil else { return }
-            var handle = pthread_t()
-            let context = Unmanaged.passRetained(self)
-            let code = pthread_create(
-                &handle, nil,
-                { context in
-                    guard let context else { return nil }
-                    Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue().run()
-                    return nil
-                }, context.toOpaque())
-            if code == 0 {
-                thread = handle
-            } else {
-                context.release()
-            }
+            if thread == nil { thread = JoinableThread { [self] in run() } }
+            return thread != nil
         }
     }
 
@@ -122,11 +110,7 @@ public final class EventLoop: @unchecked Sendable {
 
     /// Waits until the loop's thread ended. Not to be called on the loop's thread.
     public func join() {
-        let handle = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        if let handle { pthread_join(handle, nil) }
+        thread.withLock { $0.take() }?.join()
     }
 
     private func wake() {

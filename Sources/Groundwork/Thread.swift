@@ -5,22 +5,48 @@ import Glibc
 /// - Parameter stackBytes: The room for what it calls. A MiB is enough for name resolution and TLS; the system's default of
 ///   8 MiB is for programs' main work.
 public func startThread(stackBytes: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) -> Bool {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    pthread_attr_setstacksize(&attributes, stackBytes)
-    var handle = pthread_t()
-    let context = Unmanaged.passRetained(ThreadBody(body))
-    let code = pthread_create(
-        &handle, &attributes,
-        { context in
-            guard let context else { return nil }
-            Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().body()
+    guard let thread = JoinableThread(stackBytes: stackBytes, body) else { return false }
+    thread.detach()
+    return true
+}
+
+/// A thread whose end is waited for, or that is let go, exactly once.
+public struct JoinableThread: ~Copyable, Sendable {
+    private let handle: pthread_t
+
+    /// Runs `body` on a thread of its own. Nil when the system gives none; `body` is not run then.
+    ///
+    /// - Parameter stackBytes: The room for what it calls; nil: the system's default, 8 MiB.
+    public init?(stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        if let stackBytes { pthread_attr_setstacksize(&attributes, stackBytes) }
+        var handle = pthread_t()
+        let context = Unmanaged.passRetained(ThreadBody(body))
+        let code = pthread_create(
+            &handle, &attributes,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().body()
+                return nil
+            }, context.toOpaque())
+        guard code == 0 else {
+            context.release()
             return nil
-        }, context.toOpaque())
-    if code != 0 { context.release() }
-    return code == 0
+        }
+        self.handle = handle
+    }
+
+    /// Waits for its end. Not to be called on the thread itself.
+    public consuming func join() {
+        pthread_join(handle, nil)
+    }
+
+    /// Lets it go: what it has of the system's goes with its end.
+    public consuming func detach() {
+        pthread_detach(handle)
+    }
 }
 
 /// What a thread is to run, as something that a pointer can name.

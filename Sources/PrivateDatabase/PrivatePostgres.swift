@@ -7,11 +7,9 @@ import Machine
 /// with its folder when this process ends, however that ends. When this process is root, the server runs as the user
 /// `postgres`, because PostgreSQL refuses to run as root.
 package actor PrivatePostgres {
-    /// The folder that has the server's data (`data`), its log (`postgres.log`) and its socket. It is the one that was
-    /// asked for, or one under /tmp where that is too deep for a Unix socket or out of the server's reach.
+    /// The folder that has the server's data (`data`), its log (`postgres.log`) and its Unix socket (`PGHOST` takes it).
+    /// It is the one that was asked for, or one under /tmp where that is too deep for a Unix socket or out of the server's reach.
     package nonisolated let folder: String
-    /// The folder of the server's Unix socket: what `PGHOST` takes.
-    package nonisolated var socketFolder: String { folder }
     /// A connection URL for the superuser `postgres` and the database `postgres`.
     package nonisolated var url: String {
         let host = folder.utf8.map { byte in

@@ -90,26 +90,6 @@ extension OutputBuffer {
         }
     }
 
-    /// Appends a floating-point number; in RESP2 a bulk string of its digits.
-    public mutating func appendDouble(_ value: Double, _ version: ProtocolVersion) {
-        let text = value.isNaN ? "nan" : "\(value)"
-        switch version {
-        case .resp2: appendBulk(text)
-        case .resp3:
-            appendByte(UInt8(ascii: ","))
-            append(text)
-            appendLineEnd()
-        }
-    }
-
-    /// Appends a boolean; in RESP2 the integers 1 and 0.
-    public mutating func appendBoolean(_ value: Bool, _ version: ProtocolVersion) {
-        switch version {
-        case .resp2: append(value ? ":1\r\n" : ":0\r\n")
-        case .resp3: append(value ? "#t\r\n" : "#f\r\n")
-        }
-    }
-
     /// Appends text that is meant to be read by people (`INFO`); in RESP2 a bulk string.
     public mutating func appendVerbatim(_ text: String, _ version: ProtocolVersion) {
         switch version {

@@ -23,11 +23,7 @@ public struct Request: ~Escapable {
         }
     }
 
-    /// The command's name, for lookup. The request has at least one argument.
-    @inlinable
-    public var commandWord: CommandWord { CommandWord(self[0]) }
-
-    /// An argument as a word, for subcommands and options. The index is below `count`.
+    /// An argument as a word: the command's name, a subcommand, an option. The index is below `count`.
     @inlinable
     public func word(at index: Int) -> CommandWord { CommandWord(self[index]) }
 

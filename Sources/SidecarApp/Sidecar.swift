@@ -46,8 +46,10 @@ public struct Sidecar: Sendable {
         } catch {
             throw StartupError(.socketUnavailable, "\(error)")
         }
-        for loop in parts.loops { loop.start() }
         defer { parts.stopLoops() }
+        guard parts.loops.allSatisfy({ $0.start() }) else {
+            throw StartupError(.systemRefuses, "can't start: the system gives no more threads")
+        }
         // Before anything is loaded: from here on its groups store nothing until changes are heard of.
         parts.changes?.start()
         parts.database.start()

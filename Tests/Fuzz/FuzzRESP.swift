@@ -54,7 +54,7 @@ func hearRequests(_ bytes: RawSpan, cut: Int) -> Outcome {
 func digest(_ request: borrowing Request, into outcome: inout Outcome) {
     check(request.count > 0, "a request without a name")
     outcome.messages += 1
-    outcome.digest.combine(request.commandWord)
+    outcome.digest.combine(request.word(at: 0))
     for index in 0..<request.count {
         outcome.digest.combine(request.integer(at: index))
         request[index].withUnsafeBytes { outcome.digest.combine(bytes: $0) }

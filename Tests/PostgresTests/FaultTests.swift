@@ -158,7 +158,7 @@ struct FaultTests {
 
     @Test func `of several hosts the first may be dead`() async throws {
         let server = try await Server.shared()
-        let dead = "host=/nonexistent,\(server.socketFolder) dbname=postgres user=postgres"
+        let dead = "host=/nonexistent,\(server.folder) dbname=postgres user=postgres"
         let bench = try Bench(dead, [echo])
         #expect(await bench.load("echo", "a") == .text("a"))
         await bench.stop()
@@ -167,7 +167,7 @@ struct FaultTests {
     @Test func `of several hosts the first may be silent`() async throws {
         let server = try await Server.shared()
         let silent = try SilentServer()
-        let hosts = "host=\(silent.folder),\(server.socketFolder) dbname=postgres user=postgres"
+        let hosts = "host=\(silent.folder),\(server.folder) dbname=postgres user=postgres"
         let began = Instant.now()
         let bench = try Bench(hosts, settings: { $0.connectTimeout = .seconds(2) }, [echo])
         #expect(await bench.load("echo", "a") == .text("a"))

@@ -68,7 +68,7 @@ import Testing
         let folder = temporaryPath()
         let deep = folder + "/" + String(repeating: "deep/", count: 30)
         let postgres = try await PrivatePostgres(in: deep)
-        #expect(postgres.socketFolder.utf8.count < 40)
+        #expect(postgres.folder.utf8.count < 40)
         #expect(try await postgres.psql("select 1") == "1")
         await postgres.remove()
         #expect(!FileManager.default.fileExists(atPath: postgres.folder))

@@ -39,17 +39,10 @@ struct OutputBufferTests {
         #expect(text { $0.appendPushHeader(2, .resp2) } == "*2\r\n")
         #expect(text { $0.appendPushHeader(2, .resp3) } == ">2\r\n")
         #expect(text { $0.appendArrayHeader(0) } == "*0\r\n")
-        #expect(text { $0.appendBoolean(true, .resp2) } == ":1\r\n")
-        #expect(text { $0.appendBoolean(false, .resp3) } == "#f\r\n")
-        #expect(text { $0.appendDouble(1.5, .resp2) } == "$3\r\n1.5\r\n")
         #expect(text { $0.appendVerbatim("hi", .resp2) } == "$2\r\nhi\r\n")
         #expect(replies { $0.appendVerbatim("hi", .resp3) }.messages == [.verbatim(format: "txt", Array("hi".utf8))])
-        for value in [0, 1.5, -1e300, .infinity, -.infinity, 0.1] {
-            #expect(replies { $0.appendDouble(value, .resp3) }.messages == [.double(value)])
-        }
         #expect(text { $0.appendBulkHeader(12) } == "$12\r\n")
         #expect(text { $0.appendLineEnd() } == "\r\n")
-        #expect(text { $0.appendDouble(-.nan, .resp3) } == ",nan\r\n")
     }
 
     @Test func `no text inside an error begins a reply of its own`() {

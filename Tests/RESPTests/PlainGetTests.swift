@@ -9,7 +9,7 @@ struct PlainGetTests {
             return nil
         }
         let request = parser.request(in: bytes.span.bytes)
-        guard request.commandWord == "get" else { return nil }
+        guard request.word(at: 0) == "get" else { return nil }
         return (count, request[1].withUnsafeBytes { Array($0) })
     }
 

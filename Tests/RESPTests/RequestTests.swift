@@ -11,7 +11,7 @@ struct RequestTests {
     }
 
     private func word(_ name: String) throws -> CommandWord {
-        try withRequest([name]) { $0.commandWord }
+        try withRequest([name]) { $0.word(at: 0) }
     }
 
     @Test(arguments: ["get", "GET", "gEt"])

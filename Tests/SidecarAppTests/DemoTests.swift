@@ -10,7 +10,7 @@ import Testing
             try await postgres.psql(files: Demo.scripts.map { "\(repository)/\($0)" })
             #expect(try await postgres.psql("select count(*), max(aid) from pgbench_accounts") == "100000|100000")
             let pgbench = ["/usr/bin/env", "pgbench", "-n", "-t", "20", "-c", "2"]
-            let environment = ["PGHOST": postgres.socketFolder, "PGUSER": "postgres", "PGDATABASE": "postgres"]
+            let environment = ["PGHOST": postgres.folder, "PGUSER": "postgres", "PGDATABASE": "postgres"]
             let report = try await Program(command: pgbench, environment: environment).run()
             #expect(report.contains("number of transactions actually processed: 40/40"))
 

@@ -106,9 +106,6 @@ struct Pipeline: ~Copyable {
 
     // MARK: Sending
 
-    /// Whether the statement of the index is prepared here.
-    func hasStatement(_ statement: Int) -> Bool { prepared[statement].isCurrent }
-
     /// Which statement runs a getter's SQL, and whether it has to be prepared in front.
     mutating func statement(of load: borrowing Load) -> (name: String, needsPrepare: Bool) {
         let statement = load.statementIndex
