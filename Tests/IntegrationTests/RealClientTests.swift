@@ -62,7 +62,7 @@ struct RealClientTests {
         try await expectContent([try pythonPath()], "redis_family.py", module)
     }
 
-    @Test(arguments: ["coredis_py.py", "walrus_py.py", "tcp_bridge.py"])
+    @Test(arguments: ["coredis_py.py", "walrus_py.py", "tcp_bridge.py", "client_side_cache.py"])
     func `others in Python, and a bridge for those that know only TCP`(_ script: String) async throws {
         try await expectContent([try pythonPath()], script)
     }

@@ -21,47 +21,52 @@ struct Readings: Sendable {
 
     /// So that any of them can be drawn.
     private var entries: ContiguousArray<Entry> = []
-    private var places: [Key: Int] = [:]
+    private var indices: [Key: Int] = [:]
     /// About what all of it takes.
     private(set) var byteCount = 0
 
     /// The number of keys.
     var count: Int { entries.count }
     /// The number of keys and clients.
-    var readingCount: Int { entries.reduce(0) { $0 + $1.readings.count } }
+    private(set) var readingCount = 0
     /// Those of all keys.
     var all: [Reading] { entries.flatMap(\.readings) }
 
     /// Notes that a client read a key. O(1).
     mutating func insert(_ reading: Reading, of key: Key) {
-        if let place = places[key] {
-            if entries[place].readings.insert(reading).inserted { byteCount += reading.cost }
+        if let index = indices[key] {
+            if entries[index].readings.insert(reading).inserted {
+                byteCount += reading.cost
+                readingCount += 1
+            }
         } else {
-            places[key] = entries.count
+            indices[key] = entries.count
             entries.append(Entry(key: key, readings: [reading]))
             byteCount += entries[entries.count - 1].cost
+            readingCount += 1
         }
     }
 
     /// Takes out who read a key. O(1).
     mutating func remove(_ key: Key) -> Swift.Set<Reading> {
-        guard let place = places.removeValue(forKey: key) else { return [] }
-        return removeEntry(at: place)
+        guard let index = indices.removeValue(forKey: key) else { return [] }
+        return removeEntry(at: index)
     }
 
     /// Takes out who read some key, drawn by chance. O(1).
     mutating func removeAny(_ random: inout SplitMix64) -> Swift.Set<Reading> {
         guard !entries.isEmpty else { return [] }
-        let place = Int.random(in: 0..<entries.count, using: &random)
-        places[entries[place].key] = nil
-        return removeEntry(at: place)
+        let index = Int.random(in: 0..<entries.count, using: &random)
+        indices[entries[index].key] = nil
+        return removeEntry(at: index)
     }
 
-    private mutating func removeEntry(at place: Int) -> Swift.Set<Reading> {
-        entries.swapAt(place, entries.count - 1)
+    private mutating func removeEntry(at index: Int) -> Swift.Set<Reading> {
+        entries.swapAt(index, entries.count - 1)
         let entry = entries.removeLast()
-        if place < entries.count { places[entries[place].key] = place }
+        if index < entries.count { indices[entries[index].key] = index }
         byteCount -= entry.cost
+        readingCount -= entry.readings.count
         return entry.readings
     }
 }

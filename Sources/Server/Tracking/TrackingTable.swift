@@ -41,7 +41,7 @@ final class TrackingTable: Sendable {
         state = Groundwork.Mutex(State(groups: keyspace.groups.map { _ in Readings() }))
     }
 
-    /// The number of keys in it, and the number of keys and clients. O(keys).
+    /// The number of keys in it, and the number of keys and clients. O(groups).
     var figures: (keys: Int, readings: Int) {
         state.withLock { state in
             state.groups.reduce(into: (0, 0)) { sum, readings in

@@ -127,9 +127,10 @@ class Checked(Wire):
             # Some keep a cache of their own, and are told of what leaves the server's.
             tracking = drawn.choice([b"", command("CLIENT", "TRACKING", "ON"), command("CLIENT", "TRACKING", "ON", "BCAST")])
             self.send(command("HELLO", "3") + tracking + command("PING"))
-            while not self.buffer.endswith(b"+PONG\r\n"):
+            while b"+PONG\r\n" not in self.buffer:
                 self._receive(self.buffer, 1 << 16)
-            self.buffer.clear()
+            # Behind it there may be an invalidation already.
+            del self.buffer[: self.buffer.index(b"+PONG\r\n") + 7]
 
     def framed(self, words):
         if self.drawn.random() < 0.1 and all(word and word.isascii() for word in words):

@@ -1,0 +1,39 @@
+"""redis-py's own client-side cache, over the bridge of docs/clients.md since it does not start over a Unix socket:
+client_side_cache.py SOCKET."""
+
+import socket
+import subprocess
+import sys
+import time
+
+import redis
+from redis.backoff import ConstantBackoff
+from redis.cache import CacheConfig
+from redis.retry import Retry
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+bridge = subprocess.Popen(["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", f"UNIX-CONNECT:{sys.argv[1]}"])
+try:
+    patience = Retry(ConstantBackoff(0.05), 200)
+    client = redis.Redis(port=port, decode_responses=True, protocol=3, cache_config=CacheConfig(), retry=patience)
+    other = redis.Redis(unix_socket_path=sys.argv[1], decode_responses=True)
+
+    def gets():
+        return other.info()["group_owner"]["gets"]
+
+    assert client.get("owner:1") == "Ada"
+    before = gets()
+    assert all(client.get("owner:1") == "Ada" for _ in range(100))
+    assert gets() == before, "what is kept is not asked for"
+    assert other.delete("owner:1") == 1
+    deadline = time.monotonic() + 20
+    while gets() == before:
+        assert time.monotonic() < deadline, "an invalidation did not reach the client's cache"
+        assert client.get("owner:1") == "Ada"
+    client.close()
+finally:
+    bridge.terminate()
+    bridge.wait()
+print("all is well")
