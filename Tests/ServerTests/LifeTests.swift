@@ -122,7 +122,10 @@ struct LifeTests {
             #expect(listen(other, 128) == 0)
             #expect(await eventually { log.messages.contains { $0.contains("can't be made again") } })
             #expect(FileIdentity(at: server.path)?.isSocket == true)
-            #expect(UnixAddress.connect(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0), to: server.path) == 0)
+            guard case .somebody = SocketPath.probe(server.path) else {
+                Issue.record("nobody listens")
+                return
+            }
         }
     }
 

@@ -30,8 +30,10 @@ final class Doorman: @unchecked Sendable {
     private var listener: UnixListener?
     private var turn = 0
     private var look: Timer?
-    /// Whether it was said that the path is gone and can't be had again.
+    /// Whether it was said that the path is gone and can't be had again; and what stands there instead, which is asked once:
+    /// to ask is to connect, which a program that accepts nobody would notice.
     private var isLost = false
+    private var stranger: FileIdentity?
 
     /// How often is looked whether the socket's path is there.
     private static let interval: Duration = .seconds(2)
@@ -69,7 +71,8 @@ final class Doorman: @unchecked Sendable {
         guard case .bound? = entrance else { return }
         look = loop.schedule(at: loop.now + Self.interval) { [self] in
             guard case .bound(let path)? = entrance else { return }
-            if !path.isInPlace { renew(path) }
+            let found = FileIdentity(at: context.settings.socket)
+            if !path.isInPlace, found == nil || found != stranger { renew(path) }
             lookLater()
         }
     }
@@ -80,12 +83,12 @@ final class Doorman: @unchecked Sendable {
             listener?.stop()
             path.close()
             listen(at: .bound(new))
-            isLost = false
+            (isLost, stranger) = (false, nil)
             context.logger.warning(
                 "the socket's path was removed: made again", metadata: ["socket": "\(context.settings.socket)"])
         } catch {
             if !isLost { context.logger.error("the socket's path was removed, and can't be made again: \(error)") }
-            isLost = true
+            (isLost, stranger) = (true, FileIdentity(at: context.settings.socket))
         }
     }
 
