@@ -50,6 +50,32 @@ struct FairnessTests {
         }
     }
 
+    @Test func `a client that waits for a load is told of changes though others hold all the room`() async throws {
+        let held = HeldGetter { $0 == "held" ? .held : .text($0) }
+        try await withServer(
+            [try rows(), try served("word", held)], loops: 1,
+            configure: {
+                $0.maxOutput = 1 << 20
+                $0.maxBuffers = 4 << 20
+            }
+        ) { server in
+            let client = try TestClient(server.path)
+            _ = try client.ask("HELLO", "3")
+            _ = try client.ask("CLIENT", "TRACKING", "ON")
+            _ = try client.ask("GET", "word:a")
+            try client.send("GET", "word:held")
+            #expect(held.waitForLoads(2))
+            let others = try unread(server, 12)
+            #expect(await eventually { server.server.statistics.replyBytes >= 2 << 20 - 1 << 19 })
+            let other = try TestClient(server.path)
+            #expect(try other.ask("DEL", "word:a") == .integer(1))
+            #expect(held.finish("held", "late"))
+            #expect(try client.receive() == .bulk("late"))
+            #expect(try client.receive() == .push([.bulk("invalidate"), .array([.bulk("word:a")])]))
+            _ = others
+        }
+    }
+
     @Test func `requests that are cheap to write and dear to answer are answered in turns`() async throws {
         try await withServer([try rows()], loops: 1) { server in
             let subscriber = try TestClient(server.path)

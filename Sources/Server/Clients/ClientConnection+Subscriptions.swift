@@ -125,8 +125,9 @@ extension ClientConnection {
     /// Sends what the client did not ask for.
     func sendMessages(_ reply: inout ReplyBuffer) {
         transmit(&reply)
-        // It can't be asked to wait: events don't.
-        if replies.byteCount > server.settings.maxOutput || !replies.isEmpty && server.output.isFull {
+        // It can't be asked to wait: events don't. Where others hold all the room, one that waits for a load may have a little.
+        let holdsMuch = isBlocked || replies.byteCount > PendingReply.shortReply
+        if replies.byteCount > server.settings.maxOutput || !replies.isEmpty && holdsMuch && server.output.isFull {
             closeAsSlowReader()
         }
     }
