@@ -13,7 +13,8 @@ enum KeyColumns {
                 type: row[1] ?? "", base: row[2] ?? "", kind: row[3] ?? "", extensionType: row[4],
                 isDeterministic: row[5] ?? "", lowersI: row[6] ?? "")
             let form = type.flatMap { KeyForm($0) }
-            columns[name] = form.map { column(name, $0) }
+            // An assignment would take a nil for a name that goes.
+            columns.updateValue(form.map { column(name, $0) }, forKey: name)
         }
         return columns
     }

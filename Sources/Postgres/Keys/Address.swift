@@ -1,16 +1,14 @@
 /// Network addresses as PostgreSQL writes them, told from all other texts that its input takes for them.
 enum Address {
-    /// Whether `text` is how an `inet`, or a `cidr`, is written: `10.0.0.1`, `10.0.0.0/8`, `2001:db8::1`. IPv6 addresses of
-    /// which the end may be written as an IPv4 one are not recognised.
-    static func isOwn(_ text: UnsafeRawBufferPointer, isNetwork: Bool) -> Bool {
+    /// Whether `text` is how an `inet` is written: `10.0.0.1`, `10.0.0.0/8`, `2001:db8::1`. IPv6 addresses of which the end may
+    /// be written as an IPv4 one are not recognised.
+    static func isOwn(_ text: UnsafeRawBufferPointer) -> Bool {
         let end = text.firstIndex(of: UInt8(ascii: "/")) ?? text.count
         let address = UnsafeRawBufferPointer(rebasing: text[..<end])
-        let bits = address.contains(UInt8(ascii: ":")) ? 128 : 32
+        let bits: UInt64 = address.contains(UInt8(ascii: ":")) ? 128 : 32
         guard bits == 32 ? isIPv4(address) : isIPv6(address) else { return false }
-        // An address of its own has no mask, and a network always has one.
-        if end == text.count { return !isNetwork }
-        let mask = UnsafeRawBufferPointer(rebasing: text[(end + 1)...])
-        return Digits.isCount(mask, limit: UInt64(isNetwork ? bits : bits - 1))
+        return end == text.count
+            || Digits.isCount(UnsafeRawBufferPointer(rebasing: text[(end + 1)...]), limit: bits - 1)
     }
 
     private static func isIPv4(_ text: UnsafeRawBufferPointer) -> Bool {
@@ -29,7 +27,8 @@ enum Address {
             if word != 0 { start = index + 1 }
             if index + 1 - start >= 2, index + 1 - start > best.count { best = start..<index + 1 }
         }
-        if best.lowerBound == 0, best.count == 5 || best.count == 6 || best.count == 7 { return false }
+        let isLikeIPv4 = best.count == 5 || best.count == 6 || best.count == 7 && words[7] != 1
+        if best.lowerBound == 0, isLikeIPv4 { return false }
         func written(_ words: ArraySlice<UInt16>) -> String {
             words.map { String($0, radix: 16) }.joined(separator: ":")
         }

@@ -5,14 +5,21 @@ extension KeyForm {
     public func text(ofOutput output: [UInt8]) -> [UInt8]? {
         switch self {
         case .integer, .oid, .transaction, .boolean, .uuid, .text, .name, .date, .time, .timeWithZone, .timestamp,
-            .timestampWithZone, .address, .hardwareAddress, .bits, .tid, .logPosition:
+            .timestampWithZone, .hardwareAddress, .bits, .tid, .logPosition:
             return output
+        case .address: return Self.withoutOwnMask(output)
         case .bytes: return output.starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "x")]) ? output : nil
         case .blankPadded: return Self.withoutBlanks(output)
         case .caseless(let lowersI): return Self.lowered(output, lowersI: lowersI)
         case .numeric: return Self.withoutZeros(output)
         case .float: return output == Array("-0".utf8) ? Array("0".utf8) : output
         }
+    }
+
+    /// A `cidr` has one always.
+    private static func withoutOwnMask(_ text: [UInt8]) -> [UInt8] {
+        let mask = Array((text.contains(UInt8(ascii: ":")) ? "/128" : "/32").utf8)
+        return text.suffix(mask.count).elementsEqual(mask) ? Array(text.dropLast(mask.count)) : text
     }
 
     static func withoutBlanks(_ text: [UInt8]) -> [UInt8] {

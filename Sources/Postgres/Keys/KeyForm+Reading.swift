@@ -26,7 +26,7 @@ extension KeyForm {
         case .timeWithZone: Clock.isTimeWithZone(text)
         case .timestamp: Clock.isTimestamp(text) || Clock.isInfinite(text)
         case .timestampWithZone: Clock.isTimestampInUTC(text) || Clock.isInfinite(text)
-        case .address(let isNetwork): Address.isOwn(text, isNetwork: isNetwork)
+        case .address: Address.isOwn(text)
         case .hardwareAddress(let bytes): Self.isHardwareAddress(text, bytes: bytes)
         case .bits: text.allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: "1") }
         case .tid: Self.isTID(text)

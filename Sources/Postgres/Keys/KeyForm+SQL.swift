@@ -36,8 +36,7 @@ extension KeyForm {
                 'infinity+00', 'infinity')
                 """
         // Its cast to text has the length of every mask.
-        case .address(isNetwork: false): return "pg_catalog.abbrev(\(value))"
-        case .address(isNetwork: true): return text
+        case .address: return "pg_catalog.abbrev(\(value)::pg_catalog.inet)"
         }
     }
 

@@ -37,8 +37,8 @@ public enum KeyForm: Sendable, Hashable {
     case timestamp
     /// In UTC.
     case timestampWithZone
-    /// `inet`, `cidr`.
-    case address(isNetwork: Bool)
+    /// `inet`, and `cidr`, which PostgreSQL compares as such: without the mask that an address of its own has.
+    case address
     /// `macaddr`, `macaddr8` with so many bytes.
     case hardwareAddress(bytes: Int)
     /// `bit`, `bit varying`.
@@ -83,8 +83,7 @@ extension KeyForm {
         case 1266: self = .timeWithZone
         case 1114: self = .timestamp
         case 1184: self = .timestampWithZone
-        case 869: self = .address(isNetwork: false)
-        case 650: self = .address(isNetwork: true)
+        case 869, 650: self = .address
         case 829: self = .hardwareAddress(bytes: 6)
         case 774: self = .hardwareAddress(bytes: 8)
         case 1560, 1562: self = .bits

@@ -1,4 +1,5 @@
 import Groundwork
+import Invalidation
 import Logging
 import Postgres
 import ServiceLifecycle
@@ -39,7 +40,8 @@ final class QueryMistakes: Sendable {
 }
 
 /// Has the database look at the groups' queries: when it comes only after the start, and for as long as it refuses one,
-/// since its tables may change. A group that is refused is degraded, and the others serve.
+/// since its tables may change; and now and then while it tells of changes, since a column of another type has other texts in
+/// keys. A group that is refused is degraded, and the others serve.
 struct QueryCheckService: SidecarService {
     let database: Database
     let settings: Settings
@@ -50,6 +52,8 @@ struct QueryCheckService: SidecarService {
     private static let glance = Duration.seconds(1)
     /// The first and the longest pause between two looks at queries that were refused.
     private static let pauses = (first: Duration.seconds(2), longest: Duration.seconds(60))
+    /// How often is looked whether the columns of keys are what they were.
+    private static let keyPause = Duration.seconds(30)
 
     func run() async throws {
         try? await cancelWhenGracefulShutdown { try await watch() }
@@ -58,9 +62,13 @@ struct QueryCheckService: SidecarService {
     }
 
     private func watch() async throws {
+        let hasKeys = settings.invalidation.source != .none && settings.groups.contains { !$0.invalidateOn.isEmpty }
         var pause = Self.pauses.first
-        while !mistakes.isKnown || !mistakes.groups.isEmpty {
-            if mistakes.isKnown {
+        while !mistakes.isKnown || !mistakes.groups.isEmpty || hasKeys {
+            if mistakes.isKnown, mistakes.groups.isEmpty {
+                try await Task.sleep(for: Self.keyPause)
+                pause = Self.pauses.first
+            } else if mistakes.isKnown {
                 try await Task.sleep(for: pause)
                 pause = min(pause * 2, Self.pauses.longest)
             } else {
