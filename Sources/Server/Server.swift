@@ -1,3 +1,4 @@
+public import CacheCore
 public import EventLoop
 import Glibc
 import Groundwork
@@ -60,6 +61,11 @@ public final class Server: Sendable {
                 doorman.open(.bound(try SocketPath(context.settings)))
             }
         }
+    }
+
+    /// Tells those who subscribed to keyspace events that changes of groups are heard of again, or no longer. Any thread.
+    public func tell(_ groups: [Group], hearOfChanges: Bool) {
+        for clients in clients { clients.subscribers.tell(groups, hearOfChanges: hearOfChanges) }
     }
 
     /// Accepts no more clients and reads no more requests, waits until those that were asked are answered, at most for

@@ -51,7 +51,10 @@ public struct Sidecar: Sendable {
             throw StartupError(.systemRefuses, "can't start: the system gives no more threads")
         }
         // Before anything is loaded: from here on its groups store nothing until changes are heard of.
-        parts.changes?.start()
+        if let changes = parts.changes {
+            let groups = changes.groups
+            changes.start { [server = parts.server] in server.tell(groups, hearOfChanges: $0) }
+        }
         parts.database.start()
         let queryCheck = QueryCheckService(
             database: parts.database, settings: settings, mistakes: parts.mistakes, logger: logger)

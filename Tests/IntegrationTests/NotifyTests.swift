@@ -283,4 +283,124 @@ struct NotifyTests {
             #expect(try await eventually { try client.ask("GET", "word:1") == .bulk("changed") })
         }
     }
+
+    // MARK: Poolers
+
+    private func url(_ pooler: PgBouncer, _ database: TestDatabase) -> String {
+        "\(pooler.url)&dbname=\(database.name)"
+    }
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: PgBouncer.program), "PgBouncer is not installed"))
+    func `a pooler that swallows notifications is told of, with what to set, and with that set it does no harm`()
+        async throws
+    {
+        let database = try await TestDatabase.shared()
+        try await tellChanges(of: database)
+        let pooler = try await PgBouncer(before: database.server)
+        let through = url(pooler, database)
+        try await withSidecar(settings(database, url: through)) { sidecar in
+            #expect(try sidecar.info("invalidation_state") == "suspect")
+            #expect(try sidecar.info("invalidation_last_loss").contains("set invalidation.url"))
+            #expect(try sidecar.client().ask("GET", "word:1") == .bulk("word 1"))
+            #expect(try sidecar.statistics("word")["entries"] == 0)
+            #expect(sidecar.process.errors.contains("nobody tells of changes in the database"))
+        }
+        for (stream, code) in [("", RunningProgram.End.code(78)), (", url: \"\(database.url)\"", .code(0))] {
+            let folder = temporaryPath()
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try settings(database, url: through, stream: stream).write(
+                toFile: "\(folder)/settings.yaml", atomically: true, encoding: .utf8)
+            let check = try RunningProgram(
+                [pgsidecarPath, "check", "--config", "\(folder)/settings.yaml", "--connect"], in: folder)
+            #expect(await check.end() == code, "\(check.errors)")
+            if stream.isEmpty { #expect(check.errors.contains("set invalidation.url")) }
+            try? FileManager.default.removeItem(atPath: folder)
+        }
+        let refused = try RunningSidecar(settings(database, url: through), options: ["--strict"])
+        #expect(await refused.process.end() == .code(78))
+        #expect(refused.process.errors.contains("set invalidation.url"))
+        refused.remove()
+        try await withSidecar(settings(database, url: through, stream: ", url: \"\(database.url)\"")) { sidecar in
+            #expect(try sidecar.info("invalidation_state") == "live")
+            let client = try sidecar.client()
+            #expect(try client.ask("GET", "word:1") == .bulk("word 1"))
+            try await database.run("update word set text = 'changed' where id = 1")
+            #expect(try await eventually { try client.ask("GET", "word:1") == .bulk("changed") })
+        }
+        await pooler.stop()
+    }
+
+    // MARK: Own writes
+
+    @Test func `who asks behind the position of its commit reads what it wrote, however much else is told`()
+        async throws
+    {
+        let database = try await TestDatabase.shared()
+        try await tellChanges(of: database)
+        let other = "  other: { sql: \"select text from word where id = $1::int\", returns: value, ttl: 1h }"
+        try await withSidecar(settings(database, more: other)) { sidecar in
+            let client = try sidecar.client()
+            let noise = Task { try await database.run("update word set number = number + 1 where id > 100; commit") }
+            for round in 1...60 {
+                let id = 1 + round % 5
+                _ = try client.ask("GET", "word:\(id)")
+                let position = try await database.run(
+                    "update word set text = 'round \(round)' where id = \(id); commit; select pg_current_wal_insert_lsn()"
+                )
+                let text = Reply.bulk("round \(round)")
+                switch round % 3 {
+                case 0: #expect(try client.ask("PGS.GET", "word:\(id)", "AFTER", position) == text)
+                case 1:
+                    #expect(
+                        try client.ask("PGS.MGET", "word:\(id)", "other:\(id)", "AFTER", position)
+                            == .array([text, text]))
+                case _:
+                    #expect(try client.ask("PGS.GET", "other:\(id)", "AFTER", position) == text)
+                    #expect(try client.ask("PGS.GET", "word:\(id)", "AFTER", position) == text)
+                }
+            }
+            _ = try? await noise.value
+            // Applied is applied: no question to the database, no load.
+            let loads = try sidecar.statistics("word")["loads"]
+            let position = try sidecar.info("invalidation_applied_lsn")
+            #expect(try client.ask("PGS.GET", "word:1", "AFTER", position).isError == false)
+            #expect(try sidecar.statistics("word")["loads"] == loads)
+        }
+    }
+
+    @Test func `a position that the server has not reached is waited for no longer than load_timeout`() async throws {
+        let database = try await TestDatabase.shared()
+        try await tellChanges(of: database)
+        let short = settings(database).replacing("load_timeout: 10s", with: "load_timeout: 300ms")
+        try await withSidecar(short) { sidecar in
+            let client = try sidecar.client()
+            #expect(try client.ask("GET", "word:1") == .bulk("word 1"))
+            let began = Instant.now()
+            #expect(try client.ask("PGS.GET", "word:1", "AFTER", "FFFFFFFF/FFFFFFFF") == .bulk("word 1"))
+            #expect(Instant.now() - began >= .milliseconds(300))
+            #expect(try sidecar.statistics("word")["loads"] == 2)
+            #expect(try client.ask("PGS.GET", "word:1", "AFTER", "0/0/0").isError)
+        }
+    }
+
+    // MARK: Events
+
+    @Test func `subscribers are told when changes of a group are no longer heard of, and when they are again`()
+        async throws
+    {
+        let database = try await TestDatabase.shared()
+        try await tellChanges(of: database)
+        try await withSidecar(settings(database)) { sidecar in
+            let subscriber = try sidecar.client()
+            _ = try subscriber.ask("SUBSCRIBE", "__keyspace@0__:word")
+            try await database.run(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                    + "where application_name = 'pgsidecar listen' and datname = current_database()")
+            for event in ["suspect", "live"] {
+                #expect(
+                    try subscriber.receive()
+                        == .array([.bulk("message"), .bulk("__keyspace@0__:word"), .bulk(event)]))
+            }
+        }
+    }
 }

@@ -186,6 +186,7 @@ final class Recorder: ChangeSourceOwner, Sendable {
     func changed(_ change: TableChange) { state.withLock { $0.changes.append(change) } }
     func misread() {}
     func misheard() {}
+    func misread() {}
     func told(upTo position: LogPosition) { state.withLock { $0.told = position } }
     func lags(by bytes: UInt64, holding transactions: Int) {}
     func beatAnswered() {}

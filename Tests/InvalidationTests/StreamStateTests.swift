@@ -66,6 +66,19 @@ struct StreamStateTests {
         #expect(!stage.state.isTrusted)
     }
 
+    @Test func `however short the heartbeat, a second is left for a sign of life`() {
+        var stage = Stage(heartbeat: .milliseconds(100))
+        stage.live()
+        #expect(stage.state.timeCame(at: stage.now + .milliseconds(999)) == [])
+        stage.state.beatAnswered(at: stage.now)
+        let answered = stage.now
+        #expect(stage.nextDue() == [.beat])
+        #expect(stage.now - answered == .milliseconds(100))
+        let sent = stage.now
+        #expect(stage.nextDue().first == .close)
+        #expect(stage.now - sent == .seconds(1))
+    }
+
     @Test func `one that has much to say before its answer is not lost, and is when it falls silent`() {
         var stage = Stage()
         stage.live()

@@ -155,7 +155,7 @@ struct ListeningTests {
     func `behind a pooler that swallows notifications it is never proven, though its own messages come back`()
         async throws
     {
-        let pooler = try await PgBouncer()
+        let pooler = try await PgBouncer(before: Server.shared())
         let server = try await Server.shared()
         let listener = try await Listener(pooler.url, channel: channel)
         listener.onLoop { $0.sendEcho() }

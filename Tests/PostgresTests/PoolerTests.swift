@@ -14,7 +14,7 @@ import Testing
     .enabled(if: FileManager.default.isExecutableFile(atPath: PgBouncer.program), "PgBouncer is not installed"))
 struct PoolerTests {
     @Test func `loads are right though prepared statements get lost, and one warning tells what to set`() async throws {
-        let pooler = try await PgBouncer()
+        let pooler = try await PgBouncer(before: Server.shared())
         let getter = QueryGetter(name: "g", sql: "select $1::int * 2", returns: .value)
         let other = QueryGetter(name: "h", sql: "select $1::int + 1", returns: .value)
         let warnings = Log()
@@ -39,7 +39,7 @@ struct PoolerTests {
             create table written(id int);
             create function write(int) returns int language sql as 'insert into written values ($1) returning id'
             """)
-        let pooler = try await PgBouncer()
+        let pooler = try await PgBouncer(before: Server.shared())
         let write = QueryGetter(name: "w", sql: "select write($1::int)", returns: .value)
         let bench = try Bench(pooler.url, settings: { $0.prepare = false }, [write])
         var answer = await bench.load("w", "1")
@@ -91,66 +91,5 @@ struct ReadOnlyTests {
         #expect(await bench.load("n", "x") == .text("1x"))
         #expect(await bench.load("d", "1") == .text("1"))
         await bench.stop()
-    }
-}
-
-/// A private PgBouncer in front of the shared server; three server sessions in transaction mode.
-struct PgBouncer {
-    /// Where `make deps-test` has put it, or the system's.
-    static let program =
-        ["\(#filePath)/../../../run/pgbouncer/usr/sbin/pgbouncer", "/usr/sbin/pgbouncer"]
-        .map { URL(fileURLWithPath: $0).standardized.path }
-        .first { FileManager.default.isExecutableFile(atPath: $0) } ?? "pgbouncer"
-
-    let folder: String
-    private let process: Process
-
-    var url: String { "postgresql:///postgres?host=\(folder)&port=6432&user=postgres" }
-
-    init() async throws {
-        folder = "/tmp/pgs-pooler-\(UUID().uuidString.prefix(8))"
-        let server = try await Server.shared()
-        try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o777])
-        // It refuses to run as root.
-        let user = getuid() == 0 ? "user = postgres" : ""
-        try """
-        [databases]
-        * = host=\(server.folder) user=postgres
-        [pgbouncer]
-        unix_socket_dir = \(folder)
-        listen_port = 6432
-        auth_type = any
-        pool_mode = transaction
-        default_pool_size = 3
-        \(user)
-        """.write(toFile: "\(folder)/pgbouncer.ini", atomically: true, encoding: .utf8)
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.program)
-        process.arguments = ["-q", "\(folder)/pgbouncer.ini"]
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let socket = "\(folder)/.s.PGSQL.6432"
-        #expect(await eventually(within: .seconds(10)) { FileManager.default.fileExists(atPath: socket) })
-    }
-
-    func psql(_ sql: String) async throws -> String {
-        let psql = Process()
-        psql.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        psql.arguments = ["psql", "-XAtqc", sql, url]
-        let output = Pipe()
-        psql.standardOutput = output
-        try psql.run()
-        let text = try output.fileHandleForReading.readToEnd() ?? Data()
-        psql.waitUntilExit()
-        return String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-    }
-
-    func stop() async {
-        // It has the signals blocked that the thread had which started it, SIGTERM among them.
-        kill(process.processIdentifier, SIGKILL)
-        _ = await eventually(within: .seconds(10)) { !process.isRunning }
-        try? FileManager.default.removeItem(atPath: folder)
     }
 }

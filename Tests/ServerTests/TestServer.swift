@@ -13,7 +13,7 @@ final class TestServer: Sendable {
     private let loops: [EventLoop]
 
     init(
-        _ groups: [ServedGroup], loops count: Int = 2, keyPrefix: String = "",
+        _ groups: [ServedGroup], loops count: Int = 2, keyPrefix: String = "", changes: AppliedChanges = .none,
         log: any LogHandler = SwiftLogNoOpLogHandler(),
         configure: (inout ServerSettings) -> Void = { _ in }
     ) throws {
@@ -28,7 +28,7 @@ final class TestServer: Sendable {
         for loop in loops { loop.start() }
         server = try Server(
             settings: settings, loops: loops, keyspace: Keyspace(groups, keyPrefix: keyPrefix),
-            information: ServerInformation(memoryLimit: 1 << 20, memoryUsed: { 12 }),
+            information: ServerInformation(memoryLimit: 1 << 20, memoryUsed: { 12 }), changes: changes,
             logger: Logger(label: "test", factory: { _ in log }))
         try server.start()
     }
@@ -43,11 +43,12 @@ final class TestServer: Sendable {
 
 /// Runs `body` with a server, and ends that whatever happens.
 func withServer(
-    _ groups: [ServedGroup], loops: Int = 2, keyPrefix: String = "",
+    _ groups: [ServedGroup], loops: Int = 2, keyPrefix: String = "", changes: AppliedChanges = .none,
     log: any LogHandler = SwiftLogNoOpLogHandler(), configure: (inout ServerSettings) -> Void = { _ in },
     _ body: (TestServer) async throws -> Void
 ) async throws {
-    let server = try TestServer(groups, loops: loops, keyPrefix: keyPrefix, log: log, configure: configure)
+    let server = try TestServer(
+        groups, loops: loops, keyPrefix: keyPrefix, changes: changes, log: log, configure: configure)
     do {
         try await body(server)
     } catch {

@@ -33,8 +33,8 @@ import Testing
         }
     }()
 
-    @Test func `there is a way for a hit, a miss, a refresh and a batch, and each point names a function`() throws {
-        #expect(Self.ways.map(\.title) == ["A hit", "A miss", "A refresh", "A batch"])
+    @Test func `there is a way for a hit, a miss, a refresh, a batch and an invalidation, and each point names a function`() throws {
+        #expect(Self.ways.map(\.title) == ["A hit", "A miss", "A refresh", "A batch", "An invalidation"])
         for way in Self.ways { #expect(way.steps.count >= 5, "\(way.title)") }
         let points = try Self.section("The ways").split(separator: "\n").filter { $0.hasPrefix("- ") }
         #expect(points.count == Self.ways.reduce(0) { $0 + $1.steps.count })

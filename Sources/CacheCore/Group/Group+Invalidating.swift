@@ -26,6 +26,10 @@ extension Group {
         }
     }
 
+    /// Whether there is room for what ``reload(_:)`` gives out. Half of the loads that may wait are left to those that somebody
+    /// waits for.
+    package var takesReloads: Bool { gate.withLock { $0.takesUnprompted } }
+
     /// Drops every entry and fences every flight. Memory is given back outside the locks.
     public func invalidateAll() {
         flush()

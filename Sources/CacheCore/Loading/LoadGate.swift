@@ -33,6 +33,9 @@ package struct LoadGate<Flight: ~Copyable>: ~Copyable {
     /// Loads that wait for their turn.
     var queuedCount: Int { queue.count }
 
+    /// Whether there is room for loads that nobody waits for: half of the queue is for those that somebody does.
+    var takesUnprompted: Bool { active < limit || queue.count < queueLimit / 2 }
+
     /// Decides about `flight`, and takes it when it has to wait.
     package mutating func enter(_ flight: inout Flight?) -> Passage {
         if active < limit {

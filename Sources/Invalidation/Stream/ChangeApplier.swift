@@ -25,9 +25,9 @@ struct ChangeApplier {
             case .key(let key):
                 keys += 1
                 switch invalidated.onChange {
-                case .drop: invalidated.group.invalidate(key.span.bytes)
-                case .reload:
+                case .reload where invalidated.group.takesReloads:
                     if let flight = invalidated.group.reload(key.span.bytes) { invalidated.group.load(flight) }
+                case .drop, .reload: invalidated.group.invalidate(key.span.bytes)
                 }
             case .all:
                 flushes += 1

@@ -1,3 +1,4 @@
+public import CacheCore
 public import EventLoop
 public import Groundwork
 public import Logging
@@ -15,7 +16,8 @@ public final class ChangeStream: @unchecked Sendable {
     private let loop: EventLoop
     private let logger: Logger
     private let kind: InvalidationSettings.Source
-    private let onTrust: @Sendable (Bool) -> Void
+    /// The groups whose changes it tells of.
+    public let groups: [Group]
     /// All that was committed up to it is applied; 0 while nobody knows.
     private let applied = Atomic<UInt64>(0)
     private let published = Groundwork.Mutex(StreamStatus())
@@ -23,6 +25,7 @@ public final class ChangeStream: @unchecked Sendable {
     private let first = Groundwork.Mutex<[CheckedContinuation<Void, Never>]?>([])
 
     // Loop's thread.
+    private var onTrust: @Sendable (Bool) -> Void = { _ in }
     private var state: StreamState
     private var applier: ChangeApplier
     private var catchUps = CatchUps()
@@ -38,16 +41,14 @@ public final class ChangeStream: @unchecked Sendable {
     ///   - database: Where loads go; the stream goes there too, unless the settings have a URL for it.
     ///   - map: The groups, and what concerns them.
     ///   - loop: A loop that is no client's, which this starts and stops.
-    ///   - onTrust: Told, on the loop's thread, when the stream comes (true) and when it is lost.
     public init(
         _ settings: InvalidationSettings, database: DatabaseSettings, map: InvalidationMap, loop: EventLoop,
-        logger: Logger, seed: UInt64 = .random(in: .min ... .max),
-        onTrust: @escaping @Sendable (Bool) -> Void = { _ in }
+        logger: Logger, seed: UInt64 = .random(in: .min ... .max)
     ) {
         self.loop = loop
         self.logger = logger
-        self.onTrust = onTrust
         kind = settings.source
+        groups = map.groups.map(\.group)
         state = StreamState(heartbeat: settings.heartbeat, unproven: settings.source.unproven, seed: seed)
         applier = ChangeApplier(map, onLoss: settings.onStreamLoss)
         source = settings.makeSource(database, map, on: loop, owner: self, logger: logger)
@@ -55,11 +56,15 @@ public final class ChangeStream: @unchecked Sendable {
 
     // MARK: Any thread
 
-    /// Begins to connect. Until the stream is there its groups are as after a loss.
-    public func start() {
+    /// Begins to connect. Until the stream is there its groups are as after a loss. `onTrust` is told when it comes (true) and
+    /// when it is lost, on the loop's thread.
+    public func start(onTrust: @escaping @Sendable (Bool) -> Void = { _ in }) {
         applier.suspend()
         loop.start()
-        loop.submit { [self] in act(on: state.start()) }
+        loop.submit { [self] in
+            self.onTrust = onTrust
+            act(on: state.start())
+        }
     }
 
     /// Waits until the stream is there, or the first attempt failed.

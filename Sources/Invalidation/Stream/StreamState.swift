@@ -48,17 +48,20 @@ struct StreamState {
     static let shortLife = Duration.seconds(10)
 
     private let heartbeat: Duration
+    /// How long a sign of life may take: a busy machine is no loss.
+    private let patience: Duration
     private let unproven: String
     private var phase = Phase.idle
     private var failuresInARow = 0
     private var backoff: Backoff
 
     /// - Parameters:
-    ///   - heartbeat: How often the connection is asked for a sign of life, and how long it may take.
+    ///   - heartbeat: How often the connection is asked for a sign of life, and how long that may take, which is a second at least.
     ///   - unproven: Why it may be that a connection does not hear what is said, and what to do then.
     ///   - seed: For the jitter of pauses.
     init(heartbeat: Duration, unproven: String, seed: UInt64) {
         self.heartbeat = heartbeat
+        patience = max(heartbeat, .seconds(1))
         self.unproven = unproven
         backoff = Backoff(seed: seed)
     }
@@ -92,7 +95,7 @@ struct StreamState {
     mutating func opened(at now: Instant) -> [Action] {
         switch phase {
         case .connecting:
-            phase = .proving(until: now + heartbeat)
+            phase = .proving(until: now + patience)
             return []
         case .idle, .proving, .live, .pausing: return []
         // Too late.
@@ -104,7 +107,7 @@ struct StreamState {
     mutating func proven(at now: Instant) -> [Action] {
         switch phase {
         case .proving:
-            phase = .live(since: now, .sent(until: now + heartbeat))
+            phase = .live(since: now, .sent(until: now + patience))
             return [.trust, .beat]
         case .idle, .connecting, .live, .pausing, .ended: return []
         }
@@ -114,7 +117,7 @@ struct StreamState {
     mutating func heard(at now: Instant) {
         guard case .live(let since, .sent) = phase else { return }
         // What was asked is answered behind what was said before, which may be much.
-        phase = .live(since: since, .sent(until: now + heartbeat))
+        phase = .live(since: since, .sent(until: now + patience))
     }
 
     /// What ``Action/beat`` asked for came.
@@ -140,9 +143,9 @@ struct StreamState {
         switch phase {
         case .proving: return lost(unproven, at: now)
         case .live(_, .sent):
-            return lost("the server said nothing for \(heartbeat), although it was asked to", at: now)
+            return lost("the server said nothing for \(patience), although it was asked to", at: now)
         case .live(let since, .due):
-            phase = .live(since: since, .sent(until: now + heartbeat))
+            phase = .live(since: since, .sent(until: now + patience))
             return [.beat]
         case .pausing:
             phase = .connecting

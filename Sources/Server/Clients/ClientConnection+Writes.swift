@@ -85,9 +85,11 @@ extension ClientConnection {
         isTold(of: key, location) && server.changes.hasApplied(catchUp.position)
     }
 
-    /// Whether somebody tells of changes of the key: not in every group, and not under every spelling.
+    /// Whether somebody tells of changes of the key: not in every group, not under every spelling, and not while a group keeps
+    /// nothing.
     private func isTold(of key: RawSpan, _ location: KeyLocation) -> Bool {
-        keyspace.groups[location.group].hearsOfChanges && location.isTold(of: key)
+        let served = keyspace.groups[location.group]
+        return served.hearsOfChanges && served.group.isStoring && location.isTold(of: key)
     }
 
     /// Leaves a hole that waits for the position and then for its load; where nobody tells of changes, for a load that begins

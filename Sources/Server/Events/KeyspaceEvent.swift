@@ -1,6 +1,6 @@
 import CacheCore
 
-/// What happened to an entry that came or went, as Redis' keyspace notifications tell it
+/// What happened to an entry that came or went, or to a group, as Redis' keyspace notifications tell it
 /// (https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/).
 struct KeyspaceEvent: Sendable {
     /// What messages call it.
@@ -13,6 +13,12 @@ struct KeyspaceEvent: Sendable {
         guard let name = Self.name(of: event) else { return nil }
         self.name = Array(name.utf8)
         self.key = group.wireKey(key)
+    }
+
+    /// Changes of what a group holds are heard of again (`live`), or no longer (`suspect`): an event of the group's own name.
+    init(_ group: Group, hearsOfChanges: Bool) {
+        name = Array((hearsOfChanges ? "live" : "suspect").utf8)
+        key = Array(group.name.utf8)
     }
 
     /// What all channels of events begin with.

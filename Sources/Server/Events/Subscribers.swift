@@ -60,6 +60,11 @@ final class Subscribers: @unchecked Sendable {
         }
     }
 
+    /// Tells that changes of some groups are heard of again, or no longer. Any thread.
+    func tell(_ groups: [Group], hearOfChanges: Bool) {
+        for group in groups { publish(KeyspaceEvent(group, hearsOfChanges: hearOfChanges)) }
+    }
+
     /// Any thread, outside every lock.
     private func publish(_ event: KeyspaceEvent) {
         guard mailbox.post(event) else { return }

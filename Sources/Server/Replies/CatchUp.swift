@@ -40,7 +40,7 @@ final class CatchUp: @unchecked Sendable {
         for (hole, key) in waiting where hole.reply != nil {
             let waiter = Waiter(waits, token: hole.token, deadline: hole.deadline)
             let span = key.bytes.span.bytes
-            if isApplied {
+            if isApplied, hole.group.isStoring {
                 var nothing = OutputRawSpan()
                 settle(hole, hole.group.lookup(span, .whole, at: loop.now, waiter: waiter, into: &nothing))
             } else {
