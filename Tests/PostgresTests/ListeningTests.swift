@@ -15,12 +15,16 @@ private final class Listener: ListeningConnectionOwner, @unchecked Sendable {
     private var connection: ListeningConnection?
 
     /// Connects and waits for the attempt's end.
-    init(_ url: String, channel: String) async throws {
+    init(_ url: String, loads: String? = nil, channel: String, patience: Duration = .seconds(25)) async throws {
         loop = try EventLoop()
         loop.start()
         var settings = DatabaseSettings()
         settings.url = Secret(url)
-        let isStarted = ListeningConnection.connect(settings, channel: channel, on: loop, owner: self) {
+        var loadSettings = settings
+        loadSettings.url = Secret(loads ?? url)
+        let isStarted = ListeningConnection.connect(
+            settings, loads: loadSettings, channel: channel, on: loop, owner: self
+        ) {
             [self] result in
             switch result {
             case .success(let connection):
@@ -30,7 +34,7 @@ private final class Listener: ListeningConnectionOwner, @unchecked Sendable {
             }
         }
         #expect(isStarted)
-        #expect(await eventually(within: .seconds(25)) { !self.told.all.isEmpty })
+        #expect(await eventually(within: patience) { !self.told.all.isEmpty })
     }
 
     func connectionIsProven() { told.append("proven") }
@@ -168,6 +172,66 @@ struct ListeningTests {
         await pooler.stop()
     }
 
+    @Test func `a connection to another database than loads go to is never proven`() async throws {
+        let server = try await Server.shared()
+        _ = try await server.psql("drop database if exists elsewhere")
+        _ = try await server.psql("create database elsewhere")
+        let listener = try await Listener("\(server.url)&dbname=elsewhere", loads: server.url, channel: channel)
+        // Behind its own messages all would have come that was said before.
+        for count in 1...2 {
+            listener.onLoop { $0.sendEcho() }
+            #expect(
+                await eventually(within: .seconds(25)) { listener.told.all.count { $0.hasPrefix("echo") } == count })
+        }
+        #expect(!listener.told.all.contains("proven"))
+        await listener.stop()
+    }
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: PgBouncer.program), "PgBouncer is not installed"))
+    func `a pooler's sessions have neither settings nor the channel of one that was never proven`() async throws {
+        let server = try await Server.shared()
+        let pooler = try await PgBouncer(before: server)
+        let listener = try await Listener(pooler.url, channel: channel)
+        listener.onLoop { $0.sendEcho() }
+        #expect(await listener.tells { $0.hasPrefix("echo") })
+        for _ in 0..<6 {
+            let state = try await pooler.psql(
+                """
+                select current_setting('synchronous_commit'), current_setting('lock_timeout'),
+                    (select count(*) from pg_listening_channels() name where name not like 'pgsidecar_own_%')
+                """)
+            #expect(state == "on|0|0")
+        }
+        await listener.stop()
+        await pooler.stop()
+    }
+
+    @Test func `while a commit that notifies hangs, nothing of attempts to be heard is left on the server`()
+        async throws
+    {
+        // A standby that is not there: what commits waits for it, with the lock that orders notifications.
+        let server = try await Server.fresh(["synchronous_standby_names": "nobody"])
+        let writer = Task { try? await server.psql("create table t(); notify \(quoted)") }
+        #expect(
+            try await eventually(within: .seconds(25)) {
+                try await server.psql(
+                    "set synchronous_commit = off; select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
+                )
+                .hasSuffix("1")
+            })
+        let listener = try await Listener(server.url, channel: channel, patience: .seconds(60))
+        #expect(listener.told.all.first?.contains("lock timeout") == true, "\(listener.told.all)")
+        #expect(
+            try await eventually(within: .seconds(25)) {
+                try await server.psql(
+                    "select count(*) from pg_stat_activity where application_name = 'pgsidecar listen'") == "0"
+            })
+        await listener.stop()
+        await server.kill()
+        _ = await writer.value
+        await server.remove()
+    }
+
     @Test func `a standby is refused with what to do`() async throws {
         let server = try await Server.fresh()
         await server.stop()
@@ -177,6 +241,10 @@ struct ListeningTests {
         #expect(listener.told.all.first?.contains("the server is a standby") == true, "\(listener.told.all)")
         #expect(listener.told.all.first?.contains("invalidation.url") == true)
         await listener.stop()
+        let primary = try await Server.shared()
+        let loading = try await Listener(primary.url, loads: server.url, channel: channel)
+        #expect(loading.told.all.first?.contains("loads go to a standby") == true, "\(loading.told.all)")
+        await loading.stop()
         await server.remove()
     }
 }

@@ -19,7 +19,7 @@ extension InvalidationSettings {
     ) -> (any ChangeSource)? {
         switch source {
         case .none: nil
-        case .notify: NotifySource(streamDatabase(database), channel: channel, on: loop, owner: owner)
+        case .notify: NotifySource(streamDatabase(database), loads: database, channel: channel, on: loop, owner: owner)
         case .logical:
             LogicalSource(
                 LogicalSource.Settings(
@@ -35,8 +35,9 @@ extension InvalidationSettings.Source {
         switch self {
         case .none: ""
         case .notify:
-            "what another session said did not arrive: a pooler in between swallows it, as PgBouncer does in transaction "
-                + "mode; set invalidation.url to the server itself"
+            "what another session said, where loads go, did not arrive: a pooler in between swallows it, as PgBouncer does in "
+                + "transaction mode, or invalidation.url leads to another database than database.url; "
+                + "set invalidation.url to the server itself and that database"
         case .logical: "the server sends nothing of its log"
         }
     }

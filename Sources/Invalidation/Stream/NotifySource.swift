@@ -7,6 +7,7 @@ import Postgres
 final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sendable {
     // Unchecked: it is touched on the stream's loop only; what makes a connection on another thread hands it back there.
     private let settings: DatabaseSettings
+    private let loads: DatabaseSettings
     private let channel: String
     private let loop: EventLoop
     private unowned let owner: any ChangeSourceOwner
@@ -14,8 +15,15 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
     /// Counts connections, to know one that was let go of while it was being made.
     private var attempt = 0
 
-    init(_ settings: DatabaseSettings, channel: String, on loop: EventLoop, owner: any ChangeSourceOwner) {
+    /// - Parameters:
+    ///   - settings: The way to the server that is listened to.
+    ///   - loads: Where loads go.
+    init(
+        _ settings: DatabaseSettings, loads: DatabaseSettings, channel: String, on loop: EventLoop,
+        owner: any ChangeSourceOwner
+    ) {
         self.settings = settings
+        self.loads = loads
         self.channel = channel
         self.loop = loop
         self.owner = owner
@@ -24,7 +32,7 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
     func connect() {
         attempt += 1
         let attempt = attempt
-        let isStarted = ListeningConnection.connect(settings, channel: channel, on: loop, owner: self) {
+        let isStarted = ListeningConnection.connect(settings, loads: loads, channel: channel, on: loop, owner: self) {
             [self] result in
             switch result {
             case .success(let connection) where attempt == self.attempt:

@@ -4,7 +4,7 @@ import Groundwork
 /// What a ``ListeningConnection`` tells, on its loop's thread. None of these calls is made while the connection is in use, so
 /// each may close it.
 package protocol ListeningConnectionOwner: AnyObject {
-    /// What another session said arrived: this connection hears what is said.
+    /// What another session said has arrived, and the channel is listened to: this connection hears what is said there.
     func connectionIsProven()
     /// Something came from the server: the connection is alive.
     func connectionIsAlive()
@@ -31,7 +31,19 @@ package final class ListeningConnection: EventSource {
         case heard(position: LogPosition)
     }
 
+    /// Whether it hears what is said.
+    private enum Subscription {
+        /// Nobody knows. Becomes proven.
+        case unproven
+        /// It does, and is not subscribed yet. Becomes subscribing.
+        case proven
+        /// Becomes subscribed.
+        case subscribing
+        case subscribed
+    }
+
     private let loop: EventLoop
+    private let channel: String
     private weak let owner: (any ListeningConnectionOwner)?
     private let process: Int32
     private let ownChannel: [UInt8]
@@ -41,15 +53,20 @@ package final class ListeningConnection: EventSource {
     private var link: PQConnection?
     private var registration: Registration?
     private var waitsForWriting = false
+    private var subscription = Subscription.unproven
     private var echo = Echo.idle
     /// Numbers the messages to itself.
     private var echoCount: UInt64 = 0
-    /// Whether the answer to a message to itself has not come to its end.
+    /// Whether an answer has not come to its end.
     private var isExpecting = false
 
     /// Takes over a fresh connection. Throws when it broke meanwhile or cannot be watched.
-    init(_ session: consuming ListeningSession, on loop: EventLoop, owner: any ListeningConnectionOwner) throws {
+    init(
+        _ session: consuming ListeningSession, to channel: String, on loop: EventLoop,
+        owner: any ListeningConnectionOwner
+    ) throws {
         self.loop = loop
+        self.channel = channel
         self.owner = owner
         process = session.process
         ownName = session.ownChannel
@@ -74,18 +91,31 @@ package final class ListeningConnection: EventSource {
     /// Says something to itself, unless ``awaitsEcho``. PostgreSQL delivers what is notified in the order of commits, so when it
     /// comes back all that was committed before has come.
     package func sendEcho() {
-        guard link != nil, !awaitsEcho else { return }
+        guard link != nil, !awaitsEcho, !isExpecting else { return }
         echoCount += 1
         echo = .sent
-        isExpecting = true
         // The position is read before the transaction commits, which is when the message takes its place in the queue: those
         // that committed up to there stand in front of it.
-        let sql = "select pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_notify($1, $2)"
-        guard link?.sendQuery(sql, TextParameters(ownName, String(echoCount))) ?? false, link?.sendSync() ?? false
-        else {
+        send("select pg_catalog.pg_current_wal_insert_lsn(), \(ListeningSession.notify)", ownName, String(echoCount))
+    }
+
+    private func send(_ sql: String, _ parameters: String...) {
+        isExpecting = true
+        guard link?.sendQuery(sql, TextParameters(parameters)) ?? false, link?.sendSync() ?? false else {
             return lose(link?.errorText ?? "")
         }
         flush()
+    }
+
+    /// Listens to the channel, when nothing else is asked.
+    private func subscribe() {
+        guard case .proven = subscription, !isExpecting else { return }
+        subscription = .subscribing
+        send("listen \(Self.quoted(channel))")
+    }
+
+    private static func quoted(_ name: String) -> String {
+        "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
     }
 
     private func flush() {
@@ -111,6 +141,7 @@ package final class ListeningConnection: EventSource {
         takeResults()
         takeNotifications()
         endEcho()
+        subscribe()
         switch input {
         case .done: owner?.connectionIsAlive()
         case .partly:
@@ -132,7 +163,7 @@ package final class ListeningConnection: EventSource {
             endsInARow = 0
             switch result.status {
             case .rows: echo = .answered(position: LogPosition(result.text(row: 0, column: 0)) ?? .none)
-            case .sync: isExpecting = false
+            case .sync: endAnswer()
             case .error: return lose(result.error.message)
             case .done, .aborted: break
             }
@@ -145,11 +176,23 @@ package final class ListeningConnection: EventSource {
             if !isOwn(notification.channel) {
                 owner?.connectionHeard(notification.payload)
             } else if notification.payload.isEqual(to: proof) {
-                owner?.connectionIsProven()
+                noteProof()
             } else if notification.process == process, notification.payload.isEqual(to: Array(String(echoCount).utf8)) {
                 takeEcho()
             }
         }
+    }
+
+    private func endAnswer() {
+        isExpecting = false
+        guard case .subscribing = subscription else { return }
+        subscription = .subscribed
+        owner?.connectionIsProven()
+    }
+
+    private func noteProof() {
+        guard case .unproven = subscription else { return }
+        subscription = .proven
     }
 
     private func isOwn(_ channel: RawSpan) -> Bool { channel.isEqual(to: ownChannel) }
@@ -186,16 +229,18 @@ extension ListeningConnection {
     /// Connects on a thread of its own, subscribes, and calls `completion` on `loop`. False when there is no thread; then it is
     /// not called.
     ///
-    /// - Parameter channel: As the catalog would have it: no quotes, nothing folded.
+    /// - Parameters:
+    ///   - loads: Where loads go.
+    ///   - channel: As the catalog would have it: no quotes, nothing folded.
     package static func connect(
-        _ settings: DatabaseSettings, channel: String, on loop: EventLoop,
+        _ settings: DatabaseSettings, loads: DatabaseSettings, channel: String, on loop: EventLoop,
         owner: any ListeningConnectionOwner & Sendable,
         _ completion: @escaping @Sendable (Result<ListeningConnection, any Error>) -> Void
     ) -> Bool {
         startThread {
             let opened: Result<Parcel<ListeningSession>, ConnectError>
             do throws(ConnectError) {
-                opened = .success(Parcel(try ListeningSession.open(settings, channel: channel)))
+                opened = .success(Parcel(try ListeningSession.open(settings, loads: loads)))
             } catch {
                 opened = .failure(error)
             }
@@ -203,7 +248,7 @@ extension ListeningConnection {
                 completion(
                     Result {
                         guard let session = try opened.get().take() else { throw ConnectError.lostCount }
-                        return try ListeningConnection(session, on: loop, owner: owner)
+                        return try ListeningConnection(session, to: channel, on: loop, owner: owner)
                     })
             }
         }

@@ -3,6 +3,10 @@ struct TextParameters: QueryParameters {
     private let texts: [String]
 
     init(_ texts: String...) {
+        self.init(texts)
+    }
+
+    init(_ texts: [String]) {
         self.texts = texts
     }
 
