@@ -153,4 +153,42 @@ struct LogicalTests {
         }
         await database.server.remove()
     }
+
+    @Test func `who gives the log's position reads his own writes, also those that are not yet flushed`() async throws {
+        let database = try await database()
+        try await withSidecar(settings(database, heartbeat: "60s")) { sidecar in
+            #expect(await state(of: sidecar, is: "live"))
+            let client = try sidecar.client()
+            for commit in ["on", "off"] {
+                for number in 1...10 {
+                    _ = try client.ask("GET", "word:1")
+                    try await database.run(
+                        "set synchronous_commit = \(commit); update word set text = '\(commit) \(number)' where id = 1")
+                    let position = try await database.run("select pg_current_wal_insert_lsn()")
+                        .trimmingCharacters(in: .whitespacesAndNewlines)
+                    #expect(try client.ask("PGS.GET", "word:1", "AFTER", position) == .bulk("\(commit) \(number)"))
+                }
+            }
+        }
+        await database.server.remove()
+    }
+
+    @Test func `a transaction that began before keeps nobody from being served, and nothing is kept until it ends`()
+        async throws
+    {
+        let database = try await database()
+        try await database.run("begin; update word set text = 'held' where id = 9; prepare transaction 'before'")
+        try await withSidecar(settings(database)) { sidecar in
+            #expect(try sidecar.info("invalidation_state") == "suspect")
+            #expect(try sidecar.info("invalidation_last_loss").contains("pg_prepared_xacts"))
+            let client = try sidecar.client()
+            for _ in 0..<2 { #expect(try client.ask("GET", "word:9") == .bulk("word 9")) }
+            #expect(try sidecar.statistics("word")["loads"] == 2)
+            try await database.run("commit prepared 'before'")
+            #expect(await state(of: sidecar, is: "live"))
+            for _ in 0..<2 { #expect(try client.ask("GET", "word:9") == .bulk("held")) }
+            #expect(try sidecar.statistics("word")["loads"] == 3)
+        }
+        await database.server.remove()
+    }
 }

@@ -152,9 +152,11 @@ final class Recorder: ChangeSourceOwner, Sendable {
         var proven = 0
         var changes: [TableChange] = []
         var told = LogPosition.none
+        var waiting: [String] { state.withLock { $0.waits } }
         var losses: [String] = []
         var refused: [String: String] = [:]
         var heard = 0
+        var waits: [String] = []
     }
 
     private let state = Groundwork.Mutex(State())
@@ -180,6 +182,7 @@ final class Recorder: ChangeSourceOwner, Sendable {
         }
     }
 
+    func waits(_ reason: String) { state.withLock { $0.waits.append(reason) } }
     func opened() {}
     func proven() { state.withLock { $0.proven += 1 } }
     func heard() { state.withLock { $0.heard += 1 } }

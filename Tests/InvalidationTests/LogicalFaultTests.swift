@@ -163,6 +163,21 @@ struct LogicalFaultTests {
         await bench.end()
     }
 
+    @Test func `a gate that gets no answer loses the stream`() async throws {
+        let bench = try await LogicalBench()
+        try await bench.begin()
+        let gate = try await bench.ask(
+            "select pid from pg_stat_activity where application_name = 'pgsidecar gate' and datname = '\(bench.database)'"
+        )
+        let process = try #require(pid_t(gate))
+        kill(process, SIGSTOP)
+        defer { kill(process, SIGCONT) }
+        try await bench.run("insert into account values (1)")
+        #expect(await bench.loss().contains("did not answer"))
+        #expect(bench.recorder.changeCount == 0)
+        await bench.end()
+    }
+
     @Test func `a publication that is dropped loses the stream`() async throws {
         let bench = try await LogicalBench()
         try await bench.begin()

@@ -41,6 +41,28 @@ import Testing
         #expect(read.groups[1].invalidateOn == [TableRule(table: TableName(schema: "public", name: "x"), key: [])])
     }
 
+    @Test func `loads that may go to a standby are a mistake where changes are heard of`() throws {
+        func found(_ url: String, _ source: String) -> [String] {
+            mistakes("database: { url: \"\(url)\" }\ninvalidation: { source: \(source) }\n\(rightGroup)")
+        }
+        for source in ["notify", "logical"] {
+            for url in [
+                "postgresql://a,b/app", "host=a,b", "hostaddr=1.1.1.1,2.2.2.2",
+                "postgresql://a,b/?target_session_attrs=any",
+            ] {
+                let found = found(url, source)
+                #expect(found.count == 1)
+                #expect(found.first?.contains("add 'target_session_attrs=primary' to database.url") == true, "\(found)")
+            }
+            for url in [
+                "postgresql://a/app", "postgresql://a,b/?target_session_attrs=primary",
+                "host=a,b target_session_attrs=read-write",
+            ] {
+                #expect(found(url, source) == [])
+            }
+        }
+    }
+
     @Test(arguments: [
         (
             "source: notifi",

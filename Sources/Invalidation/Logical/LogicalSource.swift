@@ -48,6 +48,8 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
     private var isInTransaction = false
     private var standing: PublicationStanding?
     private var isChecking = false
+    /// Whether something came meanwhile that makes another look due.
+    private var isCheckDue = false
     private var statusTimer: Timer?
     private var statusPause = Duration.seconds(5)
 
@@ -75,7 +77,7 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
         attempt += 1
         gatherer = Self.gatherer(map)
         gate = VisibilityGate()
-        (bytesHeld, received, isInTransaction, isChecking) = (0, .none, false, false)
+        (bytesHeld, received, isInTransaction, isChecking, isCheckDue) = (0, .none, false, false, false)
         open(settings.loads, for: .gate) { [self] connection in
             gateway = connection
             askServer()
@@ -156,10 +158,10 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
 
     private func createSlot() {
         let name = "pgsidecar_" + String(UInt64.random(in: .min ... .max), radix: 16)
-        let notice = loop.schedule(at: loop.now + .seconds(10)) { [logger] in
-            logger.warning(
-                "the replication slot waits for transactions that write and began before; until they end nothing is kept"
-            )
+        let notice = loop.schedule(at: loop.now + .seconds(2)) { [owner] in
+            owner.waits(
+                "the replication slot waits for transactions that write and began before it, and nothing is kept until they end: "
+                    + "see backend_xid in pg_stat_activity, and pg_prepared_xacts")
         }
         ask(
             stream, "CREATE_REPLICATION_SLOT \(name) TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT",
@@ -198,6 +200,7 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
         let tables = Array(map.tables)
         ask(gateway, PublicationSQL.check(settings.publication, tables)) { [self] rows in
             isChecking = false
+            defer { if isCheckDue, gateway != nil { checkAgain() } }
             let found = PublicationStanding(rows, tables: tables)
             guard found.actions != nil else {
                 return lose(
@@ -228,6 +231,12 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
                 holding: gate.count)
             if isAsBefore { whenGood() } else { readForms(found, whenGood) }
         }
+    }
+
+    /// Looks again, from now.
+    private func checkAgain() {
+        isCheckDue = isChecking
+        if !isChecking { check {} }
     }
 
     /// Asks how the tables' columns are written as keys.
@@ -278,6 +287,8 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
             let ended = try gatherer.take(message)
             switch message {
             case .begin: isInTransaction = true
+            // Its definition may have changed, and more with it that no stream tells.
+            case .relation: checkAgain()
             case _: break
             }
             guard let ended else { return }

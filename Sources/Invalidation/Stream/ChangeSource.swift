@@ -13,6 +13,8 @@ protocol ChangeSource: AnyObject {
 
 /// Who hears what a ``ChangeSource`` tells. Each call may close the source.
 protocol ChangeSourceOwner: AnyObject {
+    /// The attempt under way waits for something that may take long; the reason is for the operator.
+    func waits(_ reason: String)
     /// There is a connection, and it is subscribed.
     func opened()
     /// It was seen to hear what is said.

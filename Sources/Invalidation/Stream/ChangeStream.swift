@@ -67,7 +67,7 @@ public final class ChangeStream: @unchecked Sendable {
         }
     }
 
-    /// Waits until the stream is there, or the first attempt failed.
+    /// Waits until the stream is there, or the first attempt failed or may take long.
     public func firstAttempt() async {
         await withCheckedContinuation { continuation in
             let hasEnded = first.withLock { waiting in
@@ -227,6 +227,13 @@ public final class ChangeStream: @unchecked Sendable {
 
 extension ChangeStream: ChangeSourceOwner {
     func opened() { act(on: state.opened(at: loop.now)) }
+
+    /// Nobody is kept from being served by what may take long.
+    func waits(_ reason: String) {
+        published.withLock { $0.lastLoss = reason }
+        logger.warning("changes in the database can't be heard of yet", metadata: ["reason": "\(reason)"])
+        firstAttemptEnded()
+    }
 
     func proven() { act(on: state.proven(at: loop.now)) }
 

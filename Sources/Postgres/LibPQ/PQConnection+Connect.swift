@@ -122,6 +122,20 @@ extension DatabaseSettings {
         urlParameters["application_name"] ?? getenv("PGAPPNAME").map { String(cString: $0) }
     }
 
+    /// Whether connections may lead to several servers of which some are standbys: it, or the environment, names several hosts
+    /// and asks for none in particular. What stands in a service file is not seen.
+    public var mayReachStandbys: Bool {
+        let found = urlParameters
+        let hosts = [found["host"], found["hostaddr"]].compactMap { $0 }
+        let named =
+            hosts.isEmpty
+            ? [getenv("PGHOST"), getenv("PGHOSTADDR")].compactMap { $0.map { String(cString: $0) } } : hosts
+        guard named.contains(where: { $0.contains(",") }) else { return false }
+        let wanted =
+            found["target_session_attrs"] ?? getenv("PGTARGETSESSIONATTRS").map { String(cString: $0) } ?? "any"
+        return wanted != "primary" && wanted != "read-write"
+    }
+
     /// What ``url`` says, by libpq's names.
     private var urlParameters: [String: String] {
         guard let url, let options = PQconninfoParse(url.exposed, nil) else { return [:] }

@@ -5,6 +5,12 @@ import Postgres
 extension Settings {
     /// The rules between groups, the tables that they depend on, and what tells of changes.
     func checkInvalidation(_ reader: inout SettingsReader) {
+        if invalidation.source != .none, database.mayReachStandbys {
+            reader.note(
+                reader.marks["database.url"] != nil ? "database.url" : "invalidation.source",
+                "loads may go to several servers, and a standby that lags has rows that the stream made stale already; "
+                    + "add 'target_session_attrs=primary' to database.url")
+        }
         for group in groups where !group.invalidateOn.isEmpty {
             let path = "groups.\(group.name)"
             // Whoever says so turned it off; who says nothing forgot it.
