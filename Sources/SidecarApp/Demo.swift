@@ -48,13 +48,20 @@ public struct Demo: Sendable {
     }
 
     private static let settingsFile = "Config/demo.yaml"
-    static let scripts = ["sql/demo/schema.sql", "sql/demo/data.sql"]
+    static let scripts = ["sql/demo/schema.sql", "sql/demo/data.sql", "sql/demo/notify.sql"]
 
     private func serve(_ url: String, _ say: @escaping @Sendable (String) -> Void) async throws {
         var environment = environmentVariables()
         environment["DATABASE_URL"] = url
         environment["PGSIDECAR_SOCKET"] = socket
-        let settings = try Settings.load(from: Self.settingsFile, environment: environment)
+        environment["PGSIDECAR_SOURCE"] = nil
+        var settings = try Settings.load(from: Self.settingsFile, environment: environment)
+        // A given database that has not its triggers is only read all the same.
+        let tells = try ChangeSourceSQL(settings).status().isComplete
+        if !tells {
+            environment["PGSIDECAR_SOURCE"] = "none"
+            settings = try Settings.load(from: Self.settingsFile, environment: environment)
+        }
         let path = pasteable(socket)
         let log = LogWriter(settings.log)
         defer { log.finish() }
@@ -68,7 +75,7 @@ public struct Demo: Sendable {
                     redis-cli -s \(path) GET teller:1:7
                     redis-cli -s \(path) GET tellers:1
 
-                The database behind it: psql '\(shown(url))'
+                The database behind it\(tells ? ", where what you change is seen by the next GET" : ""): psql '\(shown(url))'
                 Ctrl-C ends it.
 
                 """)

@@ -10,16 +10,10 @@ import Testing
 struct NotifyTests {
     /// Has the table's changes told.
     private func tellChanges(of database: TestDatabase) async throws {
-        try await database.run(
-            """
-            create function tell() returns trigger language plpgsql as $$
-            begin
-                perform pg_notify('pgsidecar', format('pgs1k6:public4:word1;2:id%s:%s',
-                    length(coalesce(new.id, old.id)::text), coalesce(new.id, old.id)));
-                return null;
-            end $$;
-            create trigger tell after insert or update or delete on word for each row execute function tell()
-            """)
+        let file = temporaryPath()
+        try settings(database).write(toFile: file, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        _ = try await Program(command: [pgsidecarPath, "sql", "install", "--apply", "--config", file]).run()
     }
 
     private func settings(

@@ -92,6 +92,27 @@ import Testing
         #expect(try bench.standing("public.t", ["id"]).mistake == "public.t has no column id")
     }
 
+    @Test(arguments: [
+        ("int", "numeric(8,2)"), ("text", "char(5)"), ("int", "text"), ("timestamp", "date"), ("text", "name"),
+        ("text", "dom"),
+    ])
+    func `a column whose type was changed is told as any row`(from: String, to: String) async throws {
+        let bench = try await ChangeBench()
+        try bench.run("create domain dom as text; create table t(id \(from), v int)")
+        try bench.install("public.t", ["id"])
+        let value = from == "timestamp" ? "'2024-02-29'" : "'7'"
+        // Also in a session that ran the function before.
+        try bench.run("insert into t values (\(value), 0)")
+        #expect(try bench.keys() != ["*"])
+        try bench.run("alter table t alter id type \(to); update t set v = 1")
+        #expect(try bench.keys() == ["*"])
+        try bench.session().run("insert into t values (\(value), 0)")
+        #expect(try bench.keys() == ["*"])
+        try bench.install("public.t", ["id"])
+        try bench.run("update t set v = 2")
+        #expect(try bench.keys() != ["*"])
+    }
+
     @Test func `who may not notify writes all the same, and is warned`() async throws {
         let bench = try await ChangeBench()
         try bench.run(

@@ -1,3 +1,4 @@
+import Foundation
 import PrivateDatabase
 import TestSupport
 import Testing
@@ -26,6 +27,23 @@ import Testing
                 let answer = try await postgres.psql("prepare getter as \(group.sql); execute getter\(arguments)")
                 #expect(answer.split(separator: "\n").count == rows[group.name], "\(group.name)")
             }
+        }
+    }
+
+    @Test func `the demo's triggers are what sql install writes`() async throws {
+        try await withPrivatePostgres { postgres in
+            try await postgres.psql(files: Demo.scripts.dropLast().map { "\(repository)/\($0)" })
+            let environment = ["DATABASE_URL": postgres.url]
+            let settings = try Settings.load(from: "\(repository)/Config/demo.yaml", environment: environment)
+            let written = try ChangeSourceSQL(settings).sql(for: .install)
+            let path = "\(repository)/\(try #require(Demo.scripts.last))"
+            if ProcessInfo.processInfo.environment["PGSIDECAR_WRITE_DOCS"] != nil {
+                try written.write(toFile: path, atomically: true, encoding: .utf8)
+            }
+            #expect(try text(of: "sql/demo/notify.sql") == written, "`make docs` writes it anew")
+            try await postgres.psql(files: [path])
+            let status = try ChangeSourceSQL(settings).status()
+            #expect(status.isComplete, "\(status.lines)")
         }
     }
 

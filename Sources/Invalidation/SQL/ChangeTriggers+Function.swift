@@ -36,6 +36,7 @@ extension ChangeTriggers {
         return """
 
             -- Tells pgsidecar which rows of \(comment) changed. Written by `pgsidecar sql install`.
+            \(meaningLine)
             declare
                 channel constant text := \(SQLText.literal(channel));
                 any_row constant text := \(SQLText.literal(allPayload));
@@ -56,6 +57,9 @@ extension ChangeTriggers {
             end
             """
     }
+
+    /// The line that tells ``meaning``.
+    var meaningLine: String { "-- Meaning: \(meaning)" }
 
     /// The table and the columns, in one line.
     private var comment: String {
@@ -93,6 +97,7 @@ extension ChangeTriggers {
             message text := head;
             seen bigint;
             longest int;
+            typed boolean;
             keys text[];
             key text;
 
@@ -111,7 +116,7 @@ extension ChangeTriggers {
             end if;
             if seen = 0 then
                 return null;
-            elsif seen > \(Self.rowLimit) or longest > \(room) then
+            elsif seen > \(Self.rowLimit) or longest > \(room) or not typed then
                 perform pg_notify(channel, any_row);
                 return null;
             end if;
@@ -128,16 +133,24 @@ extension ChangeTriggers {
 
     private func collect(_ columns: [Column], _ tables: [String], room: Int) -> String {
         let texts = columns.enumerated().map { "\($1.expression) as k\($0)" }.joined(separator: ", ")
-        let rows = tables.map { "select \(texts) from \($0) r" }.joined(separator: " union all ")
+        // A column's type may have been changed since: then its texts are not those that keys have.
+        let typed = columns.map { column in
+            "pg_typeof(r.\(SQLName.quoted(column.name))) = \(SQLText.literal(column.type))::regtype"
+        }.joined(separator: " and ")
+        let rows = tables.map { "select \(texts), \(typed) as typed from \($0) r" }
+            .joined(separator: "\n                    union all ")
         let parts = columns.indices.map { part("s.k\($0)") }.joined(separator: " || ")
         // The limit has each text computed once, and no more of them than can be told.
         return """
-                    select count(*), max(octet_length(t.key)),
+                    select count(*), max(octet_length(t.key)), bool_and(t.typed),
                         array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= \(room))
-                    into seen, longest, keys
+                    into seen, longest, typed, keys
                     from (
-                        select \(parts) as key
-                        from (\(rows) limit \(Self.rowLimit + 1)) s
+                        select \(parts) as key, s.typed
+                        from (
+                            \(rows)
+                            limit \(Self.rowLimit + 1)
+                        ) s
                     ) t;
             """
     }

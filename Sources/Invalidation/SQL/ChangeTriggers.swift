@@ -13,6 +13,8 @@ struct ChangeTriggers: Sendable, Equatable {
     /// A column of the key.
     struct Column: Sendable, Equatable {
         let name: String
+        /// Its type, as SQL writes it with its schema.
+        let type: String
         /// SQL of its text, in which the row is `r`.
         let expression: String
         /// Settings that the expression needs.
@@ -39,7 +41,23 @@ struct ChangeTriggers: Sendable, Equatable {
 
     private static func identity(of table: TableName, columns: [String], channel: String) -> String {
         let texts = [table.schema, table.name, channel] + columns
-        // FNV-1a; a zero byte stands in no name.
+        return Self.digest(texts)
+    }
+
+    /// What the function's calls mean to whoever listens, as a digest that stands in its text: while it is the same, how the
+    /// function does it may differ from one version of pgsidecar to the next.
+    var meaning: String {
+        var texts = [NotifyPayload.version, table.schema, table.name, channel, server.isUTF8 ? "UTF8" : "other"]
+        switch telling {
+        case .keys(let columns): texts += ["keys"] + columns.flatMap { [$0.name, $0.type, $0.expression] }
+        case .anyRow: texts.append("any row")
+        case .all: texts.append("all")
+        }
+        return Self.digest(texts)
+    }
+
+    /// FNV-1a of texts without zero bytes, in hexadecimal.
+    private static func digest(_ texts: [String]) -> String {
         let hash = texts.joined(separator: "\0").utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) {
             ($0 ^ UInt64($1)) &* 0x100_0000_01b3
         }

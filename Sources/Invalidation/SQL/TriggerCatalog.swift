@@ -9,6 +9,8 @@ struct TriggerCatalog: Sendable {
         let isTemporary: Bool
         /// Whether it is the table asked for.
         let isAsked: Bool
+        /// Whether it is a partition of the table asked for, or a child, directly or not.
+        let isBelow: Bool
         /// Whether it is a foreign table or has one below it: then no trigger may ask for the rows that changed, or the
         /// statement is refused.
         let hidesRows: Bool
@@ -86,6 +88,7 @@ extension TriggerCatalog {
             select oid from asked
             union select i.inhparent from pg_catalog.pg_inherits i join above a on a.oid = i.inhrelid)
         select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence = 't', c.oid in (select oid from asked),
+            c.oid in (select oid from below) and c.oid not in (select oid from asked),
             (with recursive parts(oid) as (
                 select c.oid union select i.inhrelid from pg_catalog.pg_inherits i join parts p on p.oid = i.inhparent)
             select pg_catalog.bool_or(f.relkind = 'f') from parts p join pg_catalog.pg_class f on f.oid = p.oid),
@@ -127,13 +130,13 @@ extension TriggerCatalog {
                 isPlain: row[3] == "t")
         }
         var numbers: [String] = []
-        for row in try rows(Self.relationsQuery, [table.schema, table.name]) where row.count == 8 {
+        for row in try rows(Self.relationsQuery, [table.schema, table.name]) where row.count == 9 {
             numbers.append(row[0] ?? "")
             relations.append(
                 Relation(
                     name: TableName(schema: row[1] ?? "", name: row[2] ?? ""), kind: row[3] ?? "",
-                    isTemporary: row[4] == "t", isAsked: row[5] == "t", hidesRows: row[6] == "t",
-                    isSubscribed: row[7] == "t"))
+                    isTemporary: row[4] == "t", isAsked: row[5] == "t", isBelow: row[6] == "t",
+                    hidesRows: row[7] == "t", isSubscribed: row[8] == "t"))
         }
         for row in try rows(Self.triggersQuery, [function]) where row.count == 10 {
             guard let name = row[1] else { continue }

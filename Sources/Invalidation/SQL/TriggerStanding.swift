@@ -39,6 +39,10 @@ public struct TriggerStanding: Sendable {
         case _: return "\(table) is no table"
         }
         if asked.isTemporary { return "\(table) is a temporary table, which no other session sees" }
+        if let subscribed = catalog.relations.first(where: \.isSubscribed) {
+            return "a subscription writes to \(subscribed.name), for which PostgreSQL calls no statement's trigger; "
+                + "use 'source: logical'"
+        }
         if let missing = rule.key.first(where: { catalog.columns[$0] == nil }) {
             return "\(table) has no column \(SQLName.written(missing))"
         }
@@ -53,11 +57,6 @@ public struct TriggerStanding: Sendable {
                 "not everybody may notify, and a writer has to; run: grant execute on function pg_notify(text, text) to public"
             )
         }
-        for relation in catalog.relations where relation.isSubscribed {
-            warnings.append(
-                "a subscription writes to \(relation.name), for which PostgreSQL calls no statement's trigger; "
-                    + "use 'source: logical'")
-        }
         if case .all = triggers.telling, mistake == nil {
             let names = rule.key.filter { (catalog.columns[$0] ?? nil) == nil }.map(SQLName.written)
             warnings.append(
@@ -65,6 +64,37 @@ public struct TriggerStanding: Sendable {
                     + "table flushes the group")
         }
         return warnings
+    }
+
+    /// Why changes of the table are not all heard of, as far as it matters for what is kept; nil when they are. Statements on a
+    /// partition itself, or a child, are not looked at: ``unheard`` names those of which nothing is heard.
+    public var deafness: String? {
+        if let mistake { return mistake }
+        if !isFunctionTelling { return "the function of the triggers on \(rule.table) is missing or differs" }
+        let wrong = wrongTriggers.first { !$0.relation.isBelow }
+        return wrong.map { "the \($0.event) trigger on \($0.relation.name) is missing or differs" }
+    }
+
+    /// Partitions and children whose own statements are not heard of.
+    public var unheard: [TableName] {
+        var names: [TableName] = []
+        for (relation, _) in wrongTriggers where relation.isBelow && !names.contains(relation.name) {
+            names.append(relation.name)
+        }
+        return names
+    }
+
+    /// The rules whose triggers are enough for all of `rules`: each once, by the same columns in any order only one, and whoever
+    /// has no key hears what is told of keys.
+    public static func needed(for rules: [TableRule]) -> [TableRule] {
+        var needed: [TableRule] = []
+        for rule in rules
+        where !needed.contains(where: { $0.table == rule.table && $0.key.sorted() == rule.key.sorted() }) {
+            needed.append(rule)
+        }
+        return needed.filter { rule in
+            !rule.key.isEmpty || !needed.contains { $0.table == rule.table && !$0.key.isEmpty }
+        }
     }
 
     /// What has to be made or made right, in words; empty when everything is there.
@@ -139,6 +169,13 @@ public struct TriggerStanding: Sendable {
         \(steps.joined(separator: "\n"))
 
         """
+    }
+
+    /// Whether it tells what one of this version would, however it does it.
+    private var isFunctionTelling: Bool {
+        guard let found = catalog.functions[triggers.functionName] else { return false }
+        return found.isPlain && found.body.contains("\n\(triggers.meaningLine)\n")
+            && found.settings == triggers.settings
     }
 
     private var isFunctionRight: Bool {

@@ -19,7 +19,10 @@ extension InvalidationSettings {
     ) -> (any ChangeSource)? {
         switch source {
         case .none: nil
-        case .notify: NotifySource(streamDatabase(database), loads: database, channel: channel, on: loop, owner: owner)
+        case .notify:
+            NotifySource(
+                streamDatabase(database), loads: database, channel: channel, map, on: loop, owner: owner,
+                logger: logger)
         case .logical:
             LogicalSource(
                 LogicalSource.Settings(

@@ -9,28 +9,48 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
     private let settings: DatabaseSettings
     private let loads: DatabaseSettings
     private let channel: String
+    private let map: InvalidationMap
     private let loop: EventLoop
     private unowned let owner: any ChangeSourceOwner
+    private let logger: Logger
     private var connection: ListeningConnection?
     /// Counts connections, to know one that was let go of while it was being made.
     private var attempt = 0
+    /// How the triggers stood when they were last looked at, and when that was.
+    private var check: (found: TriggerCheck, at: Instant)?
+    private var isChecking = false
+
+    /// Between two looks at the triggers: a migration may make a table anew, or somebody disable them.
+    private static let checkPause = Duration.seconds(30)
 
     /// - Parameters:
     ///   - settings: The way to the server that is listened to.
     ///   - loads: Where loads go.
     init(
-        _ settings: DatabaseSettings, loads: DatabaseSettings, channel: String, on loop: EventLoop,
-        owner: any ChangeSourceOwner
+        _ settings: DatabaseSettings, loads: DatabaseSettings, channel: String, _ map: InvalidationMap,
+        on loop: EventLoop, owner: any ChangeSourceOwner, logger: Logger
     ) {
         self.settings = settings
         self.loads = loads
         self.channel = channel
+        self.map = map
         self.loop = loop
         self.owner = owner
+        self.logger = logger
     }
 
+    /// First the triggers are looked at: what they don't tell is not kept, whatever the connection hears.
     func connect() {
         attempt += 1
+        isChecking = false
+        look { [self] found in
+            note(found)
+            owner.refused(found.refused)
+            listen()
+        }
+    }
+
+    private func listen() {
         let attempt = attempt
         let isStarted = ListeningConnection.connect(settings, loads: loads, channel: channel, on: loop, owner: self) {
             [self] result in
@@ -47,6 +67,48 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
 
     func beat() {
         connection?.sendEcho()
+        guard let check, loop.now - check.at > Self.checkPause else { return }
+        look { [self] found in
+            let isAsBefore = found.refused == check.found.refused
+            note(found)
+            // Groups of whose tables all is told again are flushed first, in the order of every beginning.
+            if !isAsBefore { owner.lost("the tables' triggers were changed") }
+        }
+    }
+
+    // MARK: The triggers
+
+    /// Looks at the triggers on a thread of its own, and hands on what it found unless the source was closed meanwhile.
+    private func look(_ whenFound: @escaping @Sendable (TriggerCheck) -> Void) {
+        guard !isChecking else { return }
+        isChecking = true
+        let attempt = attempt
+        let isStarted = startThread { [self] in
+            let result = Result {
+                try TriggerCheck(of: map.groups, channel: channel, in: AdministrationSession(settings))
+            }
+            loop.submit { [self] in
+                guard attempt == self.attempt else { return }
+                isChecking = false
+                switch result {
+                case .success(let found): whenFound(found)
+                case .failure(let error): owner.lost("\(error)")
+                }
+            }
+        }
+        guard !isStarted else { return }
+        isChecking = false
+        loop.enqueue { [self] in owner.lost("no thread to look at the triggers on") }
+    }
+
+    private func note(_ found: TriggerCheck) {
+        for table in found.unheard where check?.found.unheard.contains(table) != true {
+            logger.warning(
+                "what is written to a table below one of invalidate_on by its own name is not heard of; "
+                    + "pgsidecar sql install --apply mends that",
+                metadata: ["table": "\(table)"])
+        }
+        check = (found, loop.now)
     }
 
     func close() {

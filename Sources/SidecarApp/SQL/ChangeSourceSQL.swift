@@ -121,23 +121,10 @@ public struct ChangeSourceSQL: Sendable {
 
     // MARK: Triggers
 
-    /// What the groups depend on, each once; by the same columns in any order there is one function.
-    private var rules: [TableRule] {
-        var rules: [TableRule] = []
-        for rule in settings.groups.flatMap(\.invalidateOn) {
-            let isThere = rules.contains { $0.table == rule.table && $0.key.sorted() == rule.key.sorted() }
-            if !isThere { rules.append(rule) }
-        }
-        // Whoever has no key hears what is told of keys.
-        return rules.filter { rule in
-            !rule.key.isEmpty || !rules.contains { $0.table == rule.table && !$0.key.isEmpty }
-        }
-    }
-
     private func standings(_ session: AdministrationSession) throws -> [TriggerStanding] {
         do throws(AdministrationSession.Refusal) {
             var standings: [TriggerStanding] = []
-            for rule in rules {
+            for rule in TriggerStanding.needed(for: settings.groups.flatMap(\.invalidateOn)) {
                 standings.append(
                     try TriggerStanding(of: rule, channel: settings.invalidation.channel) {
                         (sql, parameters) throws(AdministrationSession.Refusal) in try session.rows(sql, parameters)

@@ -1,0 +1,34 @@
+import Postgres
+
+/// What the catalog says of the triggers that groups depend on.
+struct TriggerCheck: Sendable, Equatable {
+    /// The groups of whose tables not all changes are told, by name, and why.
+    var refused: [String: String] = [:]
+    /// Partitions and children whose own statements are not heard of.
+    var unheard: [TableName] = []
+
+    /// Asks how the triggers for `groups` stand. Blocks, so it is for threads of its own.
+    init(
+        of groups: [InvalidatedGroup], channel: String, in session: AdministrationSession
+    ) throws(AdministrationSession.Refusal) {
+        var standings: [TriggerStanding] = []
+        for rule in TriggerStanding.needed(for: groups.flatMap(\.rules)) {
+            standings.append(
+                try TriggerStanding(of: rule, channel: channel) {
+                    (sql, parameters) throws(AdministrationSession.Refusal) in try session.rows(sql, parameters)
+                })
+        }
+        for group in groups {
+            for rule in group.rules {
+                let telling = standings.filter {
+                    $0.rule.table == rule.table && (rule.key.isEmpty || $0.rule.key.sorted() == rule.key.sorted())
+                }
+                guard let deaf = telling.first(where: { $0.deafness != nil }), let why = deaf.deafness else { continue }
+                refused[group.group.name] = "\(why); mend it by: pgsidecar sql install --apply"
+            }
+        }
+        for standing in standings {
+            for table in standing.unheard where !unheard.contains(table) { unheard.append(table) }
+        }
+    }
+}
