@@ -98,7 +98,7 @@ prove: ## Check the model of the cache's rules in all its states, and that the c
 	proofs/check
 
 # Half of each with little memory, so that entries come and go all the while.
-VERIFY_SOURCES := none
+VERIFY_SOURCES := notify logical
 verify: deps build ## Have writers, readers and faults at a sidecar: 10,000,000 reads and 500,000 writes for each source of changes
 	for source in $(VERIFY_SOURCES); do for memory in 2MiB 64MiB; do \
 	    echo "source $$source, memory $$memory"; \

@@ -41,7 +41,7 @@ struct VerifyCommand: AsyncParsableCommand {
     var bound = 5
     @Flag(inversion: .prefixedNo, help: "Cut connections and kill the server meanwhile.")
     var breaks = true
-    @Option(help: "Do it wrong, to see that it is found: forget or early with source none, deaf with the others.")
+    @Option(help: "Do it wrong, to see that it is found: forget or early with source none, silent with notify.")
     var sabotage: Verification.Sabotage?
     @Option(help: "What all that is drawn by lot comes from.")
     var seed: UInt64 = 1
@@ -49,8 +49,12 @@ struct VerifyCommand: AsyncParsableCommand {
     func validate() throws {
         guard reads >= 0, writes >= 0, keys >= 100, (1...500).contains(readers), (1...50).contains(writers), bound >= 0
         else { throw ValidationError("reads and writes are 0 or more, keys 100, readers 1 to 500, writers 1 to 50") }
-        guard sabotage == nil || (sabotage == .deaf) == (source != .none) else {
-            throw ValidationError("--sabotage forget and early go with --source none, deaf with notify and logical")
+        switch sabotage {
+        case nil: break
+        case .forget, .early:
+            guard source == .none else { throw ValidationError("--sabotage forget and early go with --source none") }
+        case .silent:
+            guard source == .notify else { throw ValidationError("--sabotage silent goes with --source notify") }
         }
     }
 

@@ -19,23 +19,29 @@ struct VerifyTests {
         return (end, program.output + program.errors)
     }
 
-    @Test func `writers that tell of their commits leave nothing stale behind, whatever breaks, with little memory`()
-        async throws
-    {
-        let (end, output) = try await verify("--source", "none", "--memory", "1MiB", "--writes", "12000")
+    @Test(arguments: ["none", "notify", "logical"])
+    func `nothing stale stays behind, whatever breaks, with little memory`(_ source: String) async throws {
+        let (end, output) = try await verify("--source", source, "--memory", "1MiB", "--writes", "12000")
         #expect(end == .code(0), "\(output)")
         #expect(output.contains("broken meanwhile: "), "\(output)")
     }
 
-    @Test(arguments: ["forget", "early"])
-    func `writers that do not tell, or tell before they commit, are found`(_ sabotage: String) async throws {
-        let (end, output) = try await verify("--source", "none", "--no-breaks", "--sabotage", sabotage)
+    @Test func `entries are loaded again at once, and nothing stale stays behind`() async throws {
+        let (end, output) = try await verify("--source", "notify", "--reload", "--no-breaks")
+        #expect(end == .code(0), "\(output)")
+    }
+
+    @Test(arguments: [("none", "forget"), ("none", "early"), ("notify", "silent")])
+    func `writers that do not tell, or tell before they commit, are found`(_ source: String, _ sabotage: String)
+        async throws
+    {
+        let (end, output) = try await verify("--source", source, "--no-breaks", "--sabotage", sabotage)
         #expect(end == .code(1), "\(output)")
         let line = output.split(separator: "\n").first { $0.hasSuffix("a value in memory that is not the database's") }
         #expect(line?.hasPrefix("0 ") == false, "\(output)")
     }
 
-    @Test(arguments: [["--source", "none", "--sabotage", "deaf"], ["--source", "triggers"], ["--readers", "0"]])
+    @Test(arguments: [["--source", "none", "--sabotage", "silent"], ["--source", "triggers"], ["--readers", "0"]])
     func `options that make no sense are refused as usage`(_ options: [String]) async throws {
         let folder = temporaryPath()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

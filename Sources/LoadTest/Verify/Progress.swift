@@ -8,6 +8,7 @@ final class Progress: Sendable {
     private let staleReads = Atomic<Int>(0)
     private let errors = Atomic<Int>(0)
     private let stop = Atomic<Bool>(false)
+    private let stopOfWriters = Atomic<Bool>(false)
     private let wanted: (reads: Int, writes: Int)
 
     /// Enough are `reads` answers and `writes` rows.
@@ -32,8 +33,15 @@ final class Progress: Sendable {
     /// Requests that got an error.
     var errorCount: Int { errors.load(ordering: .relaxed) }
 
-    /// Ends writers at their next transaction, and readers when what they asked is answered.
-    func stopAll() { stop.store(true, ordering: .relaxed) }
+    /// Ends writers at their next transaction.
+    func stopWriting() { stopOfWriters.store(true, ordering: .relaxed) }
+    var isWritingStopped: Bool { stopOfWriters.load(ordering: .relaxed) }
+
+    /// The same, and ends readers when what they asked is answered.
+    func stopAll() {
+        stopWriting()
+        stop.store(true, ordering: .relaxed)
+    }
     var isStopped: Bool { stop.load(ordering: .relaxed) }
 }
 

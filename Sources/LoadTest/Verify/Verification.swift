@@ -23,8 +23,8 @@ public struct Verification: Sendable {
         case forget
         /// With `none`: told before the commit and not after.
         case early
-        /// With a stream: the table's changes are not told.
-        case deaf
+        /// With `notify`: one transaction in about a hundred fires no trigger.
+        case silent
     }
 
     /// What is done, and how much of it.

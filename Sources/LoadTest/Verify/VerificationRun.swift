@@ -34,7 +34,6 @@ struct VerificationRun {
         let sidecar = try SidecarProcess(program, settings: settings, in: folder)
         do {
             try await sidecar.ready()
-            if options.sabotage == .deaf { try await deafen() }
             let count = try await readAndWrite(sidecar)
             await sidecar.end()
             return Report(ledger, progress, inMemory: count)
@@ -68,15 +67,6 @@ struct VerificationRun {
         _ = try await Program(command: [program, "sql", "install", "--config", file, "--apply"]).run()
     }
 
-    /// Takes away what tells of changes, behind the sidecar's back.
-    private func deafen() async throws {
-        switch options.source {
-        case .none: break
-        case .notify: _ = try await postgres.psql("alter table verified disable trigger user")
-        case .logical: _ = try await postgres.psql("alter publication pgsidecar drop table verified")
-        }
-    }
-
     // MARK: Reading and writing
 
     private func readAndWrite(_ sidecar: SidecarProcess) async throws -> Int {
@@ -86,7 +76,8 @@ struct VerificationRun {
                 socket: sidecar.socket, isEarly: options.sabotage == .early, isForgetful: options.sabotage == .forget)
             : nil
         let plan = Writer.Plan(
-            url: url, ledger: ledger, writers: options.writers, seed: options.seed, teller: teller, progress: progress)
+            url: url, ledger: ledger, writers: options.writers, seed: options.seed, teller: teller,
+            isSilent: options.sabotage == .silent, progress: progress)
         let writers = (0..<options.writers).map { Writer($0, plan) }
         let readers = try ReaderLoop(
             readers: options.readers,
@@ -96,8 +87,14 @@ struct VerificationRun {
         defer { readers.stop() }
         do {
             try await watch(sidecar, writers)
+            // What is kept from now on is not flushed by a loss any more, and has to be right at last.
+            try await Task.sleep(for: .seconds(2))
+            progress.stopWriting()
+            try await settle { writers.allSatisfy(\.isDone) }
+            if let failure = writers.lazy.compactMap(\.failure).first { throw VerificationError(failure) }
+            try await Task.sleep(for: .seconds(1))
             progress.stopAll()
-            try await settle(writers, readers)
+            try await settle { readers.isDone }
         } catch {
             progress.stopAll()
             throw error
@@ -110,6 +107,7 @@ struct VerificationRun {
         var injector = FaultInjector(postgres, url: url)
         var faults = FaultInjector.Fault.allCases[...]
         var told = Instant.now()
+        var seconds = 0
         var begun = (reads: 0, writes: 0)
         while !progress.isEnough {
             try await Task.sleep(for: .milliseconds(250))
@@ -124,7 +122,9 @@ struct VerificationRun {
                 stale \(progress.staleReadCount), errors \(progress.errorCount), found \(ledger.findings.counts.values.reduce(0, +))
                 """)
             (told, begun) = (now, (reads, writes))
-            guard options.breaks, let fault = faults.popFirst() else { continue }
+            seconds += 1
+            // Every other second: between two of them entries are kept again.
+            guard options.breaks, seconds % 2 == 0, let fault = faults.popFirst() else { continue }
             try await injector.inject(fault)
             if faults.isEmpty { faults = FaultInjector.Fault.allCases[...] }
         }
@@ -135,15 +135,14 @@ struct VerificationRun {
         }
     }
 
-    private func settle(_ writers: [Writer], _ readers: ReaderLoop) async throws {
+    private func settle(_ isDone: () -> Bool) async throws {
         let deadline = Instant.now() + .seconds(60)
-        while !(writers.allSatisfy(\.isDone) && readers.isDone) {
+        while !isDone() {
             guard Instant.now() < deadline else {
                 return ledger.note(.unanswered, "a reader or a writer has waited for a minute")
             }
             try await Task.sleep(for: .milliseconds(20))
         }
-        if let failure = writers.lazy.compactMap(\.failure).first { throw VerificationError(failure) }
     }
 }
 

@@ -14,6 +14,8 @@ final class Writer: Sendable {
         let seed: UInt64
         /// Says after each commit, or should it be so before, which keys changed; for a sidecar that no stream tells.
         let teller: Teller?
+        /// Whether some transactions keep the table's triggers from firing.
+        let isSilent: Bool
         /// Where to count the rows that were committed.
         let progress: Progress
     }
@@ -62,7 +64,7 @@ private struct WritingHand: ~Copyable {
 
     /// Returns why it could not go on; nil when it was stopped.
     mutating func write() -> String? {
-        while !plan.progress.isStopped {
+        while !plan.progress.isWritingStopped {
             transactions += 1
             let transaction = WriterTransaction(
                 version: transactions * Int64(plan.writers) + Int64(index), of: &keys, by: &random)
@@ -86,7 +88,10 @@ private struct WritingHand: ~Copyable {
                 try tell(teller, transaction)
                 pause(milliseconds: 1)
             }
+            let isSilent = plan.isSilent && transaction.version % 97 == 0
+            if isSilent { _ = try connection?.run("set session_replication_role = replica") }
             _ = try connection?.run(transaction.sql)
+            if isSilent { _ = try connection?.run("reset session_replication_role") }
             isCommitted = transaction.commits
         } catch {
             // A server that refuses a statement of ours is a mistake here; one that is gone is not.
@@ -121,7 +126,7 @@ private struct WritingHand: ~Copyable {
             do throws(ConnectError) {
                 connection = try SQLSession(url: plan.url, name: Self.name)
             } catch {
-                guard Instant.now() < deadline, !plan.progress.isStopped else {
+                guard Instant.now() < deadline, !plan.progress.isWritingStopped else {
                     throw SQLFailure(description: "\(error)", isLost: false)
                 }
                 pause(milliseconds: 20)
