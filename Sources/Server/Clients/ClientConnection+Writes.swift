@@ -32,7 +32,7 @@ extension ClientConnection {
     /// Appends all fields of a row, likewise.
     func appendFields(
         of key: RawSpan, _ catchUp: CatchUp, to reply: inout ReplyBuffer,
-        write: @escaping (Fields, inout ReplyBuffer, ProtocolVersion) -> Void
+        write: @escaping (RowFields, inout ReplyBuffer, ProtocolVersion) -> Void
     ) {
         guard let location = locate(key, &reply) else { return }
         guard keyspace.groups[location.group].shape == .row else {
@@ -46,7 +46,7 @@ extension ClientConnection {
         leaveHole(
             inGroup, location, catchUp, &reply,
             use: .fields { value, reply, version in
-                write(Fields(value.fields), &reply, version)
+                write(RowFields(value.fields), &reply, version)
             })
     }
 

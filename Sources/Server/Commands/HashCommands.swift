@@ -17,7 +17,7 @@ enum HGetAll: Command {
         client.appendFields(of: request[1], all: true, to: &reply, write: write)
     }
 
-    static func write(_ fields: Fields, to reply: inout ReplyBuffer, _ version: ProtocolVersion) {
+    static func write(_ fields: RowFields, to reply: inout ReplyBuffer, _ version: ProtocolVersion) {
         reply.bytes.appendMapHeader(fields.count, version)
         reply.bytes.append(fields.pairs)
     }
@@ -136,7 +136,8 @@ enum HStrLen: Command {
         let column = Key(copying: request[2])
         client.appendFields(of: request[1], to: &reply) { fields, reply, _ in
             var count = 0
-            fields.forEach { name, text in if name.hasSameBytes(as: column.bytes.span.bytes) { count = text.byteCount }
+            fields.forEach { name, text in
+                if name.hasSameBytes(as: column.bytes.span.bytes) { count = text.byteCount }
             }
             reply.bytes.appendInteger(count)
         }
