@@ -292,7 +292,7 @@ struct NotifyTests {
         try await tellChanges(of: database)
         let pooler = try await PgBouncer(before: database.server)
         let through = url(pooler, database)
-        try await withSidecar(settings(database, url: through)) { sidecar in
+        try await withSidecar(settings(database, url: through)) { sidecar async throws in
             #expect(try sidecar.info("invalidation_state") == "suspect")
             #expect(try sidecar.info("invalidation_last_loss").contains("set invalidation.url"))
             #expect(try sidecar.client().ask("GET", "word:1") == .bulk("word 1"))

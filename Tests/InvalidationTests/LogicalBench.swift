@@ -152,7 +152,6 @@ final class Recorder: ChangeSourceOwner, Sendable {
         var proven = 0
         var changes: [TableChange] = []
         var told = LogPosition.none
-        var waiting: [String] { state.withLock { $0.waits } }
         var losses: [String] = []
         var refused: [String: String] = [:]
         var heard = 0
@@ -162,6 +161,7 @@ final class Recorder: ChangeSourceOwner, Sendable {
     private let state = Groundwork.Mutex(State())
 
     var timesProven: Int { state.withLock { $0.proven } }
+    var waiting: [String] { state.withLock { $0.waits } }
     var told: LogPosition { state.withLock { $0.told } }
     var losses: [String] { state.withLock { $0.losses } }
     var refused: [String: String] { state.withLock { $0.refused } }
@@ -187,7 +187,6 @@ final class Recorder: ChangeSourceOwner, Sendable {
     func proven() { state.withLock { $0.proven += 1 } }
     func heard() { state.withLock { $0.heard += 1 } }
     func changed(_ change: TableChange) { state.withLock { $0.changes.append(change) } }
-    func misread() {}
     func misheard() {}
     func misread() {}
     func told(upTo position: LogPosition) { state.withLock { $0.told = position } }

@@ -25,7 +25,7 @@ package struct PgBouncer {
         let user = getuid() == 0 ? "user = postgres" : ""
         try """
         [databases]
-        * = host=\(server.socketFolder) user=postgres
+        * = host=\(server.folder) user=postgres
         [pgbouncer]
         unix_socket_dir = \(folder)
         listen_port = 6432

@@ -104,8 +104,10 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
     private func note(_ found: TriggerCheck) {
         for table in found.unheard where check?.found.unheard.contains(table) != true {
             logger.warning(
-                "what is written to a table below one of invalidate_on by its own name is not heard of; "
-                    + "pgsidecar sql install --apply mends that",
+                """
+                what is written to a table below one of invalidate_on by its own name is not heard of; \
+                pgsidecar sql install --apply mends that
+                """,
                 metadata: ["table": "\(table)"])
         }
         check = (found, loop.now)

@@ -1,3 +1,4 @@
+import CacheCore
 import Postgres
 
 /// What the catalog says of the triggers that groups depend on.
