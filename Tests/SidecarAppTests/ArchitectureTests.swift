@@ -33,7 +33,7 @@ import Testing
         }
     }()
 
-    @Test func `there is a way for a hit, a miss, a refresh, a batch and an invalidation, and each point names a function`() throws {
+    @Test func `there is a way for each of these, and each point names a function`() throws {
         #expect(Self.ways.map(\.title) == ["A hit", "A miss", "A refresh", "A batch", "An invalidation"])
         for way in Self.ways { #expect(way.steps.count >= 5, "\(way.title)") }
         let points = try Self.section("The ways").split(separator: "\n").filter { $0.hasPrefix("- ") }
