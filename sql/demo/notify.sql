@@ -8,6 +8,7 @@ create or replace function pgsidecar.changed_pgbench_accounts_67cd54999fb04f00()
     set search_path = pg_catalog, pg_temp
 as $pgsidecar$
 -- Tells pgsidecar which rows of public.pgbench_accounts by aid changed. Written by `pgsidecar sql install`.
+-- Meaning: 744ae223ede1f765
 declare
     channel constant text := 'pgsidecar';
     any_row constant text := 'pgs1a6:public16:pgbench_accounts';
@@ -15,6 +16,7 @@ declare
     message text := head;
     seen bigint;
     longest int;
+    typed boolean;
     keys text[];
     key text;
 begin
@@ -23,33 +25,43 @@ begin
         return null;
     end if;
     if tg_op = 'INSERT' then
-        select count(*), max(octet_length(t.key)),
+        select count(*), max(octet_length(t.key)), bool_and(t.typed),
             array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= 7960)
-        into seen, longest, keys
+        into seen, longest, typed, keys
         from (
-            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key
-            from (select (r."aid")::pg_catalog.text as k0 from new_rows r limit 10001) s
+            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key, s.typed
+            from (
+                select (r."aid")::pg_catalog.text as k0, pg_typeof(r."aid") = 'pg_catalog.int4'::regtype as typed from new_rows r
+                limit 10001
+            ) s
         ) t;
     elsif tg_op = 'DELETE' then
-        select count(*), max(octet_length(t.key)),
+        select count(*), max(octet_length(t.key)), bool_and(t.typed),
             array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= 7960)
-        into seen, longest, keys
+        into seen, longest, typed, keys
         from (
-            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key
-            from (select (r."aid")::pg_catalog.text as k0 from old_rows r limit 10001) s
+            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key, s.typed
+            from (
+                select (r."aid")::pg_catalog.text as k0, pg_typeof(r."aid") = 'pg_catalog.int4'::regtype as typed from old_rows r
+                limit 10001
+            ) s
         ) t;
     else
-        select count(*), max(octet_length(t.key)),
+        select count(*), max(octet_length(t.key)), bool_and(t.typed),
             array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= 7960)
-        into seen, longest, keys
+        into seen, longest, typed, keys
         from (
-            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key
-            from (select (r."aid")::pg_catalog.text as k0 from old_rows r union all select (r."aid")::pg_catalog.text as k0 from new_rows r limit 10001) s
+            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key, s.typed
+            from (
+                select (r."aid")::pg_catalog.text as k0, pg_typeof(r."aid") = 'pg_catalog.int4'::regtype as typed from old_rows r
+                    union all select (r."aid")::pg_catalog.text as k0, pg_typeof(r."aid") = 'pg_catalog.int4'::regtype as typed from new_rows r
+                limit 10001
+            ) s
         ) t;
     end if;
     if seen = 0 then
         return null;
-    elsif seen > 10000 or longest > 7960 then
+    elsif seen > 10000 or longest > 7960 or not typed then
         perform pg_notify(channel, any_row);
         return null;
     end if;
@@ -96,6 +108,7 @@ create or replace function pgsidecar.changed_pgbench_tellers_095ad8b7cc6440cd() 
     set search_path = pg_catalog, pg_temp
 as $pgsidecar$
 -- Tells pgsidecar which rows of public.pgbench_tellers by bid tid changed. Written by `pgsidecar sql install`.
+-- Meaning: 5c2605366d458e59
 declare
     channel constant text := 'pgsidecar';
     any_row constant text := 'pgs1a6:public15:pgbench_tellers';
@@ -103,6 +116,7 @@ declare
     message text := head;
     seen bigint;
     longest int;
+    typed boolean;
     keys text[];
     key text;
 begin
@@ -111,33 +125,43 @@ begin
         return null;
     end if;
     if tg_op = 'INSERT' then
-        select count(*), max(octet_length(t.key)),
+        select count(*), max(octet_length(t.key)), bool_and(t.typed),
             array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= 7956)
-        into seen, longest, keys
+        into seen, longest, typed, keys
         from (
-            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') || coalesce(octet_length(s.k1) || ':' || s.k1, '-') as key
-            from (select (r."bid")::pg_catalog.text as k0, (r."tid")::pg_catalog.text as k1 from new_rows r limit 10001) s
+            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') || coalesce(octet_length(s.k1) || ':' || s.k1, '-') as key, s.typed
+            from (
+                select (r."bid")::pg_catalog.text as k0, (r."tid")::pg_catalog.text as k1, pg_typeof(r."bid") = 'pg_catalog.int4'::regtype and pg_typeof(r."tid") = 'pg_catalog.int4'::regtype as typed from new_rows r
+                limit 10001
+            ) s
         ) t;
     elsif tg_op = 'DELETE' then
-        select count(*), max(octet_length(t.key)),
+        select count(*), max(octet_length(t.key)), bool_and(t.typed),
             array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= 7956)
-        into seen, longest, keys
+        into seen, longest, typed, keys
         from (
-            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') || coalesce(octet_length(s.k1) || ':' || s.k1, '-') as key
-            from (select (r."bid")::pg_catalog.text as k0, (r."tid")::pg_catalog.text as k1 from old_rows r limit 10001) s
+            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') || coalesce(octet_length(s.k1) || ':' || s.k1, '-') as key, s.typed
+            from (
+                select (r."bid")::pg_catalog.text as k0, (r."tid")::pg_catalog.text as k1, pg_typeof(r."bid") = 'pg_catalog.int4'::regtype and pg_typeof(r."tid") = 'pg_catalog.int4'::regtype as typed from old_rows r
+                limit 10001
+            ) s
         ) t;
     else
-        select count(*), max(octet_length(t.key)),
+        select count(*), max(octet_length(t.key)), bool_and(t.typed),
             array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= 7956)
-        into seen, longest, keys
+        into seen, longest, typed, keys
         from (
-            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') || coalesce(octet_length(s.k1) || ':' || s.k1, '-') as key
-            from (select (r."bid")::pg_catalog.text as k0, (r."tid")::pg_catalog.text as k1 from old_rows r union all select (r."bid")::pg_catalog.text as k0, (r."tid")::pg_catalog.text as k1 from new_rows r limit 10001) s
+            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') || coalesce(octet_length(s.k1) || ':' || s.k1, '-') as key, s.typed
+            from (
+                select (r."bid")::pg_catalog.text as k0, (r."tid")::pg_catalog.text as k1, pg_typeof(r."bid") = 'pg_catalog.int4'::regtype and pg_typeof(r."tid") = 'pg_catalog.int4'::regtype as typed from old_rows r
+                    union all select (r."bid")::pg_catalog.text as k0, (r."tid")::pg_catalog.text as k1, pg_typeof(r."bid") = 'pg_catalog.int4'::regtype and pg_typeof(r."tid") = 'pg_catalog.int4'::regtype as typed from new_rows r
+                limit 10001
+            ) s
         ) t;
     end if;
     if seen = 0 then
         return null;
-    elsif seen > 10000 or longest > 7956 then
+    elsif seen > 10000 or longest > 7956 or not typed then
         perform pg_notify(channel, any_row);
         return null;
     end if;
@@ -184,6 +208,7 @@ create or replace function pgsidecar.changed_pgbench_tellers_ca5f54a0e36b2fac() 
     set search_path = pg_catalog, pg_temp
 as $pgsidecar$
 -- Tells pgsidecar which rows of public.pgbench_tellers by bid changed. Written by `pgsidecar sql install`.
+-- Meaning: 1a46626b82c87384
 declare
     channel constant text := 'pgsidecar';
     any_row constant text := 'pgs1a6:public15:pgbench_tellers';
@@ -191,6 +216,7 @@ declare
     message text := head;
     seen bigint;
     longest int;
+    typed boolean;
     keys text[];
     key text;
 begin
@@ -199,33 +225,43 @@ begin
         return null;
     end if;
     if tg_op = 'INSERT' then
-        select count(*), max(octet_length(t.key)),
+        select count(*), max(octet_length(t.key)), bool_and(t.typed),
             array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= 7961)
-        into seen, longest, keys
+        into seen, longest, typed, keys
         from (
-            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key
-            from (select (r."bid")::pg_catalog.text as k0 from new_rows r limit 10001) s
+            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key, s.typed
+            from (
+                select (r."bid")::pg_catalog.text as k0, pg_typeof(r."bid") = 'pg_catalog.int4'::regtype as typed from new_rows r
+                limit 10001
+            ) s
         ) t;
     elsif tg_op = 'DELETE' then
-        select count(*), max(octet_length(t.key)),
+        select count(*), max(octet_length(t.key)), bool_and(t.typed),
             array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= 7961)
-        into seen, longest, keys
+        into seen, longest, typed, keys
         from (
-            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key
-            from (select (r."bid")::pg_catalog.text as k0 from old_rows r limit 10001) s
+            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key, s.typed
+            from (
+                select (r."bid")::pg_catalog.text as k0, pg_typeof(r."bid") = 'pg_catalog.int4'::regtype as typed from old_rows r
+                limit 10001
+            ) s
         ) t;
     else
-        select count(*), max(octet_length(t.key)),
+        select count(*), max(octet_length(t.key)), bool_and(t.typed),
             array_agg(distinct t.key collate "C") filter (where octet_length(t.key) <= 7961)
-        into seen, longest, keys
+        into seen, longest, typed, keys
         from (
-            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key
-            from (select (r."bid")::pg_catalog.text as k0 from old_rows r union all select (r."bid")::pg_catalog.text as k0 from new_rows r limit 10001) s
+            select coalesce(octet_length(s.k0) || ':' || s.k0, '-') as key, s.typed
+            from (
+                select (r."bid")::pg_catalog.text as k0, pg_typeof(r."bid") = 'pg_catalog.int4'::regtype as typed from old_rows r
+                    union all select (r."bid")::pg_catalog.text as k0, pg_typeof(r."bid") = 'pg_catalog.int4'::regtype as typed from new_rows r
+                limit 10001
+            ) s
         ) t;
     end if;
     if seen = 0 then
         return null;
-    elsif seen > 10000 or longest > 7961 then
+    elsif seen > 10000 or longest > 7961 or not typed then
         perform pg_notify(channel, any_row);
         return null;
     end if;
@@ -272,6 +308,7 @@ create or replace function pgsidecar.changed_pgbench_branches_1c48df44097dab12()
     set search_path = pg_catalog, pg_temp
 as $pgsidecar$
 -- Tells pgsidecar which rows of public.pgbench_branches changed. Written by `pgsidecar sql install`.
+-- Meaning: b7d92242e14c4c9a
 declare
     channel constant text := 'pgsidecar';
     any_row constant text := 'pgs1a6:public16:pgbench_branches';
