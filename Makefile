@@ -59,8 +59,17 @@ build: ## Build pgsidecar in release mode: .build/release/pgsidecar
 
 test: deps-test lint prove test-swift documentation test-examples fuzz ## Install what tests need and run them all
 
+# Each target that waits for sockets and servers in a process of its own: such tests hold the few threads of Swift's pool, and
+# where there are two, what needs a thread and has a deadline would wait behind all of them.
+ALONE := ServerTests PostgresTests InvalidationTests SidecarAppTests IntegrationTests
+
 test-swift: ## Only swift test; TEST=NAME runs those whose name has NAME
-	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test $(if $(TEST),--filter '$(TEST)')
+ifdef TEST
+	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --filter '$(TEST)'
+else
+	swift test $(ALONE:%=--skip '^%\.')
+	$(foreach target,$(ALONE),PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --skip-build --filter '^$(target)\.' &&) true
+endif
 
 test-tsan: deps-test ## The same tests under the thread sanitizer, in a build folder of their own
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" \

@@ -20,10 +20,12 @@ package actor PrivatePostgres {
             default: "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
             }
         }.joined()
-        return "postgresql:///postgres?host=\(host)&user=postgres"
+        return "postgresql:///postgres?host=\(host)&port=\(port)&user=postgres"
     }
 
     private nonisolated let programs: PostgresPrograms
+    /// The socket's name has it, too.
+    private nonisolated let port: String
     private let reaper: Reaper
     private var server: ChildProcess?
 
@@ -35,6 +37,7 @@ package actor PrivatePostgres {
     /// - Throws: `PrivatePostgresError` or `ProgramFailure`, each with what PostgreSQL said.
     package init(in folder: String, settings: [String: String] = [:]) async throws {
         programs = try await PostgresPrograms.find()
+        port = settings["port"] ?? "5432"
         let home = try Home(at: folder)
         self.folder = home.path
         reaper = try Reaper(home: home.path, folders: home.folders)
