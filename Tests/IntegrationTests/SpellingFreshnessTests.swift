@@ -165,7 +165,7 @@ struct SpellingFreshnessTests {
         try settings.write(toFile: "\(folder)/a.yaml", atomically: true, encoding: .utf8)
         let program = try RunningProgram(
             [pgsidecarPath, "sql", "install", "--config", "a.yaml", "--apply"], in: folder)
-        let end = await program.end()
+        let end = await program.end(within: .seconds(120))
         try #require(end == .code(0), "\(program.errors)")
     }
 
