@@ -22,6 +22,10 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
     /// How long a slot may take: it waits for each transaction that writes and began before.
     private static let slotPatience = Duration.seconds(600)
 
+    /// In front of a question about the catalog: by its costs the server would compile it, which takes twenty times as long as
+    /// the answer, and the gate's questions wait behind it. For that question alone, since a pooler may hand the session on.
+    private static let uncompiled = "set local jit = off; "
+
     private let settings: Settings
     private let map: InvalidationMap
     private let loop: EventLoop
@@ -198,7 +202,7 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
     private func check(_ whenGood: @escaping () -> Void) {
         isChecking = true
         let tables = Array(map.tables)
-        ask(gateway, PublicationSQL.check(settings.publication, tables)) { [self] rows in
+        ask(gateway, Self.uncompiled + PublicationSQL.check(settings.publication, tables)) { [self] rows in
             isChecking = false
             defer { if isCheckDue, gateway != nil { checkAgain() } }
             let found = PublicationStanding(rows, tables: tables)
@@ -242,7 +246,7 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
     /// Asks how the tables' columns are written as keys.
     private func readForms(_ standing: PublicationStanding, _ whenGood: @escaping () -> Void) {
         guard !standing.tables.isEmpty else { return whenGood() }
-        ask(gateway, PublicationSQL.columnTypes(standing.tables)) { [self] rows in
+        ask(gateway, Self.uncompiled + PublicationSQL.columnTypes(standing.tables)) { [self] rows in
             gatherer.use(standing.forms(rows))
             whenGood()
         }
