@@ -28,8 +28,10 @@ struct KeyHistory: Sendable {
         case stale(Int64)
         /// No transaction that committed ever wrote it.
         case neverCommitted
-        /// The reader has had a newer one before.
-        case wentBack
+        /// The reader has had a newer one before; it had been replaced so many nanoseconds before it was asked for. A load
+        /// that was fenced may bring its waiters what is newer than the entry that is in memory by then, until the change is
+        /// told of.
+        case wentBack(Int64)
     }
 
     private(set) var states: [State]
@@ -90,11 +92,15 @@ struct KeyHistory: Sendable {
             last = version
             return .fresh
         }
-        if version <= forgotten { return isBack ? .wentBack : .stale((asked - states[0].committed).wholeNanoseconds) }
+        if version <= forgotten {
+            let age = (asked - states[0].committed).wholeNanoseconds
+            return isBack ? .wentBack(age) : .stale(age)
+        }
         guard let index = index(of: version), !states[index].isAbsent else { return .neverCommitted }
-        if isBack { return .wentBack }
+        let age = age(of: index, asked)
+        if isBack { return .wentBack(age) }
         last = version
-        return age(of: index, asked)
+        return age > 0 ? .stale(age) : .fresh
     }
 
     /// An absence has no version to be known by: it is taken for the newest that there was or may be, and the reader is only
@@ -108,7 +114,7 @@ struct KeyHistory: Sendable {
                 last = attempt?.version ?? last
                 return .fresh
             }
-            return newest == nil ? .neverCommitted : .wentBack
+            return newest.map { Verdict.wentBack(self.age(of: $0, asked)) } ?? .neverCommitted
         }
         var oldest = newest
         while oldest > 0, states[oldest - 1].version >= last {
@@ -116,15 +122,18 @@ struct KeyHistory: Sendable {
         }
         while !states[oldest].isAbsent { oldest += 1 }
         last = states[oldest].version
-        return mayBeAttempt ? .fresh : age(of: newest, asked)
+        guard !mayBeAttempt else { return .fresh }
+        let age = age(of: newest, asked)
+        return age > 0 ? .stale(age) : .fresh
     }
 
-    private mutating func age(of index: Int, _ asked: Instant) -> Verdict {
+    /// How long before `asked` a state had been replaced; 0: it had not.
+    private mutating func age(of index: Int, _ asked: Instant) -> Int64 {
         let next = index + 1
-        guard next < states.count, states[next].committed < asked else { return .fresh }
+        guard next < states.count, states[next].committed < asked else { return 0 }
         let age = (asked - states[next].committed).wholeNanoseconds
         states[next].outlived = max(states[next].outlived, age)
-        return .stale(age)
+        return age
     }
 
     private func index(of version: Int64) -> Int? {

@@ -9,7 +9,7 @@ final class Ledger: Sendable {
 
         enum Kind: String, Sendable, CaseIterable {
             case neverCommitted = "a value that was never committed"
-            case wentBack = "a version that went back for one reader"
+            case wentBack = "a version that went back for one reader, beyond the bound"
             case tooStale = "a stale answer beyond the bound"
             case malformed = "an answer that is no row"
             case unanswered = "an error where nothing was broken"
@@ -86,7 +86,9 @@ final class Ledger: Sendable {
             if age > bound { note(.tooStale, "\(tell()); replaced \(Report.text(age)) before it was asked for") }
             return true
         case .neverCommitted: note(.neverCommitted, tell())
-        case .wentBack: note(.wentBack, tell())
+        case .wentBack(let age):
+            if age > bound { note(.wentBack, "\(tell()); replaced \(Report.text(age)) before it was asked for") }
+            return true
         }
         return false
     }
