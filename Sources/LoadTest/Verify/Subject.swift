@@ -24,6 +24,20 @@ enum Subject {
         """
     }
 
+    /// SQL after which no change is told of. The triggers fire whatever a session is (`ENABLE ALWAYS`), so they are switched off.
+    static let silence = "alter table verified disable trigger user"
+    /// SQL after which changes are told of again, by triggers that are as they were.
+    static let unsilence = """
+        do $$
+        declare
+            name text;
+        begin
+            for name in select tgname from pg_trigger where tgrelid = 'verified'::regclass and not tgisinternal loop
+                execute format('alter table verified enable always trigger %I', name);
+            end loop;
+        end $$
+        """
+
     /// The groups' settings, as YAML. `isTold`: whether a stream tells of changes.
     static func groups(isTold: Bool) -> String {
         func group(_ name: String, _ settings: [String], changesBy column: String) -> String {

@@ -89,9 +89,9 @@ private struct WritingHand: ~Copyable {
                 pause(milliseconds: 1)
             }
             let isSilent = plan.isSilent && transaction.version % 97 == 0
-            if isSilent { _ = try connection?.run("set session_replication_role = replica") }
+            if isSilent { _ = try connection?.run(Subject.silence) }
             _ = try connection?.run(transaction.sql)
-            if isSilent { _ = try connection?.run("reset session_replication_role") }
+            if isSilent { _ = try connection?.run(Subject.unsilence) }
             isCommitted = transaction.commits
         } catch {
             // A server that refuses a statement of ours is a mistake here; one that is gone is not.
