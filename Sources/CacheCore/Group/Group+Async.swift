@@ -33,7 +33,8 @@ extension Group {
         return peek(key.bytes.span.bytes, .whole, at: cache.clock(), into: &nothing)?.value
     }
 
-    /// Drops `key` as ``invalidate(_:)-(RawSpan)`` does.
+    /// Drops the entry of `key` and fences its load: what that brings goes to those who wait and is not kept. From now on no
+    /// older value is served or stored.
     @discardableResult
     public func invalidate(_ key: Key) -> Bool {
         invalidate(key.bytes.span.bytes)
