@@ -44,7 +44,7 @@ final class Reader {
     private var connection: PipelinedConnection?
     private var random: SplitMix64
     private var last: Memory
-    /// What was asked and is not answered yet, as a ring of `depth` places.
+    /// What was asked and is not answered yet, as a ring of `depth` slots.
     private var asked: [(Question, Instant)?]
     private var first = 0
     private var count = 0
@@ -153,8 +153,8 @@ final class Reader {
             judge(key, answer, asked, &last.row[key], "row")
         case .shelf(let shelf):
             guard let answers = Subject.shelf(reply, shelf) else { return noteMalformed(reply, question) }
-            for (place, answer) in answers.enumerated() {
-                let key = shelf * Subject.shelfSize + place
+            for (slot, answer) in answers.enumerated() {
+                let key = shelf * Subject.shelfSize + slot
                 guard key < plan.ledger.keyCount else { continue }
                 judge(key, answer, asked, &last.shelf[key], "shelf")
             }

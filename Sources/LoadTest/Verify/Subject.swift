@@ -102,9 +102,9 @@ enum Subject {
         let numbers = numbers(in: bytes)
         guard numbers.count % 2 == 0 else { return nil }
         for index in stride(from: 0, to: numbers.count, by: 2) {
-            let place = numbers[index] - Int64(shelf * shelfSize)
-            guard place >= 0, place < shelfSize else { return nil }
-            answers[Int(place)] = .version(numbers[index + 1])
+            let slot = numbers[index] - Int64(shelf * shelfSize)
+            guard slot >= 0, slot < shelfSize else { return nil }
+            answers[Int(slot)] = .version(numbers[index + 1])
         }
         return answers
     }

@@ -23,10 +23,10 @@ struct WriterKeys: Sendable {
 
     mutating func apply(_ transaction: WriterTransaction) {
         for change in transaction.changes {
-            if change.isAbsent, let place = present.firstIndex(of: change.key) {
-                absent.append(present.remove(at: place))
-            } else if !change.isAbsent, let place = absent.firstIndex(of: change.key) {
-                present.append(absent.remove(at: place))
+            if change.isAbsent, let index = present.firstIndex(of: change.key) {
+                absent.append(present.remove(at: index))
+            } else if !change.isAbsent, let index = absent.firstIndex(of: change.key) {
+                present.append(absent.remove(at: index))
             }
         }
     }
