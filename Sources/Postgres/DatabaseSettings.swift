@@ -17,7 +17,7 @@ public struct DatabaseSettings: Sendable, Equatable {
     public var prepare = true
     /// Whether the server is told to refuse writes.
     public var readOnly = true
-    /// Loads of one group that may wait on one loop for a place in a pipeline; beyond it they fail as busy.
+    /// Loads of one group that may wait on one loop for room in a pipeline; beyond it they fail as busy.
     public var queuedLoads = 10_000
 
     /// The defaults.

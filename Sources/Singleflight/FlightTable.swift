@@ -17,7 +17,7 @@ public final class Call<Waiter>: @unchecked Sendable {
     deinit {}
 }
 
-/// One's place among those who wait for a flight: by it one leaves.
+/// What one who waits for a flight holds: by it one leaves.
 public struct Seat<Waiter>: Sendable {
     /// The flight.
     public let call: Call<Waiter>

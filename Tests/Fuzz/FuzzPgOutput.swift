@@ -22,8 +22,8 @@ func hear(_ frame: RawSpan, _ gatherer: inout TransactionGatherer) throws(PgOutp
 /// A tuple hands out as many columns as it says, all of them out of its message.
 func check(_ tuple: borrowing Tuple, of message: RawSpan) {
     var (count, bytes) = (0, 0)
-    tuple.forEach { place, column in
-        check(place == count, "columns out of order")
+    tuple.forEach { index, column in
+        check(index == count, "columns out of order")
         count += 1
         switch column {
         case .text(let text), .binary(let text): bytes += text.byteCount

@@ -7,7 +7,7 @@ import Testing
 /// client writes and reads.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct AnswerTests {
-    /// Around the places where something changes: an empty value, what a read and a block of output hold, and what a
+    /// Around the sizes where something changes: an empty value, what a read and a block of output hold, and what a
     /// socket takes at once (`net.core.wmem_default`).
     private static let sizes = [0, 1, 16383, 16384, 16385, 65536, 212_991, 212_992, 212_993, 1 << 20]
     /// By hand, with `PGSIDECAR_LARGE_TESTS=1`: each power of two, and one less and one more.

@@ -125,7 +125,7 @@ struct LogicalFaultTests {
         await bench.end()
     }
 
-    @Test func `a server that keeps too little in its log, or has no slot or no place left, says so with the setting`()
+    @Test func `a server that logs too little, or has no slot or WAL sender left, says so with the setting`()
         async throws
     {
         for (settings, expected) in [

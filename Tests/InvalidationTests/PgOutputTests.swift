@@ -59,8 +59,8 @@ struct PgOutputTests {
         let message = try PgOutputMessage(parsing: bytes.span.bytes)
         guard case .insert(3, let tuple) = message else { throw Failure("no insert") }
         var seen: [PgOutputBytes.Column] = []
-        tuple.forEach { place, column in
-            #expect(place == seen.count)
+        tuple.forEach { index, column in
+            #expect(index == seen.count)
             switch column {
             case .null: seen.append(.null)
             case .unchanged: seen.append(.unchanged)

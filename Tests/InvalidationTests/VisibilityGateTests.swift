@@ -172,8 +172,8 @@ struct VisibilityGateTests {
                 case 0 where step < 80:
                     running.insert(next)
                     held.append(next)
-                    let place = UInt64(step * 10)
-                    act(gate.hold(UInt32(next), from: position(place), to: position(place + 5), "\(next)"))
+                    let offset = UInt64(step * 10)
+                    act(gate.hold(UInt32(next), from: position(offset), to: position(offset + 5), "\(next)"))
                     next += 1
                 case 1: if let one = running.randomElement(using: &random) { running.remove(one) }
                 case 2: act(gate.pauseEnded())

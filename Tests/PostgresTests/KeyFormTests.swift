@@ -157,12 +157,12 @@ struct KeyFormTests {
             while spellings.count < 400 {
                 var text = seeds[Int(random.next() % UInt64(seeds.count))]
                 for _ in 0...random.next() % 3 {
-                    let place = Int(random.next() % UInt64(text.count + 1))
+                    let offset = Int(random.next() % UInt64(text.count + 1))
                     let letter = letters[Int(random.next() % UInt64(letters.count))]
                     switch random.next() % 3 {
-                    case 0: text.insert(letter, at: place)
-                    case 1: if place < text.count { text.remove(at: place) }
-                    default: if place < text.count { text[place] = letter }
+                    case 0: text.insert(letter, at: offset)
+                    case 1: if offset < text.count { text.remove(at: offset) }
+                    default: if offset < text.count { text[offset] = letter }
                     }
                 }
                 if !text.contains(0), String(validating: text, as: UTF8.self) != nil { spellings.append(text) }

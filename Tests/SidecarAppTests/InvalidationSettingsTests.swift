@@ -5,7 +5,7 @@ import Testing
 @testable import SidecarApp
 
 @Suite struct InvalidationSettingsTests {
-    @Test func `every key is read into its place`() throws {
+    @Test func `every key is read into its field`() throws {
         let read = try settings(
             """
             invalidation: { source: logical, url: "postgresql:///app", password: geheim, on_stream_loss: serve_until_ttl,
@@ -75,7 +75,7 @@ import Testing
         ),
         ("url: x", "8: invalidation.url: the text is not a connection string"),
     ])
-    func `a mistake in how changes are heard of is told with its place`(wrong: String, told: String) {
+    func `a mistake in how changes are heard of is told with its line and column`(wrong: String, told: String) {
         let found = mistakes("invalidation:\n  \(wrong)\n\(rightGroup)")
         #expect(found.count == 1)
         #expect(found.first?.hasPrefix("s.yaml:2:\(told)") == true, "\(found)")
@@ -123,7 +123,7 @@ import Testing
             "1:37: groups.g.invalidate_on[1]: stands in the list before; remove one"
         ),
     ])
-    func `a mistake in a group's tables is told with its place`(wrong: String, told: String) {
+    func `a mistake in a group's tables is told with its line and column`(wrong: String, told: String) {
         let found = mistakes(
             "groups: { g: { sql: select $1, invalidate_on:\n         \(wrong) } }\ninvalidation: { source: notify }")
         #expect(

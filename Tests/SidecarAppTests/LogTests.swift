@@ -124,7 +124,7 @@ private final class LogPipe: Sendable {
         #expect(lines.count == 50)
     }
 
-    @Test func `one place in the program that speaks too often is cut short, and others are not`() async {
+    @Test func `one call site that speaks too often is cut short, and others are not`() async {
         let pipe = LogPipe()
         let log = LogWriter(settings(), to: pipe.input)
         for number in 0..<5000 { log.logger.warning("chatter \(number)") }
@@ -139,7 +139,7 @@ private final class LogPipe: Sendable {
         log.finish()
     }
 
-    @Test func `a place in the program earns its say again`() {
+    @Test func `a call site earns its say again`() {
         var queue = LogQueue(capacity: 1000)
         let site = LogQueue.Site(file: "f", line: 1)
         var now = Instant(nanoseconds: 0)

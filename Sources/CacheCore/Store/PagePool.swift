@@ -3,7 +3,7 @@ import Groundwork
 
 /// Pages of one size for the stores, cut from the kernel's huge pages.
 ///
-/// A lookup goes to random places in some hundred megabytes. On huge pages the processor finds their addresses without
+/// A lookup goes to random addresses in some hundred megabytes. On huge pages the processor finds their addresses without
 /// walking page tables in memory, which on a virtual machine costs as much again as the access itself. Pages that are
 /// given back are handed out again; a huge page of which none is in use goes back to the system, but for one, and so do
 /// single pages when more than a sixteenth are idle. Any thread.

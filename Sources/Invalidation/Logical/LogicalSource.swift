@@ -444,7 +444,7 @@ enum StreamRefusal {
             return "; all replication slots are in use: raise max_replication_slots, or drop unused ones"
         }
         if words.contains("max_wal_senders") {
-            return "; all places for replication are in use: raise max_wal_senders"
+            return "; all WAL senders are in use: raise max_wal_senders"
         }
         if words.contains("wal_level") {
             return "; set wal_level = logical in postgresql.conf and restart the server, or use source: notify"

@@ -132,11 +132,11 @@ public struct Tuple: ~Escapable {
         bytes = reader.bytes.extracting(start..<reader.offset)
     }
 
-    /// Hands the columns out in order, with their places from 0, until `body` returns false.
-    public func forEach(_ body: (_ place: Int, _ column: borrowing Column) -> Bool) {
+    /// Hands the columns out in order, with their indexes from 0, until `body` returns false.
+    public func forEach(_ body: (_ index: Int, _ column: borrowing Column) -> Bool) {
         // Nothing here can fail: `init` went over the same bytes.
         var reader = ByteReader(bytes)
-        for place in 0..<count {
+        for index in 0..<count {
             guard let kind = try? reader.byte() else { return }
             let column: Column
             switch kind {
@@ -147,7 +147,7 @@ public struct Tuple: ~Escapable {
                 let value = bytes.extracting(range)
                 column = kind == UInt8(ascii: "t") ? .text(value) : .binary(value)
             }
-            guard body(place, column) else { return }
+            guard body(index, column) else { return }
         }
     }
 }
@@ -167,9 +167,9 @@ public struct Truncated: ~Escapable {
         bytes = reader.bytes.extracting(try reader.skip(size))
     }
 
-    /// The oid of one. The place is below `count`.
-    public subscript(place: Int) -> UInt32 {
-        UInt32(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: place * 4, as: UInt32.self))
+    /// The oid of one. `index` is below `count`.
+    public subscript(index: Int) -> UInt32 {
+        UInt32(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: index * 4, as: UInt32.self))
     }
 }
 

@@ -81,8 +81,8 @@ public struct TransactionGatherer {
         case .delete(let id, let old):
             try gather(id) { $0.delete(old, into: &$1) }
         case .truncate(let tables):
-            for place in 0..<tables.count {
-                try gather(tables[place]) { $1.noteAll(of: $0) }
+            for index in 0..<tables.count {
+                try gather(tables[index]) { $1.noteAll(of: $0) }
             }
         case .origin, .type, .message: break
         }
@@ -117,30 +117,30 @@ struct RelationPlan {
     struct ColumnList {
         let columns: [String]
         /// Where they stand among those that are wanted; nil when the table has no such column, or does not publish it.
-        let places: [Int]?
+        let indexes: [Int]?
         /// Whether an old row tells them all.
         let isIdentity: Bool
     }
 
     let table: TableName
     let lists: [ColumnList]
-    /// The places in a tuple of the columns that any list has, in ascending order.
+    /// The indexes in a tuple of the columns that any list has, in ascending order.
     let wanted: [Int]
     /// How their values are written as keys.
     private let forms: [KeyForm?]
 
     init(_ relation: Relation, _ columnLists: [[String]], _ form: (Relation.Column) -> KeyForm?) {
         table = relation.table
-        var places: [String: Int] = [:]
-        for (place, column) in relation.columns.enumerated() { places[column.name] = place }
-        let wanted = Set(columnLists.joined().compactMap { places[$0] }).sorted()
+        var indexes: [String: Int] = [:]
+        for (index, column) in relation.columns.enumerated() { indexes[column.name] = index }
+        let wanted = Set(columnLists.joined().compactMap { indexes[$0] }).sorted()
         self.wanted = wanted
         forms = wanted.map { form(relation.columns[$0]) }
         lists = columnLists.map { columns in
-            let own = columns.compactMap { places[$0] }
+            let own = columns.compactMap { indexes[$0] }
             return ColumnList(
                 columns: columns,
-                places: own.count == columns.count ? own.compactMap { wanted.firstIndex(of: $0) } : nil,
+                indexes: own.count == columns.count ? own.compactMap { wanted.firstIndex(of: $0) } : nil,
                 isIdentity: own.allSatisfy { relation.columns[$0].isIdentity })
         }
     }
@@ -150,16 +150,16 @@ struct RelationPlan {
         self.table = table
         wanted = []
         forms = []
-        lists = columnLists.map { ColumnList(columns: $0, places: nil, isIdentity: false) }
+        lists = columnLists.map { ColumnList(columns: $0, indexes: nil, isIdentity: false) }
     }
 
     /// The wanted columns of a tuple.
     func parts(of tuple: borrowing Tuple) -> [Part] {
         var parts: [Part] = []
         parts.reserveCapacity(wanted.count)
-        tuple.forEach { place, column in
+        tuple.forEach { index, column in
             guard parts.count < wanted.count else { return false }
-            guard place == wanted[parts.count] else { return true }
+            guard index == wanted[parts.count] else { return true }
             switch column {
             case .null: parts.append(.null)
             case .text(let text):
@@ -187,7 +187,7 @@ struct RelationPlan {
 
     func insert(_ new: borrowing Tuple, into changes: inout GatheredChanges) {
         let new = parts(of: new)
-        for (place, list) in lists.enumerated() { changes.note(list.key(new), of: self, place) }
+        for (index, list) in lists.enumerated() { changes.note(list.key(new), of: self, index) }
     }
 
     func update(_ old: borrowing OldTuple, _ new: borrowing Tuple, into changes: inout GatheredChanges) {
@@ -196,18 +196,18 @@ struct RelationPlan {
         switch old {
         case .absent:
             // The identity is as it was: the new row tells it.
-            for (place, list) in lists.enumerated() {
-                changes.note(list.isIdentity ? list.key(new) : nil, of: self, place)
+            for (index, list) in lists.enumerated() {
+                changes.note(list.isIdentity ? list.key(new) : nil, of: self, index)
             }
             return
         case .identity(let tuple), .whole(let tuple): before = oldParts(of: tuple)
         }
         // Long values that did not change are sent with the old row alone.
-        for place in new.indices where new[place] == .unknown { new[place] = before[place] }
-        for (place, list) in lists.enumerated() {
+        for index in new.indices where new[index] == .unknown { new[index] = before[index] }
+        for (index, list) in lists.enumerated() {
             let (oldKey, newKey) = (list.isIdentity ? list.key(before) : nil, list.key(new))
-            changes.note(oldKey, of: self, place)
-            if oldKey != newKey { changes.note(newKey, of: self, place) }
+            changes.note(oldKey, of: self, index)
+            if oldKey != newKey { changes.note(newKey, of: self, index) }
         }
     }
 
@@ -217,8 +217,8 @@ struct RelationPlan {
         case .absent: before = []
         case .identity(let tuple), .whole(let tuple): before = oldParts(of: tuple)
         }
-        for (place, list) in lists.enumerated() {
-            changes.note(list.isIdentity && !before.isEmpty ? list.key(before) : nil, of: self, place)
+        for (index, list) in lists.enumerated() {
+            changes.note(list.isIdentity && !before.isEmpty ? list.key(before) : nil, of: self, index)
         }
     }
 }
@@ -226,11 +226,11 @@ struct RelationPlan {
 extension RelationPlan.ColumnList {
     /// The key in a row; nil when the row does not tell it.
     func key(_ parts: [RelationPlan.Part]) -> [[UInt8]?]? {
-        guard let places else { return nil }
+        guard let indexes else { return nil }
         var key: [[UInt8]?] = []
-        key.reserveCapacity(places.count)
-        for place in places {
-            switch parts[place] {
+        key.reserveCapacity(indexes.count)
+        for index in indexes {
+            switch parts[index] {
             case .unknown: return nil
             case .null: key.append(nil)
             case .text(let text): key.append(text)
@@ -248,39 +248,39 @@ struct GatheredChanges {
         case all
     }
 
-    private struct Place: Hashable {
+    private struct Target: Hashable {
         let table: TableName
         let list: Int
     }
 
-    private var order: [(place: Place, columns: [String])] = []
-    private var rows: [Place: Rows] = [:]
+    private var order: [(target: Target, columns: [String])] = []
+    private var rows: [Target: Rows] = [:]
     private var isCollapsed = false
     /// About the memory that the keys take.
     private(set) var bytes = 0
 
     /// Notes a row by one of its table's lists; a nil key is any row.
     mutating func note(_ key: [[UInt8]?]?, of plan: RelationPlan, _ list: Int) {
-        let place = Place(table: plan.table, list: list)
-        let isNew = rows[place] == nil
-        if isNew { order.append((place, plan.lists[list].columns)) }
+        let target = Target(table: plan.table, list: list)
+        let isNew = rows[target] == nil
+        if isNew { order.append((target, plan.lists[list].columns)) }
         guard let key, !isCollapsed else {
-            rows[place] = .all
+            rows[target] = .all
             return
         }
         if plan.lists[list].columns.isEmpty {
             // Nobody knows these rows one by one.
-            if isNew { rows[place] = .keys([]) }
+            if isNew { rows[target] = .keys([]) }
             return
         }
-        switch rows.updateValue(.all, forKey: place) {
+        switch rows.updateValue(.all, forKey: target) {
         case .all: break
         case .keys(var keys):
             keys.append(key)
-            rows[place] = .keys(keys)
+            rows[target] = .keys(keys)
             bytes += Self.cost(of: key)
         case nil:
-            rows[place] = .keys([key])
+            rows[target] = .keys([key])
             bytes += Self.cost(of: key)
         }
     }
@@ -292,15 +292,15 @@ struct GatheredChanges {
     /// Forgets the keys, and takes no more of them.
     mutating func collapse() {
         isCollapsed = true
-        for place in rows.keys { rows[place] = .all }
+        for target in rows.keys { rows[target] = .all }
         bytes = 0
     }
 
     var tableChanges: [TableChange] {
-        order.map { place, columns in
-            switch rows[place] {
-            case .keys(let keys): TableChange(table: place.table, what: .rows(columns: columns, keys: keys))
-            case .all, nil: TableChange(table: place.table, what: .all)
+        order.map { target, columns in
+            switch rows[target] {
+            case .keys(let keys): TableChange(table: target.table, what: .rows(columns: columns, keys: keys))
+            case .all, nil: TableChange(table: target.table, what: .all)
             }
         }
     }

@@ -36,23 +36,23 @@ public enum PublicationSQL {
 
     /// Asks how `tables` stand; ``PublicationStanding/init(_:tables:)`` reads the answer.
     public static func check(_ publication: String, _ tables: [TableName]) -> String {
-        let wanted = tables.enumerated().map { place, table in
-            "(\(place), \(literal(table.schema)), \(literal(table.name)))"
+        let wanted = tables.enumerated().map { index, table in
+            "(\(index), \(literal(table.schema)), \(literal(table.name)))"
         }
         let name = literal(publication)
         return """
-            with wanted(place, schema, name) as (values \(wanted.joined(separator: ", "))),
+            with wanted(index, schema, name) as (values \(wanted.joined(separator: ", "))),
             found as (
-                select w.place, c.oid as id, c.relkind as kind, c.relispartition as is_partition
+                select w.index, c.oid as id, c.relkind as kind, c.relispartition as is_partition
                 from wanted w join pg_catalog.pg_namespace n on n.nspname = w.schema
                 join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name),
             member as (
-                select f.place, c.oid as id, c.relreplident as identity
+                select f.index, c.oid as id, c.relreplident as identity
                 from found f, lateral (
                     select f.id as id union select t.relid from pg_catalog.pg_partition_tree(f.id) t where f.kind = 'p') m
                 join pg_catalog.pg_class c on c.oid = m.id),
             attribute as (
-                select m.place, m.id, a.attnum as number, a.attname as name, a.atttypid as type, a.atttypmod as modifier,
+                select m.index, m.id, a.attnum as number, a.attname as name, a.atttypid as type, a.atttypmod as modifier,
                     m.identity = 'f' or exists (
                         select from pg_catalog.pg_index i
                         where i.indrelid = m.id and i.indimmediate and i.indisvalid and a.attnum = any (i.indkey)
@@ -64,53 +64,53 @@ public enum PublicationSQL {
                 select n.oid as schema, p.tablename as name, pg_catalog.to_jsonb(p) as told
                 from pg_catalog.pg_publication_tables p join pg_catalog.pg_namespace n on n.nspname = p.schemaname
                 where p.pubname = \(name))
-            select -1 as place, 'publication' as what, pg_catalog.concat(
+            select -1 as index, 'publication' as what, pg_catalog.concat(
                     case when pubinsert then 'i' end, case when pubupdate then 'u' end, case when pubdelete then 'd' end,
                     case when pubtruncate then 't' end) as one, pubviaroot::text as other
                 from pg_catalog.pg_publication where pubname = \(name)
             union all select -1, 'position', (
                     case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
                         else pg_catalog.pg_current_wal_insert_lsn() end)::text, null
-            union all select place, 'table', kind::text, null from found
-            union all select a.place, 'column', a.name::text, pg_catalog.bool_and(a.is_identity)::text
-                from attribute a group by a.place, a.name
-            union all select a.place, 'type', a.name::text, a.type::text from found f join attribute a on a.id = f.id
-            union all select f.place, 'published', p.told ->> 'rowfilter', null
+            union all select index, 'table', kind::text, null from found
+            union all select a.index, 'column', a.name::text, pg_catalog.bool_and(a.is_identity)::text
+                from attribute a group by a.index, a.name
+            union all select a.index, 'type', a.name::text, a.type::text from found f join attribute a on a.id = f.id
+            union all select f.index, 'published', p.told ->> 'rowfilter', null
                 from found f join pg_catalog.pg_class c on c.oid = f.id
                 join published p on p.schema = c.relnamespace and p.name = c.relname
-            union all select f.place, 'publishes', listed.name, null
+            union all select f.index, 'publishes', listed.name, null
                 from found f join pg_catalog.pg_class c on c.oid = f.id
                 join published p on p.schema = c.relnamespace and p.name = c.relname,
                 lateral pg_catalog.jsonb_array_elements_text(
                     case when pg_catalog.jsonb_typeof(p.told -> 'attnames') = 'array' then p.told -> 'attnames' end
                 ) as listed(name)
-            union all select f.place, 'root', n.nspname::text, c.relname::text
+            union all select f.index, 'root', n.nspname::text, c.relname::text
                 from found f, lateral pg_catalog.pg_partition_ancestors(f.id) as above(id)
                 join pg_catalog.pg_class c on c.oid = above.id join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                 join published p on p.schema = c.relnamespace and p.name = c.relname
                 where f.is_partition and above.id <> f.id
-            union all select f.place, 'child', n.nspname::text, c.relname::text
+            union all select f.index, 'child', n.nspname::text, c.relname::text
                 from found f join pg_catalog.pg_inherits i on i.inhparent = f.id
                 join pg_catalog.pg_class c on c.oid = i.inhrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                 where f.kind <> 'p'
-            union all select m.place, 'print', pg_catalog.md5(pg_catalog.string_agg(
+            union all select m.index, 'print', pg_catalog.md5(pg_catalog.string_agg(
                     pg_catalog.concat_ws(' ', m.id, m.identity, pg_catalog.pg_relation_filenode(m.id), (
                         select pg_catalog.string_agg(
                             pg_catalog.concat_ws(' ', a.number, a.name, a.type, a.modifier, a.is_identity), ','
                             order by a.number)
-                        from attribute a where a.place = m.place and a.id = m.id)), ';' order by m.id)), null
-                from member m group by m.place
+                        from attribute a where a.index = m.index and a.id = m.id)), ';' order by m.id)), null
+                from member m group by m.index
             """
     }
 
     /// Asks how the columns of `tables` are written as keys; ``PublicationStanding/forms(_:)`` reads the answer.
     static func columnTypes(_ tables: [TableName]) -> String {
-        tables.enumerated().map { place, table in
+        tables.enumerated().map { index, table in
             // By parts, so that nothing is looked for in a name.
             let sql = ColumnType.ofColumns.split(separator: "$1").map { part in
                 part.split(separator: "$2").joined(separator: literal(table.name))
             }.joined(separator: literal(table.schema))
-            return "select \(place), one.* from (\(sql)) as one(a, b, c, d, e, f, g)"
+            return "select \(index), one.* from (\(sql)) as one(a, b, c, d, e, f, g)"
         }.joined(separator: " union all ")
     }
 

@@ -36,22 +36,22 @@ public struct PublicationStanding: Sendable {
         var standings = [Table](repeating: Table(), count: tables.count)
         var (actions, isByRoot, position): (String?, Bool, LogPosition) = (nil, false, .none)
         for row in rows where row.count == 4 {
-            guard let place = row[0].flatMap({ Int($0) }) else { continue }
+            guard let index = row[0].flatMap({ Int($0) }) else { continue }
             let (what, one, other) = (row[1], row[2], row[3])
             if what == "publication" { (actions, isByRoot) = (one, other == "true") }
             if what == "position" { position = one.flatMap { LogPosition($0) } ?? .none }
-            guard standings.indices.contains(place) else { continue }
+            guard standings.indices.contains(index) else { continue }
             switch what {
-            case "table": standings[place].kind = one
-            case "column": one.map { standings[place].columns[$0] = other == "true" }
-            case "type": one.map { standings[place].types[$0] = other.flatMap { UInt32($0) } }
+            case "table": standings[index].kind = one
+            case "column": one.map { standings[index].columns[$0] = other == "true" }
+            case "type": one.map { standings[index].types[$0] = other.flatMap { UInt32($0) } }
             case "published":
-                standings[place].isPublished = true
-                standings[place].filter = one
-            case "publishes": one.map { _ = standings[place].published.insert($0) }
-            case "root": standings[place].root = Self.name(one, other)
-            case "child": Self.name(one, other).map { standings[place].children.append($0) }
-            case "print": standings[place].print = one ?? ""
+                standings[index].isPublished = true
+                standings[index].filter = one
+            case "publishes": one.map { _ = standings[index].published.insert($0) }
+            case "root": standings[index].root = Self.name(one, other)
+            case "child": Self.name(one, other).map { standings[index].children.append($0) }
+            case "print": standings[index].print = one ?? ""
             case _: break
             }
         }
@@ -72,13 +72,13 @@ public struct PublicationStanding: Sendable {
     func forms(_ rows: [[String?]]) -> TransactionGatherer.Forms {
         var forms: [TableName: [String: (type: UInt32, form: KeyForm)]] = [:]
         for row in rows where row.count == 8 {
-            guard let place = row[0].flatMap({ Int($0) }), tables.indices.contains(place), let column = row[1],
+            guard let index = row[0].flatMap({ Int($0) }), tables.indices.contains(index), let column = row[1],
                 let found = ColumnType(
                     type: row[2] ?? "", base: row[3] ?? "", kind: row[4] ?? "", extensionType: row[5],
                     isDeterministic: row[6] ?? "", lowersI: row[7] ?? ""),
-                let form = KeyForm(found), let type = standings[place].types[column]
+                let form = KeyForm(found), let type = standings[index].types[column]
             else { continue }
-            forms[tables[place], default: [:]][column] = (type, form)
+            forms[tables[index], default: [:]][column] = (type, form)
         }
         return { [forms] table, column in
             forms[table]?[column.name].flatMap { $0.type == column.type ? $0.form : nil }
@@ -114,8 +114,8 @@ extension PublicationStanding {
     public func mistake(
         in table: TableName, by columns: [String], of publication: String, followed: [TableName]
     ) -> PublicationMistake? {
-        guard let place = tables.firstIndex(of: table) else { return nil }
-        let (found, name, quoted) = (standings[place], SQLName.quoted(publication), table.quoted)
+        guard let index = tables.firstIndex(of: table) else { return nil }
+        let (found, name, quoted) = (standings[index], SQLName.quoted(publication), table.quoted)
         func because(_ why: String, _ remedy: String? = nil) -> PublicationMistake {
             PublicationMistake(table: table, why: why, remedy: remedy)
         }

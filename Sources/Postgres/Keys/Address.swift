@@ -38,7 +38,7 @@ enum Address {
         return text.elementsEqual(own.utf8)
     }
 
-    /// The eight words of an address of hexadecimal digits, with `::` for zeros at one place at most.
+    /// The eight words of an address of hexadecimal digits, with `::` for zeros once at most.
     private static func words(of text: UnsafeRawBufferPointer) -> [UInt16]? {
         var front: [UInt16] = []
         var back: [UInt16]?

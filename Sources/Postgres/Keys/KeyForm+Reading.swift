@@ -154,7 +154,7 @@ extension KeyForm {
             && text[..<slash].allSatisfy(isUpperHex) && text[(slash + 1)...].allSatisfy(isUpperHex)
     }
 
-    /// `(0,1)`: a block and a place in it.
+    /// `(0,1)`: a block and an index in it.
     private static func isTID(_ text: UnsafeRawBufferPointer) -> Bool {
         guard text.first == UInt8(ascii: "("), text.last == UInt8(ascii: ")"),
             let comma = text.firstIndex(of: UInt8(ascii: ","))

@@ -26,7 +26,7 @@ final class Hole {
     /// Its name in the loop's ``Waits`` and towards the group.
     let token: UInt64
     let group: Group
-    /// Its place in the flight that it waits for; nil: it waits for none yet.
+    /// What it holds of the flight that it waits for; nil: it waits for none yet.
     var ticket: Ticket?
     /// The key, when an older value may stand in for the load's.
     private let standInKey: Key?

@@ -3,7 +3,7 @@ import Logging
 
 /// Log lines that wait to be written, in bounded room, and what was left out. No I/O, no clock.
 struct LogQueue {
-    /// The place in the program that a message comes from: what it says from time to time is of one kind.
+    /// The call site that a message comes from: what it says from time to time is of one kind.
     struct Site: Hashable {
         let file: String
         let line: UInt

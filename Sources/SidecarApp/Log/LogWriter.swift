@@ -6,7 +6,7 @@ public import Logging
 /// Writes log records to standard error on a thread of its own, so that nobody who logs ever waits for who reads the log.
 ///
 /// The queue before it is bounded: when the reader stands still, further records are dropped, and their number is told when
-/// the log goes again. So is one place in the program that speaks too often.
+/// the log goes again. Messages of one call site that speaks too often are dropped in the same way.
 public final class LogWriter: Sendable {
     private let descriptor: Int32
     private let style: LogStyle
