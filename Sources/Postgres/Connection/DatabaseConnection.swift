@@ -49,12 +49,11 @@ final class DatabaseConnection: EventSource {
     private unowned let owner: any DatabaseConnectionOwner
     /// Nil from the moment it is lost or closed.
     var link: PQConnection?
-    private var registration: Registration?
+    private var watch: DescriptorWatch?
     var pipeline: Pipeline
     /// Whether each segment has to say itself that it only reads.
     private let saysReadOnly: Bool
     private var isOutgrown = false
-    private var waitsForWriting = false
     /// See `DatabaseConnection+Hang.swift`.
     var hangTimer: Timer?
     var hangTimerDue = Instant(nanoseconds: .max)
@@ -76,7 +75,7 @@ final class DatabaseConnection: EventSource {
         pipeline = Pipeline(paces: context.paces, roundTrip: session.roundTrip)
         link = session.takeLink()
         openedAt = loop.now
-        registration = try loop.register(descriptor, for: .readable, source: self)
+        watch = try DescriptorWatch(descriptor, on: loop, source: self)
     }
 
     /// Whether it takes loads.
@@ -167,18 +166,8 @@ final class DatabaseConnection: EventSource {
     }
 
     private func flush() {
-        guard let flushed = link?.flush() else { return }
-        switch flushed {
-        case .done: waitForWriting(false)
-        case .partly: waitForWriting(true)
-        case .failed: lose(.broken(link?.errorText ?? ""))
-        }
-    }
-
-    private func waitForWriting(_ waits: Bool) {
-        guard waits != waitsForWriting, let registration else { return }
-        waitsForWriting = waits
-        loop.update(registration, for: waits ? [.readable, .writable] : .readable)
+        guard let flushed = link?.flush(), watch?.follow(flushed) == false else { return }
+        lose(.broken(link?.errorText ?? ""))
     }
 
     // MARK: Receiving
@@ -192,7 +181,7 @@ final class DatabaseConnection: EventSource {
         case .partly: loop.enqueue { [weak self] in self?.ready(.readable) }
         case .lost: return lose(.broken(link?.errorText ?? ""))
         }
-        if waitsForWriting { flush() }
+        if watch?.waitsForWriting == true { flush() }
         watchForHang()
         if isOpen { owner.connectionHasRoom(self) }
         if isOutgrown, !pipeline.isExpecting { lose(.outgrown) }
@@ -205,7 +194,7 @@ final class DatabaseConnection: EventSource {
             guard let received = link?.nextResult() else {
                 // One end follows each command. Two tell that libpq expects nothing more, and we do.
                 endsInARow += 1
-                if endsInARow == 2 { return lose(.broken("the connection lost count of its answers")) }
+                if endsInARow == 2 { return lose(.broken(ConnectError.lostCount.description)) }
                 continue
             }
             endsInARow = 0
@@ -283,9 +272,9 @@ final class DatabaseConnection: EventSource {
     }
 
     private func shut() {
-        if let registration { loop.deregister(registration) }
+        watch?.end()
         if let hangTimer { loop.cancel(hangTimer) }
-        registration = nil
+        watch = nil
         hangTimer = nil
         link = nil
     }

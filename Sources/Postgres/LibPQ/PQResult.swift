@@ -100,6 +100,13 @@ struct PQResult: ~Copyable {
         }
     }
 
+    /// Every row, each field as its text, nil for NULL.
+    var texts: [[String?]] {
+        (0..<rowCount).map { row in
+            (0..<columnCount).map { isNull(row: row, column: $0) ? nil : text(row: row, column: $0) }
+        }
+    }
+
     // MARK: Description of a statement
 
     /// The types of its parameters.

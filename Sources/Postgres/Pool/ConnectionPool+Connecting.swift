@@ -22,17 +22,21 @@ extension ConnectionPool {
     private func connect() {
         let seat = seat
         let began = loop.now
-        let isStarted = connectDetached(context) { result in
-            seat.loop.submit { seat.pool?.attemptEnded(result, began: began) }
+        let isStarted = seat.loop.offload { [context] () throws(ConnectError) in
+            let session = try Session.open(context)
+            try context.catalog.describeOnce(context, on: session.link)
+            return session
+        } completion: { opened in
+            seat.pool?.attemptEnded(opened, began: began)
         }
         if !isStarted {
             loop.enqueue { [weak self] in self?.attemptFailed("no thread to connect on") }
         }
     }
 
-    private func attemptEnded(_ result: Result<Parcel<Session>, ConnectError>, began: Instant) {
+    private func attemptEnded(_ opened: consuming Result<Session, ConnectError>, began: Instant) {
         do {
-            guard let session = try result.get().take() else { return }
+            let session = try opened.get()
             let version = session.link.serverVersion
             let (host, process) = (session.link.host, session.link.backendProcess)
             connections.append(try DatabaseConnection(session, on: loop, context: context, owner: self))

@@ -51,8 +51,7 @@ package final class ListeningConnection: EventSource {
     private let proof: [UInt8]
     /// Nil from the moment it is lost or closed.
     private var link: PQConnection?
-    private var registration: Registration?
-    private var waitsForWriting = false
+    private var watch: DescriptorWatch?
     private var subscription = Subscription.unproven
     private var echo = Echo.idle
     /// Numbers the messages to itself.
@@ -75,7 +74,7 @@ package final class ListeningConnection: EventSource {
         guard !session.link.isBroken else { throw ConnectError(description: session.link.errorText) }
         let descriptor = session.link.descriptor
         link = session.takeLink()
-        registration = try loop.register(descriptor, for: .readable, source: self)
+        watch = try DescriptorWatch(descriptor, on: loop, source: self)
         // What came before the loop watched is in libpq's buffer already, and makes no descriptor readable.
         loop.enqueue { [weak self] in self?.ready(.readable) }
     }
@@ -119,18 +118,8 @@ package final class ListeningConnection: EventSource {
     }
 
     private func flush() {
-        guard let flushed = link?.flush() else { return }
-        switch flushed {
-        case .done: waitForWriting(false)
-        case .partly: waitForWriting(true)
-        case .failed: lose(link?.errorText ?? "")
-        }
-    }
-
-    private func waitForWriting(_ waits: Bool) {
-        guard waits != waitsForWriting, let registration else { return }
-        waitsForWriting = waits
-        loop.update(registration, for: waits ? [.readable, .writable] : .readable)
+        guard let flushed = link?.flush(), watch?.follow(flushed) == false else { return }
+        lose(link?.errorText ?? "")
     }
 
     // MARK: Receiving
@@ -149,7 +138,7 @@ package final class ListeningConnection: EventSource {
             loop.enqueue { [weak self] in self?.ready(.readable) }
         case .lost: return lose(link?.errorText ?? "")
         }
-        if waitsForWriting { flush() }
+        if watch?.waitsForWriting == true { flush() }
     }
 
     private func takeResults() {
@@ -219,8 +208,8 @@ package final class ListeningConnection: EventSource {
 
     /// Closes it. Its owner is told nothing more.
     package func close() {
-        if let registration { loop.deregister(registration) }
-        registration = nil
+        watch?.end()
+        watch = nil
         link = nil
     }
 }
@@ -237,19 +226,14 @@ extension ListeningConnection {
         owner: any ListeningConnectionOwner & Sendable,
         _ completion: @escaping @Sendable (Result<ListeningConnection, any Error>) -> Void
     ) -> Bool {
-        startThread {
-            let opened: Result<Parcel<ListeningSession>, ConnectError>
-            do throws(ConnectError) {
-                opened = .success(Parcel(try ListeningSession.open(settings, loads: loads)))
+        loop.offload { () throws(ConnectError) in
+            try ListeningSession.open(settings, loads: loads)
+        } completion: { opened in
+            do {
+                let session = try opened.get()
+                completion(.success(try ListeningConnection(session, to: channel, on: loop, owner: owner)))
             } catch {
-                opened = .failure(error)
-            }
-            loop.submit {
-                completion(
-                    Result {
-                        guard let session = try opened.get().take() else { throw ConnectError.lostCount }
-                        return try ListeningConnection(session, to: channel, on: loop, owner: owner)
-                    })
+                completion(.failure(error))
             }
         }
     }

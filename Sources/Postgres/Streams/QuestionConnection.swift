@@ -42,8 +42,7 @@ package final class QuestionConnection: EventSource {
     private weak let owner: (any QuestionConnectionOwner)?
     /// Nil from the moment it is lost or closed.
     private var link: PQConnection?
-    private var registration: Registration?
-    private var waitsForWriting = false
+    private var watch: DescriptorWatch?
     private var state = State.idle
     private var queue: [Question] = []
 
@@ -62,7 +61,7 @@ package final class QuestionConnection: EventSource {
         (host, process) = (link.host, link.backendProcess)
         let descriptor = link.descriptor
         self.link = consume link
-        registration = try loop.register(descriptor, for: .readable, source: self)
+        watch = try DescriptorWatch(descriptor, on: loop, source: self)
     }
 
     /// Connects on a thread of its own and calls `completion` on `loop`. False when there is no thread; then it is not called.
@@ -71,21 +70,14 @@ package final class QuestionConnection: EventSource {
         owner: any QuestionConnectionOwner & Sendable,
         _ completion: @escaping @Sendable (Result<QuestionConnection, any Error>) -> Void
     ) -> Bool {
-        startThread {
-            let opened: Result<Parcel<PQConnection>, ConnectError>
-            do throws(ConnectError) {
-                let more: [(name: String, value: String)] =
-                    purpose == .replication ? [("replication", "database")] : []
-                opened = .success(Parcel(try PQConnection.connect(settings, for: purpose, more: more)))
+        loop.offload { () throws(ConnectError) in
+            let more: [(name: String, value: String)] = purpose == .replication ? [("replication", "database")] : []
+            return try PQConnection.connect(settings, for: purpose, more: more)
+        } completion: { opened in
+            do {
+                completion(.success(try QuestionConnection(try opened.get(), on: loop, owner: owner)))
             } catch {
-                opened = .failure(error)
-            }
-            loop.submit {
-                completion(
-                    Result {
-                        guard let link = try opened.get().take() else { throw ConnectError.lostCount }
-                        return try QuestionConnection(link, on: loop, owner: owner)
-                    })
+                completion(.failure(error))
             }
         }
     }
@@ -131,18 +123,8 @@ package final class QuestionConnection: EventSource {
     }
 
     private func flush() {
-        guard let flushed = link?.flush() else { return }
-        switch flushed {
-        case .done: waitForWriting(false)
-        case .partly: waitForWriting(true)
-        case .failed: lose(link?.errorText ?? "")
-        }
-    }
-
-    private func waitForWriting(_ waits: Bool) {
-        guard waits != waitsForWriting, let registration else { return }
-        waitsForWriting = waits
-        loop.update(registration, for: waits ? [.readable, .writable] : .readable)
+        guard let flushed = link?.flush(), watch?.follow(flushed) == false else { return }
+        lose(link?.errorText ?? "")
     }
 
     // MARK: Receiving
@@ -155,7 +137,7 @@ package final class QuestionConnection: EventSource {
         case .partly: readAgain()
         case .lost: if !hasMore { return lose(link?.errorText ?? "") } else { readAgain() }
         }
-        if waitsForWriting { flush() }
+        if watch?.waitsForWriting == true { flush() }
     }
 
     /// What libpq or OpenSSL hold makes no descriptor readable.
@@ -191,13 +173,7 @@ package final class QuestionConnection: EventSource {
             return question.completion(.success([]))
         }
         switch result.status {
-        case .rows:
-            let rows = (0..<result.rowCount).map { row in
-                (0..<result.columnCount).map { column in
-                    result.isNull(row: row, column: column) ? nil : result.text(row: row, column: column)
-                }
-            }
-            state = .asking(question, .success(rows), timer)
+        case .rows: state = .asking(question, .success(result.texts), timer)
         case .done: state = .asking(question, answer ?? .success([]), timer)
         case .error, .aborted, .sync:
             let error = result.error
@@ -237,8 +213,8 @@ package final class QuestionConnection: EventSource {
     }
 
     private func shut() {
-        if let registration { loop.deregister(registration) }
-        registration = nil
+        watch?.end()
+        watch = nil
         link = nil
         queue = []
         state = .idle
