@@ -12,7 +12,7 @@ import Testing
 final class ChangeBench {
     let url: String
     let name: String
-    let administrator: AdministrationSession
+    let administrator: SQLSession
     private let listener: OpaquePointer
     private var marks = 0
 
@@ -22,7 +22,7 @@ final class ChangeBench {
         name = "t" + UUID().uuidString.filter { $0 != "-" }.lowercased()
         _ = try await server.psql("create database \(name) \(options)")
         url = "\(server.url)&dbname=\(name)"
-        administrator = try AdministrationSession(Self.settings(url))
+        administrator = try SQLSession(Self.settings(url))
         listener = try #require(PQconnectdb(url + "&client_encoding=UTF8"))
         let result = PQexec(listener, "listen pgsidecar; listen other")
         try #require(PQresultStatus(result) == PGRES_COMMAND_OK, "\(String(cString: PQerrorMessage(listener)))")
@@ -38,17 +38,16 @@ final class ChangeBench {
     }
 
     /// A session of a user, who connects with `options` such as `&user=app`.
-    func session(_ options: String = "") throws -> AdministrationSession {
-        try AdministrationSession(Self.settings(url + options))
+    func session(_ options: String = "") throws -> SQLSession {
+        try SQLSession(Self.settings(url + options))
     }
 
     func run(_ sql: String) throws { try administrator.run(sql) }
 
     /// How the triggers of a rule stand.
     func standing(_ table: String, _ key: [String] = [], channel: String = "pgsidecar") throws -> TriggerStanding {
-        try TriggerStanding(of: TableRule(table: TableName(sql: table), key: key), channel: channel) {
-            (sql, parameters) throws(AdministrationSession.Refusal) in try administrator.rows(sql, parameters)
-        }
+        try TriggerStanding(
+            of: TableRule(table: TableName(sql: table), key: key), channel: channel, in: administrator)
     }
 
     /// Makes the triggers of a rule, as `sql install --apply` does.

@@ -21,7 +21,7 @@ import Testing
                 let before = try bench.rows(of: "public.t", story.key)
                 let transaction = story.transaction()
                 var isDone = !transaction.isRolledBack
-                do throws(AdministrationSession.Refusal) {
+                do throws(SQLFailure) {
                     try writer.run(transaction.sql)
                 } catch {
                     let refusal = error
@@ -56,7 +56,7 @@ extension ChangeBench {
         }
         let texts = columns.map { "coalesce(\($0.expression), '-')" }.joined(separator: " || '|' || ")
         var rows: [String: [String]] = [:]
-        for row in try administrator.rows("select \(texts), r::text from \(table) r order by 2") {
+        for row in try administrator.run("select \(texts), r::text from \(table) r order by 2") {
             rows[row[0] ?? "", default: []].append(row[1] ?? "")
         }
         return rows

@@ -76,7 +76,7 @@ import Testing
         try bench.run("create table t(id int); create role w\(bench.name) login; grant insert on t to w\(bench.name)")
         try bench.install("public.t", ["id"])
         let writer = try bench.session("&user=w\(bench.name)")
-        #expect(throws: AdministrationSession.Refusal.self) {
+        #expect(throws: SQLFailure.self) {
             try writer.run("create function pgsidecar.x() returns int language sql as 'select 1'")
         }
         try writer.run("insert into t values (7)")

@@ -3,15 +3,15 @@ import Postgres
 /// The columns of a table, and how a key's text is made of each.
 enum KeyColumns {
     /// Each column by its name, the row being `r`; nil where equal values of its type may have several texts.
-    static func read<Failure: Error>(
-        of table: TableName, rows: (_ sql: String, _ parameters: [String]) throws(Failure) -> [[String?]]
-    ) throws(Failure) -> [String: ChangeTriggers.Column?] {
+    static func read(
+        of table: TableName, in session: SQLSession
+    ) throws(SQLFailure) -> [String: ChangeTriggers.Column?] {
         var columns: [String: ChangeTriggers.Column?] = [:]
         var names: [String: String] = [:]
-        for row in try rows(typeNames, [table.schema, table.name]) where row.count == 2 {
+        for row in try session.run(typeNames, [table.schema, table.name]) where row.count == 2 {
             if let name = row[0] { names[name] = row[1] }
         }
-        for row in try rows(ColumnType.ofColumns, [table.schema, table.name]) where row.count == 7 {
+        for row in try session.run(ColumnType.ofColumns, [table.schema, table.name]) where row.count == 7 {
             guard let name = row[0] else { continue }
             let type = ColumnType(
                 type: row[1] ?? "", base: row[2] ?? "", kind: row[3] ?? "", extensionType: row[4],

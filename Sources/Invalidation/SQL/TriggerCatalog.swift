@@ -1,3 +1,5 @@
+import Postgres
+
 /// What PostgreSQL's catalogs say of one table and of the triggers there.
 struct TriggerCatalog: Sendable {
     /// A table whose statements may change rows of the one asked for: itself, what is below it (partitions, children), and what
@@ -110,13 +112,12 @@ extension TriggerCatalog {
         where n.nspname = '\(ChangeTriggers.schema)' and p.proname = $1 and not t.tgisinternal
         """
 
-    /// Asks for all of it. `rows` runs a query with text parameters and gives its rows as texts.
-    init<Failure: Error>(
-        of table: TableName, columns: [String: ChangeTriggers.Column?], function: String,
-        rows: (_ sql: String, _ parameters: [String]) throws(Failure) -> [[String?]]
-    ) throws(Failure) {
+    /// Asks for all of it. Blocks.
+    init(
+        of table: TableName, columns: [String: ChangeTriggers.Column?], function: String, in session: SQLSession
+    ) throws(SQLFailure) {
         self.columns = columns
-        for row in try rows(Self.serverQuery, []) where row.count == 4 {
+        for row in try session.run(Self.serverQuery) where row.count == 4 {
             hasSchema = row[0] == "t"
             server = ServerFacts(
                 isUTF8: row[1] == "UTF8",
@@ -124,13 +125,13 @@ extension TriggerCatalog {
                 payloadLimit: min(7_999, (row[2].flatMap { Int($0) } ?? 8_192) - 193))
             anybodyNotifies = row[3] == "t"
         }
-        for row in try rows(Self.functionsQuery, []) where row.count == 4 {
+        for row in try session.run(Self.functionsQuery) where row.count == 4 {
             functions[row[0] ?? ""] = Function(
                 body: row[1] ?? "", settings: (row[2] ?? "").split(separator: "\n").map(String.init),
                 isPlain: row[3] == "t")
         }
         var numbers: [String] = []
-        for row in try rows(Self.relationsQuery, [table.schema, table.name]) where row.count == 9 {
+        for row in try session.run(Self.relationsQuery, [table.schema, table.name]) where row.count == 9 {
             numbers.append(row[0] ?? "")
             relations.append(
                 Relation(
@@ -138,7 +139,7 @@ extension TriggerCatalog {
                     isTemporary: row[4] == "t", isAsked: row[5] == "t", isBelow: row[6] == "t",
                     hidesRows: row[7] == "t", isSubscribed: row[8] == "t"))
         }
-        for row in try rows(Self.triggersQuery, [function]) where row.count == 10 {
+        for row in try session.run(Self.triggersQuery, [function]) where row.count == 10 {
             guard let name = row[1] else { continue }
             guard let index = numbers.firstIndex(of: row[0] ?? "") else {
                 strays.append((TableName(schema: row[3] ?? "", name: row[2] ?? ""), name))

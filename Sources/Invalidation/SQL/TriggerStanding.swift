@@ -1,3 +1,5 @@
+package import Postgres
+
 /// How a table's triggers stand to what a rule needs.
 public struct TriggerStanding: Sendable {
     /// The rule.
@@ -5,14 +7,20 @@ public struct TriggerStanding: Sendable {
     let catalog: TriggerCatalog
     let triggers: ChangeTriggers
 
-    /// Asks the database how the triggers of a rule stand. `rows` runs a query with text parameters and gives its rows as texts.
-    public init<Failure: Error>(
-        of rule: TableRule, channel: String,
-        rows: (_ sql: String, _ parameters: [String]) throws(Failure) -> [[String?]]
-    ) throws(Failure) {
-        let columns = try KeyColumns.read(of: rule.table, rows: rows)
+    /// Asks how the triggers stand that are enough for all of `rules`. Blocks.
+    package static func all(
+        for rules: [TableRule], channel: String, in session: SQLSession
+    ) throws(SQLFailure) -> [TriggerStanding] {
+        try needed(for: rules).map { rule throws(SQLFailure) in
+            try TriggerStanding(of: rule, channel: channel, in: session)
+        }
+    }
+
+    /// Asks how the triggers of a rule stand. Blocks.
+    package init(of rule: TableRule, channel: String, in session: SQLSession) throws(SQLFailure) {
+        let columns = try KeyColumns.read(of: rule.table, in: session)
         let function = ChangeTriggers.functionName(of: rule.table, columns: rule.key.sorted(), channel: channel)
-        let catalog = try TriggerCatalog(of: rule.table, columns: columns, function: function, rows: rows)
+        let catalog = try TriggerCatalog(of: rule.table, columns: columns, function: function, in: session)
         self.init(of: rule, channel: channel, catalog: catalog)
     }
 
@@ -86,7 +94,7 @@ public struct TriggerStanding: Sendable {
 
     /// The rules whose triggers are enough for all of `rules`: each once, by the same columns in any order only one, and whoever
     /// has no key hears what is told of keys.
-    public static func needed(for rules: [TableRule]) -> [TableRule] {
+    static func needed(for rules: [TableRule]) -> [TableRule] {
         var needed: [TableRule] = []
         for rule in rules
         where !needed.contains(where: { $0.table == rule.table && $0.key.sorted() == rule.key.sorted() }) {

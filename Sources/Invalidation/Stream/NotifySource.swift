@@ -11,7 +11,7 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
     private let channel: String
     private let map: InvalidationMap
     private let loop: EventLoop
-    private unowned let owner: any ChangeSourceOwner
+    private weak let owner: (any ChangeSourceOwner)?
     private let logger: Logger
     private var connection: ListeningConnection?
     /// Counts connections, to know one that was let go of while it was being made.
@@ -45,7 +45,7 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
         isChecking = false
         look { [self] found in
             note(found)
-            owner.refused(found.refused)
+            owner?.refused(found.refused)
             listen()
         }
     }
@@ -57,12 +57,12 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
             switch result {
             case .success(let connection) where attempt == self.attempt:
                 self.connection = connection
-                owner.opened()
+                owner?.opened()
             case .success(let connection): connection.close()
-            case .failure(let error): if attempt == self.attempt { owner.lost("\(error)") }
+            case .failure(let error): if attempt == self.attempt { owner?.lost("\(error)") }
             }
         }
-        if !isStarted { loop.enqueue { [self] in owner.lost("no thread to connect on") } }
+        if !isStarted { loop.enqueue { [self] in owner?.lost("no thread to connect on") } }
     }
 
     func beat() {
@@ -72,7 +72,7 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
             let isAsBefore = found.refused == check.found.refused
             note(found)
             // Groups of whose tables all is told again are flushed first, in the order of every beginning.
-            if !isAsBefore { owner.lost("the tables' triggers were changed") }
+            if !isAsBefore { owner?.lost("the tables' triggers were changed") }
         }
     }
 
@@ -83,22 +83,19 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
         guard !isChecking else { return }
         isChecking = true
         let attempt = attempt
-        let isStarted = startThread { [self] in
-            let result = Result {
-                try TriggerCheck(of: map.groups, channel: channel, in: AdministrationSession(settings))
-            }
-            loop.submit { [self] in
-                guard attempt == self.attempt else { return }
-                isChecking = false
-                switch result {
-                case .success(let found): whenFound(found)
-                case .failure(let error): owner.lost("\(error)")
-                }
+        let isStarted = loop.offload { [map, channel, settings] in
+            try TriggerCheck(of: map.groups, channel: channel, in: SQLSession(settings))
+        } completion: { [self] result in
+            guard attempt == self.attempt else { return }
+            isChecking = false
+            switch consume result {
+            case .success(let found): whenFound(found)
+            case .failure(let error): owner?.lost("\(error)")
             }
         }
         guard !isStarted else { return }
         isChecking = false
-        loop.enqueue { [self] in owner.lost("no thread to look at the triggers on") }
+        loop.enqueue { [self] in owner?.lost("no thread to look at the triggers on") }
     }
 
     private func note(_ found: TriggerCheck) {
@@ -121,22 +118,22 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
 
     // MARK: What the connection tells
 
-    func connectionIsProven() { owner.proven() }
+    func connectionIsProven() { owner?.proven() }
 
-    func connectionIsAlive() { owner.heard() }
+    func connectionIsAlive() { owner?.heard() }
 
     func connectionHeard(_ payload: RawSpan) {
         switch NotifyPayload(payload.withUnsafeBytes { Array($0) }) {
-        case .change(let change): owner.changed(change)
-        case .unreadable: owner.misread()
-        case .foreign: owner.misheard()
+        case .change(let change): owner?.changed(change)
+        case .unreadable: owner?.misread()
+        case .foreign: owner?.misheard()
         }
     }
 
     func connectionEchoed(_ position: LogPosition) {
-        owner.told(upTo: position)
-        owner.beatAnswered()
+        owner?.told(upTo: position)
+        owner?.beatAnswered()
     }
 
-    func connectionLost(_ reason: String) { owner.lost(reason) }
+    func connectionLost(_ reason: String) { owner?.lost(reason) }
 }

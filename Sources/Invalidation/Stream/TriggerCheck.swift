@@ -9,16 +9,8 @@ struct TriggerCheck: Sendable, Equatable {
     var unheard: [TableName] = []
 
     /// Asks how the triggers for `groups` stand. Blocks, so it is for threads of its own.
-    init(
-        of groups: [InvalidatedGroup], channel: String, in session: AdministrationSession
-    ) throws(AdministrationSession.Refusal) {
-        var standings: [TriggerStanding] = []
-        for rule in TriggerStanding.needed(for: groups.flatMap(\.rules)) {
-            standings.append(
-                try TriggerStanding(of: rule, channel: channel) {
-                    (sql, parameters) throws(AdministrationSession.Refusal) in try session.rows(sql, parameters)
-                })
-        }
+    init(of groups: [InvalidatedGroup], channel: String, in session: SQLSession) throws(SQLFailure) {
+        let standings = try TriggerStanding.all(for: groups.flatMap(\.rules), channel: channel, in: session)
         for group in groups {
             for rule in group.rules {
                 let telling = standings.filter {

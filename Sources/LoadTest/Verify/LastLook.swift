@@ -88,7 +88,7 @@ struct LastLook {
             try await Task.sleep(for: .milliseconds(20))
             _ = try connection.ask(["GET", key])
         } while try connection.ask(["PGS.PEEK", key]) == .null
-        _ = try session.run("update verified set version = 1, twin = 1 where id = \(Subject.lastKey(ledger.keyCount))")
+        try session.run("update verified set version = 1, twin = 1 where id = \(Subject.lastKey(ledger.keyCount))")
         while Subject.value(try connection.ask(["PGS.PEEK", key])) == .version(0) {
             guard Instant.now() < deadline else { return ledger.note(.permanent, "the last change was never told") }
             try await Task.sleep(for: .milliseconds(5))

@@ -89,9 +89,9 @@ private struct WritingHand: ~Copyable {
                 pause(milliseconds: 1)
             }
             let isSilent = plan.isSilent && transaction.version % 97 == 0
-            if isSilent { _ = try connection?.run(Subject.silence) }
-            _ = try connection?.run(transaction.sql)
-            if isSilent { _ = try connection?.run(Subject.unsilence) }
+            if isSilent { try connection?.run(Subject.silence) }
+            try connection?.run(transaction.sql)
+            if isSilent { try connection?.run(Subject.unsilence) }
             isCommitted = transaction.commits
         } catch {
             // A server that refuses a statement of ours is a mistake here; one that is gone is not.
@@ -115,7 +115,7 @@ private struct WritingHand: ~Copyable {
             if announcer == nil { announcer = try BlockingConnection(teller.socket) }
             _ = try announcer?.ask(["DEL"] + transaction.changes.flatMap { Subject.keys(naming: $0.key) })
         } catch {
-            throw SQLFailure(description: "the sidecar: \(error)", isLost: false)
+            throw SQLFailure("the sidecar: \(error)", isLost: false)
         }
     }
 
@@ -127,7 +127,7 @@ private struct WritingHand: ~Copyable {
                 connection = try SQLSession(url: plan.url, name: Self.name)
             } catch {
                 guard Instant.now() < deadline, !plan.progress.isWritingStopped else {
-                    throw SQLFailure(description: "\(error)", isLost: false)
+                    throw SQLFailure("\(error)", isLost: false)
                 }
                 pause(milliseconds: 20)
             }

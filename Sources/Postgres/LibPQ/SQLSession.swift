@@ -1,60 +1,75 @@
 import CLibPQ
 package import Groundwork
 
-/// A connection for one statement after the other that waits for each answer: for tools and tests, and no loop's thread.
-package struct SQLSession: ~Copyable, Sendable {
+/// A connection for one statement after the other that waits for each answer. Blocks, so it is for the command line, for tests
+/// and for threads of its own; used by one at a time.
+package final class SQLSession {
     private let connection: PQConnection
 
-    /// Connects, with nothing but what `url` says and the name by which `pg_stat_activity` shows it.
+    /// Connects.
+    package init(_ settings: DatabaseSettings) throws(ConnectError) {
+        connection = try PQConnection.connect(settings, for: .sql)
+    }
+
+    /// Connects as `url` says, with the name by which `pg_stat_activity` shows it.
     package init(url: Secret, name: String) throws(ConnectError) {
         var settings = DatabaseSettings()
         settings.url = url
-        let connection = try PQConnection.connect(settings, for: .sql)
-        do throws(SQLFailure) {
-            _ = try Self.run("set application_name = \(Self.quoted(name))", on: connection)
-        } catch {
-            throw ConnectError(description: error.description)
-        }
-        self.connection = connection
+        connection = try PQConnection.connect(settings, for: .sql, more: [("application_name", name)])
     }
 
     /// Runs one or more statements, as one transaction unless they say otherwise, and returns the last one's rows, each field
-    /// as its text and null as nil.
+    /// as its text and NULL as nil.
+    @discardableResult
     package func run(_ sql: String) throws(SQLFailure) -> [[String?]] {
-        try Self.run(sql, on: connection)
+        try rows(of: PQexec(connection.pointer, sql))
     }
 
-    private static func run(_ sql: String, on connection: borrowing PQConnection) throws(SQLFailure) -> [[String?]] {
-        guard let pointer = PQexec(connection.pointer, sql) else {
-            throw SQLFailure(description: connection.errorText, isLost: true)
+    /// Runs one statement with texts as its parameters, nil for NULL, and returns its rows likewise.
+    @discardableResult
+    package func run(_ sql: String, _ parameters: [String?]) throws(SQLFailure) -> [[String?]] {
+        let result = TextParameters(parameters).withParameters {
+            PQexecParams(connection.pointer, sql, $0, nil, $1, nil, nil, 0)
         }
+        return try rows(of: result)
+    }
+
+    private func rows(of pointer: OpaquePointer?) throws(SQLFailure) -> [[String?]] {
+        guard let pointer else { throw SQLFailure(connection.errorText, isLost: true) }
         let result = PQResult(takingOver: pointer)
         switch result.status {
-        case .rows:
-            return (0..<result.rowCount).map { row in
-                (0..<result.columnCount).map { column in
-                    result.isNull(row: row, column: column) ? nil : result.text(row: row, column: column)
-                }
-            }
-        case .done: return []
-        case .error, .aborted, .sync:
-            throw SQLFailure(description: connection.errorText, isLost: connection.isBroken)
+        case .rows, .done: return result.texts
+        case .error, .aborted, .sync: throw SQLFailure(result.error, isLost: connection.isBroken)
         }
     }
-
-    /// A text as SQL has it.
-    package static func quoted(_ text: String) -> String { "'\(text.replacing("'", with: "''"))'" }
 }
 
-/// Why statements were not run to their end.
-package struct SQLFailure: Error, CustomStringConvertible, Sendable {
+/// Why a statement was not run to its end. For the operator: its texts may hold names and values.
+package struct SQLFailure: Error, Equatable, CustomStringConvertible {
+    /// The SQLSTATE; empty when it is not the server's word.
+    package let state: String
     /// What the server, or libpq, said.
-    package let description: String
+    package let message: String
+    /// What the server advises, if anything.
+    package let hint: String?
     /// Whether the connection is gone: then nobody knows what became of a transaction whose commit was under way.
     package let isLost: Bool
 
-    package init(description: String, isLost: Bool) {
-        self.description = description
+    /// A failure that is not the server's word.
+    package init(_ message: String, isLost: Bool) {
+        (state, hint) = ("", nil)
+        self.message = message
         self.isLost = isLost
+    }
+
+    /// What the server said.
+    init(_ error: PostgresError, isLost: Bool) {
+        (state, message, hint) = (error.state.code, error.message, error.hint)
+        self.isLost = isLost
+    }
+
+    /// All of it, in one line.
+    package var description: String {
+        message + (hint.map { " (\($0))" } ?? "") + (state.isEmpty ? "" : " (SQLSTATE \(state))")
     }
 }

@@ -2,22 +2,14 @@ package import EventLoop
 import Groundwork
 
 /// What the server answered to a question: its rows as texts, nil for NULL.
-package typealias Answer = Result<[[String?]], Refusal>
-
-/// Why a question has no answer. For the operator: the text may hold names.
-package struct Refusal: Error, Equatable, CustomStringConvertible {
-    /// The SQLSTATE; empty when it is not the server's word.
-    package let state: String
-    /// What the server said.
-    package let description: String
-}
+package typealias Answer = Result<[[String?]], SQLFailure>
 
 /// What a ``QuestionConnection`` tells, on its loop's thread. Either call may close it.
 package protocol QuestionConnectionOwner: AnyObject {
     /// A frame of COPY came, which holds for the call only.
     func connection(_ connection: QuestionConnection, received frame: RawSpan)
     /// It is lost, and closed; the reason is for the operator. Questions that had no answer get none.
-    func connection(_ connection: QuestionConnection, lost reason: Refusal)
+    func connection(_ connection: QuestionConnection, lost reason: SQLFailure)
 }
 
 /// A database connection of one's own that is asked one question after the other, by the simple protocol, which is all that a
@@ -164,7 +156,7 @@ package final class QuestionConnection: EventSource {
         guard let result = link?.nextResult() else {
             loop.cancel(timer)
             state = .idle
-            question.completion(answer ?? .failure(Refusal(state: "", description: "the server had no answer")))
+            question.completion(answer ?? .failure(SQLFailure("the server had no answer", isLost: false)))
             return askNext()
         }
         if result.beginsStream {
@@ -177,9 +169,8 @@ package final class QuestionConnection: EventSource {
         case .done: state = .asking(question, answer ?? .success([]), timer)
         case .error, .aborted, .sync:
             let error = result.error
-            if error.endsSession || link?.isBroken ?? true { return lose(error.message, state: error.state.code) }
-            state = .asking(
-                question, .failure(Refusal(state: error.state.code, description: error.message)), timer)
+            if error.endsSession || link?.isBroken ?? true { return lose(SQLFailure(error, isLost: true)) }
+            state = .asking(question, .failure(SQLFailure(error, isLost: false)), timer)
         }
     }
 
@@ -193,7 +184,9 @@ package final class QuestionConnection: EventSource {
             case .ended:
                 guard let result = link?.nextResult() else { return false }
                 let error = result.error
-                lose(error.message.isEmpty ? "the server ended the stream" : error.message, state: error.state.code)
+                lose(
+                    error.message.isEmpty
+                        ? SQLFailure("the server ended the stream", isLost: true) : SQLFailure(error, isLost: true))
                 return false
             case .failed:
                 lose(link?.errorText ?? "")
@@ -205,11 +198,15 @@ package final class QuestionConnection: EventSource {
 
     // MARK: The end
 
-    private func lose(_ reason: String, state code: String = "") {
+    private func lose(_ reason: String) {
+        lose(SQLFailure(reason, isLost: true))
+    }
+
+    private func lose(_ reason: SQLFailure) {
         guard link != nil else { return }
         if case .asking(_, _, let timer) = state { loop.cancel(timer) }
         shut()
-        owner?.connection(self, lost: Refusal(state: code, description: reason))
+        owner?.connection(self, lost: reason)
     }
 
     private func shut() {

@@ -55,7 +55,7 @@ public struct ChangeSourceSQL: Sendable {
         let session = try connected()
         let parts = try parts(of: task, session: session)
         for statements in parts {
-            do throws(AdministrationSession.Refusal) {
+            do throws(SQLFailure) {
                 try session.run("begin; \(statements) commit")
             } catch {
                 _ = try? session.run("rollback")
@@ -89,7 +89,7 @@ public struct ChangeSourceSQL: Sendable {
         return status
     }
 
-    private func parts(of task: Task, session: AdministrationSession) throws -> [String] {
+    private func parts(of task: Task, session: SQLSession) throws -> [String] {
         switch (settings.invalidation.source, task) {
         case (.none, _): return []
         case (.notify, .install):
@@ -111,9 +111,9 @@ public struct ChangeSourceSQL: Sendable {
         StartupError(.sourceNotReady, mistakes.map { "invalidate_on: \($0)" }.joined(separator: "\n"))
     }
 
-    private func connected() throws -> AdministrationSession {
+    private func connected() throws -> SQLSession {
         do throws(ConnectError) {
-            return try AdministrationSession(database)
+            return try SQLSession(database)
         } catch {
             throw StartupError(.databaseUnreachable, "the database cannot be reached: \(error)")
         }
@@ -121,16 +121,10 @@ public struct ChangeSourceSQL: Sendable {
 
     // MARK: Triggers
 
-    private func standings(_ session: AdministrationSession) throws -> [TriggerStanding] {
-        do throws(AdministrationSession.Refusal) {
-            var standings: [TriggerStanding] = []
-            for rule in TriggerStanding.needed(for: settings.groups.flatMap(\.invalidateOn)) {
-                standings.append(
-                    try TriggerStanding(of: rule, channel: settings.invalidation.channel) {
-                        (sql, parameters) throws(AdministrationSession.Refusal) in try session.rows(sql, parameters)
-                    })
-            }
-            return standings
+    private func standings(_ session: SQLSession) throws -> [TriggerStanding] {
+        do throws(SQLFailure) {
+            return try TriggerStanding.all(
+                for: settings.groups.flatMap(\.invalidateOn), channel: settings.invalidation.channel, in: session)
         } catch {
             throw StartupError(.sourceNotReady, "the catalog can't be read: \(error)")
         }
@@ -146,9 +140,9 @@ public struct ChangeSourceSQL: Sendable {
         return tables
     }
 
-    private func publicationStanding(_ session: AdministrationSession) throws -> PublicationStanding {
-        do throws(AdministrationSession.Refusal) {
-            let rows = try session.rows(PublicationSQL.check(settings.invalidation.publication, tables))
+    private func publicationStanding(_ session: SQLSession) throws -> PublicationStanding {
+        do throws(SQLFailure) {
+            let rows = try session.run(PublicationSQL.check(settings.invalidation.publication, tables))
             return PublicationStanding(rows, tables: tables)
         } catch {
             throw StartupError(.sourceNotReady, "the catalog can't be read: \(error)")
@@ -164,7 +158,7 @@ public struct ChangeSourceSQL: Sendable {
     }
 
     /// Makes the publication, or makes it right; what its tables themselves lack is for their owner to decide.
-    private func publishing(_ session: AdministrationSession) throws -> [String] {
+    private func publishing(_ session: SQLSession) throws -> [String] {
         let standing = try publicationStanding(session)
         guard standing.isThere else { return [PublicationSQL.create(settings.invalidation.publication, tables)] }
         var remedies: [String] = []
