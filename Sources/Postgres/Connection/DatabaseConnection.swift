@@ -46,7 +46,7 @@ final class DatabaseConnection: EventSource {
 
     let loop: EventLoop
     let context: DatabaseContext
-    private unowned let owner: any DatabaseConnectionOwner
+    private weak let owner: (any DatabaseConnectionOwner)?
     /// Nil from the moment it is lost or closed.
     var link: PQConnection?
     private var watch: DescriptorWatch?
@@ -183,7 +183,7 @@ final class DatabaseConnection: EventSource {
         }
         if watch?.waitsForWriting == true { flush() }
         watchForHang()
-        if isOpen { owner.connectionHasRoom(self) }
+        if isOpen { owner?.connectionHasRoom(self) }
         if isOutgrown, !pipeline.isExpecting { lose(.outgrown) }
     }
 
@@ -231,12 +231,12 @@ final class DatabaseConnection: EventSource {
             var loads = load.split()
             for outcome in outcomes {
                 guard let load = loads.popFirst() else { return }
-                if let outcome { load.end(outcome) } else { owner.startUnbatched(load) }
+                if let outcome { load.end(outcome) } else { owner?.startUnbatched(load) }
             }
             loop.endRoundEarly()
         case .split(let load):
             var loads = load.split()
-            while let load = loads.popFirst() { owner.startUnbatched(load) }
+            while let load = loads.popFirst() { owner?.startUnbatched(load) }
         case .retry(let load):
             context.counters.noteRetry()
             sendAlone(load)
@@ -246,7 +246,7 @@ final class DatabaseConnection: EventSource {
             sendAlone(load)
         case .retryAfterSchemaChange(let load, let stale):
             context.counters.noteRetry()
-            owner.schemaChanged(for: load.getter)
+            owner?.schemaChanged(for: load.getter)
             deallocate(stale)
             sendAlone(load)
         }
@@ -254,7 +254,7 @@ final class DatabaseConnection: EventSource {
 
     /// Tells the pool that it takes loads again.
     func tellOfRoom() {
-        owner.connectionHasRoom(self)
+        owner?.connectionHasRoom(self)
     }
 
     // MARK: The end
@@ -262,7 +262,7 @@ final class DatabaseConnection: EventSource {
     func lose(_ loss: Loss) {
         guard isOpen else { return }
         shut()
-        owner.connectionLost(self, pipeline.takeLoads(), loss)
+        owner?.connectionLost(self, pipeline.takeLoads(), loss)
     }
 
     /// Closes it for good, and gives back the loads that were not answered.
