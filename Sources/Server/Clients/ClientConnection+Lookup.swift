@@ -83,10 +83,10 @@ extension ClientConnection {
             return
         }
         var count = 0
-        let inGroup = location.key(in: key)
+        let key = location.key(in: key)
         let writer: Hole.Writer = { value, reply, version in write(RowFields(value.fields), &reply, version) }
         let hit = settle(
-            lookup(key, at: location, .fields, count: &count), of: inGroup, location, &reply,
+            lookup(key, at: location, .fields, count: &count), of: key, location, &reply,
             use: all ? .fields(writer) : .part(writer))
         switch hit {
         case nil: break
@@ -105,12 +105,12 @@ extension ClientConnection {
     ) {
         guard let location = locate(key, &reply) else { return }
         var count = 0
-        let inGroup = location.key(in: key)
+        let key = location.key(in: key)
         let writer: Hole.Writer = { value, reply, version in
             write(value.isMissing ? nil : value.text, &reply, version)
         }
         let hit = settle(
-            lookup(key, at: location, form, count: &count), of: inGroup, location, &reply, use: .part(writer))
+            lookup(key, at: location, form, count: &count), of: key, location, &reply, use: .part(writer))
         switch hit {
         case nil: break
         case .copied?: write(UnsafeRawBufferPointer(rebasing: buffers.scratch[..<count]).bytes, &reply, version)
@@ -119,7 +119,7 @@ extension ClientConnection {
         }
     }
 
-    /// Asks a group. What a hit brings is in the first `count` bytes of the scratch buffer.
+    /// Asks a group for a key within it. What a hit brings is in the first `count` bytes of the scratch buffer.
     ///
     /// Not to be inlined: the optimizer of Swift 6.3.1 fails on the end of the output's life in a larger function.
     @inline(never)
@@ -130,13 +130,11 @@ extension ClientConnection {
         return lookup
     }
 
-    /// Asks a group for a key on the wire.
     @inline(never)
     private func lookup(_ key: RawSpan, at location: KeyLocation, _ form: Form, into output: inout OutputRawSpan)
         -> Lookup
     {
-        let key = location.key(in: key)
-        return lookup(key, KeyHash(key), at: location, form, into: &output)
+        lookup(key, KeyHash(key), at: location, form, into: &output)
     }
 
     /// Asks a group, in one step that decides everything.

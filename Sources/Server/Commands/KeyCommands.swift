@@ -30,8 +30,8 @@ enum Exists: Command {
                 return
             }
             var count = 0
-            let lookup = client.lookup(request[index], at: location, .none, count: &count)
             let key = location.key(in: request[index])
+            let lookup = client.lookup(key, at: location, .none, count: &count)
             // The last one that is counted writes the reply.
             let counts: Hole.Writer = { value, reply, _ in
                 tally.found += value.isMissing ? 0 : 1
