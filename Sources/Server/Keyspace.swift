@@ -138,7 +138,7 @@ public final class Keyspace: @unchecked Sendable {
                 at: index,
                 to: Entry(
                     name: UnsafeRawBufferPointer(name), group: served.group,
-                    spelling: served.group.getter.spelling.map(Unmanaged.passUnretained),
+                    spelling: served.group.spelling.map(Unmanaged.passUnretained),
                     index: index,
                     loadNanoseconds: served.group.loadNanoseconds))
             var slot = Int(truncatingIfNeeded: text.reduce(Self.hashSeed, Self.mix)) & (count - 1)
@@ -169,7 +169,7 @@ public final class Keyspace: @unchecked Sendable {
         }
         guard let entry = entry(named: key.extracting(start..<end), hash: hash) else { throw .unknownGroup }
         // A key in memory was checked when it was loaded; these two are told apart from one another here.
-        if end + 1 >= count, let parts = groups[entry.pointee.index].group.getter.keyParts {
+        if end + 1 >= count, let parts = groups[entry.pointee.index].group.keyParts {
             if end == count, parts > 0 { throw .needsParts(group: entry.pointee.index) }
             if end < count, parts == 0 { throw .takesNoParts(group: entry.pointee.index) }
         }
@@ -225,7 +225,7 @@ extension Keyspace {
         case .unknownGroup: return unknownGroup(inKey: key)
         case .needsParts(let index):
             let group = groups[index].group
-            return "ERR " + Self.wrongParts(of: group, expected: group.getter.keyParts ?? 1)
+            return "ERR " + Self.wrongParts(of: group, expected: group.keyParts ?? 1)
         case .takesNoParts(let index): return "ERR " + Self.wrongParts(of: groups[index].group, expected: 0)
         }
     }

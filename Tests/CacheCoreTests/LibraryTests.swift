@@ -197,6 +197,22 @@ struct LibraryTests {
         #expect(heard[0] == events)
     }
 
+    @Test func `who comes to observe hears nothing of what happened for one who has gone`() throws {
+        var settings = GroupSettings()
+        settings.shards = 1
+        let bench = try Bench(settings: settings, getter: PromptGetter())
+        let (former, heard) = (Outcomes(), Outcomes())
+        let observation = observe(bench, former)
+        // The one observer goes between an event and the end of its step.
+        bench.group.withShard(0) { state in
+            state.note(.expired, Key("a"))
+            bench.group.removeObserver(observation)
+        }
+        _ = observe(bench, heard)
+        bench.get("b")
+        #expect(heard[0] == ["loaded b"])
+    }
+
     /// What an observer hears, each in words.
     private func observe(_ bench: Bench, _ heard: Outcomes) -> Observation {
         bench.group.addObserver(flushed: { heard.deliver(.success(Value(text: Array("flushed".utf8))), token: 0) }) {

@@ -84,7 +84,7 @@ struct Question {
 }
 
 /// Ends each load on a thread of its own, a moment after it began.
-final class LaterGetter: Getter {
+final class LaterGetter: KeyedGetter {
     let keyParts: Int? = 1
     private let held: HeldGetter
     private let queue = DispatchQueue(label: "later")

@@ -20,7 +20,7 @@ struct SpellingTests {
     }
 
     /// Answers with the key that it was asked for.
-    private final class SpelledGetter: Getter {
+    private final class SpelledGetter: KeyedGetter {
         let known = Spelling()
         let rows: Bool
         let held = HeldGetter { _ in .held }

@@ -8,7 +8,7 @@ import Testing
 @testable import Server
 
 /// Versions of keys that only grow, loaded as they are when a load begins and brought a while later.
-private final class Versions: Getter {
+private final class Versions: KeyedGetter {
     let keyParts: Int? = 1
     private let held = HeldGetter()
     private let queue = DispatchQueue(label: "loads")

@@ -3,7 +3,7 @@ import Foundation
 package import Groundwork
 
 /// A getter that answers at once, by a rule, or holds the load until the test lets it go.
-package final class HeldGetter: Getter {
+package final class HeldGetter: KeyedGetter {
     /// What happens to a load.
     package enum Answer: Sendable {
         case value(Value)

@@ -10,6 +10,8 @@ public final class Group: Sendable {
     public let name: String
     /// What loads a key.
     public let getter: any Getter
+    /// The same, if it knows the texts of its keys.
+    let keyed: (any KeyedGetter)?
     /// Its rules.
     public let settings: GroupSettings
 
@@ -38,6 +40,7 @@ public final class Group: Sendable {
     ) throws(DuplicateGroupError) {
         self.name = name
         self.getter = getter
+        keyed = getter as? any KeyedGetter
         self.settings = settings
         self.cache = cache
         self.breaker = breaker
@@ -190,7 +193,8 @@ public final class Group: Sendable {
                     release(state.freed)
                     state.freed = 0
                 }
-                if state.isObserved { swap(&events, &state.events) }
+                // What nobody observes any more is taken, too: who comes next would be told of it.
+                if !state.events.isEmpty { swap(&events, &state.events) }
             }
             return body(&state)
         }

@@ -1,4 +1,4 @@
-public import CacheCore
+package import CacheCore
 import Groundwork
 import Logging
 import Synchronization
@@ -58,7 +58,7 @@ final class PublishedKeys: KeySpelling, @unchecked Sendable {
 
 extension QueryGetter {
     /// Knows under which text changes of the tables tell of a key; nil without such tables.
-    public var spelling: KeySpelling? { keyedBy.isEmpty ? nil : keys }
+    package var spelling: KeySpelling? { keyedBy.isEmpty ? nil : keys }
 
     /// Whether what is loaded for `key` may be kept.
     func keeps(_ key: Key) -> Bool { keyedBy.isEmpty || key.bytes.withUnsafeBytes { keys.isOwn($0) } }

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// PostgreSQL itself makes the JSON, so numbers, booleans, null and nested json are as `row_to_json` gives them.
 /// The getter starts to load when it was given to a ``Database`` that was started.
-public final class QueryGetter: Getter {
+public final class QueryGetter: Getter, KeyedGetter {
     /// What a value holds of the query's result.
     public enum Returns: String, Sendable, CaseIterable {
         /// The one row as a JSON object, and its columns by name as hash fields. No row: the value is missing; more than

@@ -189,7 +189,7 @@ extension ClientConnection {
     /// Keys that cannot be of the group are refused here and not at each lookup: what is in memory was loaded once.
     static func load(_ flight: consuming Flight) {
         let group = flight.group
-        if let parts = group.getter.keyParts, !fits(flight.key, parts) {
+        if let parts = group.keyParts, !fits(flight.key, parts) {
             flight.fail(LoadError(.badKey, Keyspace.wrongParts(of: group, expected: parts)))
         } else {
             group.load(flight)

@@ -56,6 +56,6 @@ extension Group {
     /// A key of the group as it is on the wire.
     func wireKey(_ key: Key) -> [UInt8] {
         let name = Array(name.utf8)
-        return getter.keyParts == 0 ? name : name + [UInt8(ascii: ":")] + key.bytes
+        return keyParts == 0 ? name : name + [UInt8(ascii: ":")] + key.bytes
     }
 }

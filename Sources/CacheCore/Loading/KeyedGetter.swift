@@ -1,0 +1,42 @@
+/// A getter that knows the texts of its keys.
+package protocol KeyedGetter: Getter {
+    /// How many parts, separated by `:`, a key has; nil when any number will do.
+    var keyParts: Int? { get }
+
+    /// What knows the texts of keys, where one value may be asked for under several; nil where each text is a key of its own.
+    /// Always the same, and alive as long as the getter.
+    var spelling: KeySpelling? { get }
+}
+
+extension KeyedGetter {
+    /// Each text is a key of its own.
+    package var spelling: KeySpelling? { nil }
+}
+
+extension Group {
+    /// How many parts a key has; nil when any number will do.
+    package var keyParts: Int? { keyed?.keyParts }
+
+    /// What knows the texts of keys; nil where each text is a key of its own.
+    package var spelling: KeySpelling? { keyed?.spelling }
+}
+
+/// Knows the one text under which what a key stands for is kept, however the key is spelled: `7` for `007`.
+///
+/// A group that hears of changes hears of them under that text, so nothing may be kept under another. The getter sees to that
+/// (``Value/transient()``); who looks up asks for the text first, so that every spelling finds what is kept. Any thread may ask.
+///
+/// A class to inherit from and not a protocol, so that each lookup can ask without counting a reference: all loops would share
+/// the count.
+package class KeySpelling: @unchecked Sendable {
+    // Unchecked, as it may be inherited from; there is nothing in it, and subclasses say how they are safe.
+
+    /// For subclasses.
+    package init() {}
+
+    /// Whether what is loaded for `key` may be kept under it. A few nanoseconds where it is so.
+    package func isOwn(_ key: UnsafeRawBufferPointer) -> Bool { true }
+
+    /// The other text under which it is kept; nil when that is `key`, or is not known.
+    package func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? { nil }
+}
