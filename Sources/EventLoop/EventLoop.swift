@@ -27,8 +27,7 @@ public final class EventLoop: @unchecked Sendable {
     private let thread = Groundwork.Mutex<JoinableThread?>(nil)
 
     // Loop's thread.
-    private var sources: ContiguousArray<Source> = []
-    private var vacant: [UInt32] = []
+    private var sources = SlotTable<any EventSource>()
     private var timers = TimerQueue()
     private var localJobs: [() -> Void] = []
     private var roundEnds: [() -> Bool] = []
@@ -43,11 +42,6 @@ public final class EventLoop: @unchecked Sendable {
     private struct Mailbox: Sendable {
         var jobs: [@Sendable () -> Void] = []
         var isClosed = false
-    }
-
-    private struct Source {
-        var owner: (any EventSource)?
-        var generation: UInt32
     }
 
     /// Opens the loop's epoll and its wake-up descriptor.
@@ -126,43 +120,31 @@ public final class EventLoop: @unchecked Sendable {
         _ descriptor: Int32, for interest: Readiness, source: any EventSource
     ) throws(SystemError) -> Registration {
         assert(isCurrent)
-        let index: UInt32
-        if let reused = vacant.popLast() {
-            index = reused
-        } else {
-            index = UInt32(sources.count)
-            sources.append(Source(owner: nil, generation: 0))
-        }
-        let registration = Registration(
-            descriptor: descriptor, index: index, generation: sources[Int(index)].generation)
-        var event = pgs_epoll_event(interest.rawValue, registration.packed)
+        let registration = Registration(descriptor: descriptor, token: sources.nextToken)
+        var event = pgs_epoll_event(interest.rawValue, registration.token)
         guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
-            let code = errno
-            vacant.append(index)
-            throw SystemError("epoll_ctl", code: code)
+            throw SystemError("epoll_ctl", code: errno)
         }
-        sources[Int(index)].owner = source
+        sources.insert(source)
         return registration
     }
 
     /// Changes what a registration waits for.
     public func update(_ registration: Registration, for interest: Readiness) {
         assert(isCurrent)
-        guard sources[Int(registration.index)].generation == registration.generation else { return }
-        var event = pgs_epoll_event(interest.rawValue, registration.packed)
+        guard sources[registration.token] != nil else { return }
+        var event = pgs_epoll_event(interest.rawValue, registration.token)
         epoll_ctl(epoll, EPOLL_CTL_MOD, registration.descriptor, &event)
     }
 
     /// Stops watching. To be called before the descriptor is closed.
     public func deregister(_ registration: Registration) {
         assert(isCurrent)
-        let index = Int(registration.index)
-        guard sources[index].generation == registration.generation else { return }
+        guard sources[registration.token] != nil else { return }
         var unused = pgs_epoll_event(0, 0)
         epoll_ctl(epoll, EPOLL_CTL_DEL, registration.descriptor, &unused)
-        sources[index].owner = nil
-        sources[index].generation &+= 1
-        vacant.append(registration.index)
+        // Behind that, as the source may close the descriptor as it goes.
+        _ = sources.remove(registration.token)
     }
 
     /// Runs `job` at `deadline`, or in the next round when that has passed.
@@ -214,7 +196,7 @@ public final class EventLoop: @unchecked Sendable {
                 endRound()
             }
         }
-        sources.removeAll()
+        sources = SlotTable()
         roundEnds.removeAll()
         localJobs.removeAll()
         timers = TimerQueue()
@@ -253,10 +235,8 @@ public final class EventLoop: @unchecked Sendable {
     }
 
     private func dispatch(_ event: epoll_event) {
-        let (data, events) = withUnsafePointer(to: event) { (pgs_epoll_data($0), $0.pointee.events) }
-        let index = Int(truncatingIfNeeded: data & 0xffff_ffff)
-        guard index < sources.count, sources[index].generation == UInt32(data >> 32) else { return }
-        sources[index].owner?.ready(Readiness(rawValue: events))
+        let (token, events) = withUnsafePointer(to: event) { (pgs_epoll_data($0), $0.pointee.events) }
+        sources[token]?.ready(Readiness(rawValue: events))
     }
 
     /// Runs what was submitted up to now; what these jobs submit waits for the next round, so that descriptors get their

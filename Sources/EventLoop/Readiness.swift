@@ -29,9 +29,6 @@ public protocol EventSource: AnyObject {
 /// anew within one round never gets the events of its predecessor.
 public struct Registration: Sendable, Hashable {
     let descriptor: Int32
-    let index: UInt32
-    let generation: UInt32
-
-    /// As it stands in epoll's data field.
-    var packed: UInt64 { UInt64(generation) << 32 | UInt64(index) }
+    /// The source's in the loop's table; epoll hands it back with each event.
+    let token: UInt64
 }

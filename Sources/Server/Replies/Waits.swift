@@ -13,7 +13,8 @@ final class Waits: OutcomeSink, @unchecked Sendable {
 
     private let loop: EventLoop
     private let counters: LoopCounters
-    private var holes = HoleTable()
+    /// An outcome that comes after its hole was taken out finds nothing.
+    private var holes = SlotTable<Hole>()
     /// The token that the next hole has to have. A plain field, as every lookup reads it.
     private(set) var nextToken: UInt64 = 0
 
@@ -83,47 +84,6 @@ final class Waits: OutcomeSink, @unchecked Sendable {
         guard let hole = holes.remove(token) else { return nil }
         nextToken = holes.nextToken
         counters.pending.add(-1)
-        return hole
-    }
-}
-
-/// The holes of one loop that wait for their outcome, by token.
-///
-/// A token is a slot's number and generation: an outcome that comes after its hole was taken out finds nothing, even when the
-/// slot has been given to another hole.
-private struct HoleTable {
-    private struct Slot {
-        var hole: Hole?
-        var generation: UInt32
-    }
-
-    private var slots: ContiguousArray<Slot> = []
-    private var vacant: [UInt32] = []
-
-    /// The token that the next hole has to have.
-    var nextToken: UInt64 {
-        guard let index = vacant.last else { return UInt64(slots.count) }
-        return UInt64(slots[Int(index)].generation) << 32 | UInt64(index)
-    }
-
-    /// Adds a hole that was made with ``nextToken``.
-    mutating func insert(_ hole: Hole) {
-        if let index = vacant.popLast() {
-            slots[Int(index)].hole = hole
-        } else {
-            slots.append(Slot(hole: hole, generation: 0))
-        }
-    }
-
-    /// Takes a hole out; nil when it was before.
-    mutating func remove(_ token: UInt64) -> Hole? {
-        let index = Int(truncatingIfNeeded: token & 0xffff_ffff)
-        guard index < slots.count, slots[index].generation == UInt32(truncatingIfNeeded: token >> 32),
-            let hole = slots[index].hole
-        else { return nil }
-        slots[index].hole = nil
-        slots[index].generation &+= 1
-        vacant.append(UInt32(truncatingIfNeeded: index))
         return hole
     }
 }
