@@ -1,4 +1,4 @@
-public import Groundwork
+import Groundwork
 
 extension EventLoop {
     /// Runs `work`, which may block, on a thread of its own, and hands what it brought to `completion` on this loop. False when

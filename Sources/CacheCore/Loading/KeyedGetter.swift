@@ -27,16 +27,16 @@ extension Group {
 /// (``Value/transient()``); who looks up asks for the text first, so that every spelling finds what is kept. Any thread may ask.
 ///
 /// A class to inherit from and not a protocol, so that each lookup can ask without counting a reference: all loops would share
-/// the count.
-package class KeySpelling: @unchecked Sendable {
+/// the count. Open, since other modules inherit from it; only getters of this package have one.
+open class KeySpelling: @unchecked Sendable {
     // Unchecked, as it may be inherited from; there is nothing in it, and subclasses say how they are safe.
 
     /// For subclasses.
-    package init() {}
+    public init() {}
 
     /// Whether what is loaded for `key` may be kept under it. A few nanoseconds where it is so.
-    package func isOwn(_ key: UnsafeRawBufferPointer) -> Bool { true }
+    open func isOwn(_ key: UnsafeRawBufferPointer) -> Bool { true }
 
     /// The other text under which it is kept; nil when that is `key`, or is not known.
-    package func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? { nil }
+    open func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? { nil }
 }

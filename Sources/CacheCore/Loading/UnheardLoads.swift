@@ -27,14 +27,14 @@ struct UnheardLoads {
 extension Group {
     /// Notes a load that is about to be sent. An invalidation that comes before that need not fence it.
     func noteLoad(of key: Key) {
-        guard let spelling = getter.spelling, !key.bytes.withUnsafeBytes({ spelling.isOwn($0) }) else { return }
+        guard let spelling = spelling, !key.bytes.withUnsafeBytes({ spelling.isOwn($0) }) else { return }
         fence(unheard.withLock { $0.add(key) })
     }
 
     /// Fences all loads that an invalidation may be about without knowing it: who asks from now on gets a new one. Beside the
     /// fence of its own key, in either order.
     func fenceUnheard() {
-        if getter.spelling != nil { fence(unheard.withLock { $0.take() }) }
+        if spelling != nil { fence(unheard.withLock { $0.take() }) }
     }
 
     private func fence(_ keys: Set<Key>) {

@@ -1,3 +1,4 @@
+import CacheCore
 import Postgres
 
 /// What the publication says of the tables.

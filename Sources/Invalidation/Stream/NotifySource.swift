@@ -88,7 +88,7 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
         } completion: { [self] result in
             guard attempt == self.attempt else { return }
             isChecking = false
-            switch consume result {
+            switch result {
             case .success(let found): whenFound(found)
             case .failure(let error): owner?.lost("\(error)")
             }
