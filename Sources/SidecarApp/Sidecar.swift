@@ -47,13 +47,12 @@ public struct Sidecar: Sendable {
             throw StartupError(.socketUnavailable, "\(error)")
         }
         defer { parts.stopLoops() }
-        guard parts.loops.allSatisfy({ $0.start() }) else {
-            throw StartupError(.systemRefuses, "can't start: the system gives no more threads")
-        }
+        guard parts.loops.allSatisfy({ $0.start() }) else { throw Self.noThread }
         // Before anything is loaded: from here on its groups store nothing until changes are heard of.
         if let changes = parts.changes {
             let groups = changes.groups
-            changes.start { [server = parts.server] in server.tell(groups, hearOfChanges: $0) }
+            let isStarted = changes.start { [server = parts.server] in server.tell(groups, hearOfChanges: $0) }
+            guard isStarted else { throw Self.noThread }
         }
         parts.database.start()
         let queryCheck = QueryCheckService(
@@ -113,7 +112,7 @@ public struct Sidecar: Sendable {
         let changes = ChangeStream(
             settings.invalidation, database: settings.database, map: InvalidationMap([]), loop: try EventLoop(),
             logger: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() })
-        changes.start()
+        guard changes.start() else { throw noThread }
         await changes.firstAttempt()
         let status = changes.status
         await changes.stop()
@@ -125,6 +124,8 @@ public struct Sidecar: Sendable {
         guard let status, status.state == .suspect else { return }
         throw StartupError(.changesUnheard, "invalidation: nobody tells of changes: \(status.lastLoss ?? "no answer")")
     }
+
+    private static let noThread = StartupError(.systemRefuses, "can't start: the system gives no more threads")
 
     private static func mistakes(of database: Database) async throws -> [QueryMistake] {
         do {

@@ -87,8 +87,14 @@ final class LogicalBench: Sendable {
         loop.submit { if let source { body(source) } }
     }
 
-    /// Connects, and waits until it streams.
+    /// Connects, and waits until it streams and what ran at the beginning has ended: then everything is stale once more.
     func begin() async throws {
+        try await connect()
+        _ = try await changes()
+    }
+
+    /// Connects, and waits until it streams.
+    func connect() async throws {
         let before = recorder.timesProven
         onLoop { $0.connect() }
         guard await eventually({ self.recorder.timesProven > before || !self.recorder.losses.isEmpty }) else {

@@ -213,6 +213,23 @@ struct LogicalFaultTests {
         await other.remove()
     }
 
+    @Test func `a source whose owner goes while it connects harms nobody`() async throws {
+        var bench: LogicalBench? = try await LogicalBench()
+        let (server, database, loop) = try (#require(bench).server, #require(bench).database, #require(bench).loop)
+        bench?.onLoop { $0.connect() }
+        bench = nil
+        // It goes on, step by step, and has nobody to tell.
+        #expect(
+            try await eventually {
+                try await server.psql(
+                    """
+                    select count(*) from pg_stat_activity
+                    where backend_type = 'walsender' and state = 'active' and datname = '\(database)'
+                    """) == "1"
+            })
+        loop.stop()
+    }
+
     // MARK: The gate
 
     @Test func `a commit that waits for a standby is told when it is released, and not before`() async throws {

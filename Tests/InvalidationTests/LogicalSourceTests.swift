@@ -22,8 +22,8 @@ struct LogicalSourceTests {
         #expect(try await bench.changes() == [rows([["2"]])])
         try await bench.run("truncate account")
         // Told by the stream, and found once more by the look at its file.
-        let truncated = try await bench.changes()
-        #expect(!truncated.isEmpty && truncated.allSatisfy { $0 == all() })
+        #expect(await bench.beats { $0.changeCount > 1 })
+        #expect(try await bench.changes() == [all(), all()])
         try await bench.run("begin; insert into account values (9); rollback")
         #expect(try await bench.changes() == [])
         try await bench.run(

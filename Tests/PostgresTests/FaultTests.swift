@@ -1,7 +1,9 @@
 import CacheCore
+import EventLoop
 import Foundation
 import Glibc
 import Groundwork
+import Logging
 import Postgres
 import PrivateDatabase
 import TestSupport
@@ -34,6 +36,25 @@ struct FaultTests {
                 sum.longest = max(sum.longest, part.1)
             }
         }
+    }
+
+    @Test func `the pools of a database that is gone, and that nobody stopped, go on by themselves`() async throws {
+        let server = try await Server.shared()
+        let loop = try EventLoop()
+        loop.start()
+        var settings = DatabaseSettings()
+        settings.url = Secret("\(server.url)&application_name=orphan")
+        settings.connections = 1
+        // Nobody else has hold of a database without getters.
+        Database(settings: settings, loops: [loop], getters: [], logger: Logger(label: "test")).start()
+        func process() async throws -> String {
+            try await server.psql("select pid from pg_stat_activity where application_name = 'orphan load'")
+        }
+        #expect(try await eventually { try await process() != "" })
+        let first = try await process()
+        _ = try await server.psql("select pg_terminate_backend(\(first))")
+        #expect(try await eventually { try await !["", first].contains(process()) })
+        loop.stop()
     }
 
     @Test func `a database that is killed and restarted under load costs errors and no wrong answer`() async throws {

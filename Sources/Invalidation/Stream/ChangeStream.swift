@@ -57,14 +57,15 @@ public final class ChangeStream: @unchecked Sendable {
     // MARK: Any thread
 
     /// Begins to connect. Until the stream is there its groups are as after a loss. `onTrust` is told when it comes (true) and
-    /// when it is lost, on the loop's thread.
-    public func start(onTrust: @escaping @Sendable (Bool) -> Void = { _ in }) {
+    /// when it is lost, on the loop's thread. False when the system gives no thread; then nothing was begun.
+    public func start(onTrust: @escaping @Sendable (Bool) -> Void = { _ in }) -> Bool {
+        guard loop.start() else { return false }
         applier.suspend()
-        loop.start()
         loop.submit { [self] in
             self.onTrust = onTrust
             act(on: state.start())
         }
+        return true
     }
 
     /// Waits until the stream is there, or the first attempt failed or may take long.

@@ -154,7 +154,7 @@ private final class ReaderLoop: Sendable {
     init(readers: Int, _ plan: Reader.Plan) throws {
         loop = try EventLoop()
         left = Groundwork.Mutex(readers)
-        loop.start()
+        guard loop.start() else { throw VerificationError("the system gives no thread") }
         loop.submit { [self] in
             for index in 0..<readers {
                 do {
