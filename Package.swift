@@ -131,7 +131,7 @@ let package = Package(
         .executableTarget(
             name: "pgsidecar",
             dependencies: [
-                "SidecarApp", "LoadTest", "Machine",
+                "SidecarApp", "LoadTest", "Postgres", "Machine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: sidecar),
                 .product(name: "Logging", package: "swift-log"),
             ],

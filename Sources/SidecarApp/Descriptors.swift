@@ -14,7 +14,7 @@ enum Descriptors {
     /// Raises the process's limit as far as the settings need it and the system allows. Returns how many clients there may
     /// be: fewer than `max_clients`, with a warning, when the limit is too low.
     static func clients(_ settings: Settings, logger: Logger) throws -> Int {
-        let ours = openCount + Wiring.connections(settings) * perDatabaseConnection + spare
+        let ours = own(settings)
         let limit = raisedLimit(settings.listen.maxClients + ours)
         let clients = min(settings.listen.maxClients, limit - ours)
         guard clients >= 1 else {
@@ -32,6 +32,18 @@ enum Descriptors {
                 ])
         }
         return clients
+    }
+
+    /// How many are not for clients.
+    static func own(_ settings: Settings) -> Int {
+        openCount + Wiring.connections(settings) * perDatabaseConnection + spare
+    }
+
+    /// How far the soft limit can be raised.
+    static var hardLimit: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
+        return Int(clamping: limit.rlim_max)
     }
 
     /// Raises the soft limit towards `wanted`; returns what it is then.

@@ -3,7 +3,7 @@ import EventLoop
 import Glibc
 import Invalidation
 public import Logging
-import Postgres
+public import Postgres
 import Server
 import ServiceLifecycle
 import UnixSignals
@@ -58,7 +58,7 @@ public struct Sidecar: Sendable {
         let queryCheck = QueryCheckService(
             database: parts.database, settings: settings, mistakes: parts.mistakes, logger: logger)
         do {
-            let mistakes = try await Self.mistakes(of: parts.database)
+            let mistakes = try await Self.descriptions(by: parts.database).compactMap(\.mistake)
             await parts.changes?.firstAttempt()
             if isStrict {
                 do {
@@ -95,16 +95,20 @@ public struct Sidecar: Sendable {
 
     /// Connects to the database once and has it describe every group's query.
     ///
+    /// - Returns: What it says of each group, in the settings' order.
     /// - Throws: `StartupError`: the database can't be reached, or it refuses queries.
-    public static func checkDatabase(_ settings: Settings, logger: Logger) async throws {
+    @discardableResult
+    public static func checkDatabase(_ settings: Settings, logger: Logger) async throws -> [GroupDescription] {
         let getters = Wiring.getters(settings)
         let database = Database(settings: settings.database, loops: [], getters: getters, logger: logger)
-        try refuse(try await mistakes(of: database), settings)
-        try refuse(await streamStatus(settings, logger: logger))
+        let descriptions = try await descriptions(by: database)
+        try refuse(descriptions.compactMap(\.mistake), settings)
+        try refuse(await streamStatus(settings))
+        return descriptions
     }
 
     /// How a stream of changes stands after an attempt to have it, which touches no group; nil when there is to be none.
-    private static func streamStatus(_ settings: Settings, logger: Logger) async throws -> StreamStatus? {
+    static func streamStatus(_ settings: Settings) async throws -> StreamStatus? {
         guard settings.invalidation.source != .none, settings.groups.contains(where: { !$0.invalidateOn.isEmpty })
         else {
             return nil
@@ -127,9 +131,9 @@ public struct Sidecar: Sendable {
 
     private static let noThread = StartupError(.systemRefuses, "can't start: the system gives no more threads")
 
-    private static func mistakes(of database: Database) async throws -> [QueryMistake] {
+    private static func descriptions(by database: Database) async throws -> [GroupDescription] {
         do {
-            return try await database.describe().compactMap(\.mistake)
+            return try await database.describe()
         } catch let error as ConnectError {
             throw StartupError(.databaseUnreachable, "the database cannot be reached: \(error)")
         }

@@ -19,7 +19,9 @@ struct Pgsidecar: AsyncParsableCommand {
             1 anything else.
             """,
         version: Sidecar.version,
-        subcommands: [Serve.self, Check.self, SQLCommand.self, DemoCommand.self, VerifyCommand.self]
+        subcommands: [
+            Serve.self, Check.self, DoctorCommand.self, SQLCommand.self, DemoCommand.self, VerifyCommand.self,
+        ]
     )
 
     static func main() async {

@@ -25,6 +25,7 @@ struct CommandLineTests {
 
     @Test(arguments: [
         ["--help"], ["help"], ["serve", "--help"], ["check", "--help"], ["demo", "--help"], ["sql", "--help"],
+        ["doctor", "--help"],
     ])
     func `help teaches by an example`(_ arguments: [String]) async throws {
         let (end, output, _) = try await run(arguments)
@@ -83,6 +84,36 @@ struct CommandLineTests {
         let right = try await run(check, files: ["a.yaml": settings("select id from word where id = $1")])
         #expect(right.end == .code(0))
         #expect(right.output == "a.yaml: 2 groups, no mistakes\n")
+    }
+
+    @Test func `with --verbose each group's parameters and columns are told with their types`() async throws {
+        let database = try await TestDatabase.shared()
+        try await database.run("create table stay(guest uuid, nights daterange, price numeric(8, 2)[])")
+        let settings = """
+            database: { url: "\(database.url)" }
+            groups:
+              word: { sql: select text from word where id = $1, returns: value }
+              stay: { sql: "select guest, nights as \\"the nights\\", price from stay where guest = $1 and nights = $2" }
+            """
+        let files = ["a.yaml": settings]
+        let told = try await run(["check", "--config", "a.yaml", "--connect", "--verbose"], files: files)
+        #expect(told.end == .code(0))
+        #expect(
+            told.output == """
+                word:
+                  $1    integer
+                  text  text
+                stay:
+                  $1          uuid
+                  $2          daterange
+                  guest       uuid
+                  the nights  daterange
+                  price       numeric[]
+                a.yaml: 2 groups, no mistakes
+
+                """)
+        let alone = try await run(["check", "--config", "a.yaml", "--verbose"], files: files)
+        #expect(alone.end == .code(64) && alone.errors.contains("add --connect"), "\(alone)")
     }
 
     @Test func `with --connect a database that is not there is told by its own exit code`() async throws {

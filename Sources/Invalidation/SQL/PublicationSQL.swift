@@ -36,8 +36,10 @@ public enum PublicationSQL {
 
     /// Asks how `tables` stand; ``PublicationStanding/init(_:tables:)`` reads the answer.
     public static func check(_ publication: String, _ tables: [TableName]) -> String {
-        let wanted = tables.enumerated().map { index, table in
-            "(\(index), \(literal(table.schema)), \(literal(table.name)))"
+        // There is no list of no values: without tables one of no name is asked for, which is none.
+        let asked = tables.isEmpty ? [TableName(schema: "", name: "")] : tables
+        let wanted = asked.enumerated().map { number, table in
+            "(\(number), \(literal(table.schema)), \(literal(table.name)))"
         }
         let name = literal(publication)
         return """
@@ -105,7 +107,8 @@ public enum PublicationSQL {
 
     /// Asks how the columns of `tables` are written as keys; ``PublicationStanding/forms(_:)`` reads the answer.
     static func columnTypes(_ tables: [TableName]) -> String {
-        tables.enumerated().map { index, table in
+        if tables.isEmpty { return "select where false" }
+        return tables.enumerated().map { index, table in
             // By parts, so that nothing is looked for in a name.
             let sql = ColumnType.ofColumns.split(separator: "$1").map { part in
                 part.split(separator: "$2").joined(separator: literal(table.name))

@@ -152,6 +152,15 @@ extension PublicationStanding {
         return missing(in: found, quoted, by: columns).map { because($0.why, $0.remedy) }
     }
 
+    /// What a table's replica identity does not tell of rows that are known by `columns`, be it published or not; nil when it tells
+    /// all, or there is no such table.
+    package func identityMistake(in table: TableName, by columns: [String]) -> PublicationMistake? {
+        guard let index = tables.firstIndex(of: table), standings[index].kind != nil else { return nil }
+        return missing(in: standings[index], table.quoted, by: columns).map {
+            PublicationMistake(table: table, why: $0.why, remedy: $0.remedy)
+        }
+    }
+
     /// What the rules need of a published table that it does not tell.
     private func missing(
         in found: Table, _ quoted: String, by columns: [String]

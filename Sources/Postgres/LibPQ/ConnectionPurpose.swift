@@ -14,13 +14,15 @@ package enum ConnectionPurpose: String, Sendable, CaseIterable {
     case verify
     /// Triggers and publications: the `sql` commands.
     case sql
+    /// Looking at how everything stands: the `doctor` command.
+    case doctor
 
     /// The name of one whose user chose none: `pgsidecar load`.
     var applicationName: String { applicationName(behind: "pgsidecar") }
 
     /// The name of one whose user chose `name`: `billing load`. PostgreSQL keeps 63 bytes of a name, and the purpose stands at
     /// its end, so a long name is cut before it.
-    func applicationName(behind name: String) -> String {
+    package func applicationName(behind name: String) -> String {
         var kept = Substring(name)
         while kept.utf8.count + 1 + rawValue.utf8.count > 63 { kept.removeLast() }
         return "\(kept) \(rawValue)"

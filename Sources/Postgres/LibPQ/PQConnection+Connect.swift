@@ -118,7 +118,7 @@ extension DatabaseSettings {
     }
 
     /// The `application_name` that ``url`` or the environment has; nil when there is none.
-    var applicationName: String? {
+    package var applicationName: String? {
         urlParameters["application_name"] ?? getenv("PGAPPNAME").map { String(cString: $0) }
     }
 

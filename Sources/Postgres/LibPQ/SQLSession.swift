@@ -4,11 +4,11 @@ package import Groundwork
 /// A connection for one statement after the other that waits for each answer. Blocks, so it is for the command line, for tests
 /// and for threads of its own; used by one at a time.
 package final class SQLSession {
-    private let connection: PQConnection
+    let connection: PQConnection
 
     /// Connects.
-    package init(_ settings: DatabaseSettings) throws(ConnectError) {
-        connection = try PQConnection.connect(settings, for: .sql)
+    package init(_ settings: DatabaseSettings, for purpose: ConnectionPurpose = .sql) throws(ConnectError) {
+        connection = try PQConnection.connect(settings, for: purpose)
     }
 
     /// Connects as `url` says, with the name by which `pg_stat_activity` shows it.
@@ -34,7 +34,8 @@ package final class SQLSession {
         return try rows(of: result)
     }
 
-    private func rows(of pointer: OpaquePointer?) throws(SQLFailure) -> [[String?]] {
+    /// The rows of an answer of libpq's, which is freed.
+    func rows(of pointer: OpaquePointer?) throws(SQLFailure) -> [[String?]] {
         guard let pointer else { throw SQLFailure(connection.errorText, isLost: true) }
         let result = PQResult(takingOver: pointer)
         switch result.status {
