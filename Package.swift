@@ -109,6 +109,18 @@ let package = Package(
         .target(name: "Machine", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "PrivateDatabase", dependencies: ["Machine", "Groundwork", "CLinux"], swiftSettings: strict),
 
+        // Pages for people: the live page and the report of a load test. The files are part of the program.
+        .target(
+            name: "Pages",
+            resources: [
+                .embedInCode("Shared/style.css"), .embedInCode("Shared/format.js"), .embedInCode("Shared/plot.js"),
+                .embedInCode("Status/status.html"), .embedInCode("Status/status.css"),
+                .embedInCode("Status/timeline.js"), .embedInCode("Status/status.js"),
+                .embedInCode("Report/report.html"), .embedInCode("Report/report.css"),
+                .embedInCode("Report/report.js"),
+            ],
+            swiftSettings: strict),
+
         // What puts a sidecar to the test: clients that ask and writers that write.
         .target(
             name: "LoadTest",
@@ -191,6 +203,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .testTarget(name: "PagesTests", dependencies: ["Pages"], swiftSettings: strict),
         .testTarget(name: "LoadTestTests", dependencies: ["LoadTest", "Groundwork"], swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
