@@ -223,13 +223,13 @@ struct DoctorTests {
     @Test func `the role may do more than read`() async throws {
         let subject = try await DoctorSubject()
         try await subject.database.run("grant update on word to \(subject.role)")
-        func expect(_ seen: String, by sql: String) async throws {
+        func expect(_ seen: String, as role: String = "pgsidecar", by sql: String) async throws {
             let found = try #require(try await subject.examine().findings.first { $0.check == "role" })
             #expect(found.severity == "warn" && found.seen.contains(seen), "\(found)")
             #expect(found.remedies.map(\.kind) == ["sql", "set"] && found.remedies.first?.text == sql, "\(found)")
             try await subject.carryOut(found.remedies[0])
             let before = subject.sections["database"]
-            subject.sections["database"]?["url"] = "\"\(subject.url("pgsidecar"))\""
+            subject.sections["database"]?["url"] = "\"\(subject.url(role))\""
             try await subject.expectSound()
             subject.sections["database"] = before
         }
@@ -237,6 +237,17 @@ struct DoctorTests {
             "may change public.word", by: "CREATE ROLE pgsidecar LOGIN; GRANT SELECT ON public.word TO pgsidecar;")
         subject.sections["database"]?["url"] = "\"\(subject.url("postgres"))\""
         try await expect("is a superuser", by: "GRANT SELECT ON public.word TO pgsidecar;")
+        try await subject.database.run(
+            """
+            create schema sales; create table sales.line(id int primary key); grant usage on schema sales to pgsidecar;
+            grant select, delete on sales.line to pgsidecar
+            """)
+        subject.groups = "line: { sql: 'select id from sales.line where id = $1' }"
+        subject.sections["database"]?["url"] = "\"\(subject.url("pgsidecar"))\""
+        try await expect(
+            "pgsidecar may change sales.line", as: "pgsidecar_reader",
+            by: "CREATE ROLE pgsidecar_reader LOGIN; GRANT USAGE ON SCHEMA sales TO pgsidecar_reader; "
+                + "GRANT SELECT ON sales.line TO pgsidecar_reader;")
     }
 
     @Test func `getters may write`() async throws {

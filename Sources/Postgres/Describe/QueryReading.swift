@@ -4,6 +4,8 @@ package struct QueryReading: Sendable {
     package struct Relation: Sendable {
         /// With its schema, as SQL takes it.
         package let name: String
+        /// Its schema, as SQL takes it.
+        package let schema: String
         /// Whether the session's role may read it.
         package let mayBeRead: Bool
         /// Whether the session's role may change it.
@@ -79,7 +81,8 @@ package struct QueryReading: Sendable {
         with locked as (
             select distinct l.relation as id from pg_catalog.pg_locks l
             where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation')
-        select pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.has_table_privilege(c.oid, 'select'),
+        select pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.quote_ident(n.nspname),
+            pg_catalog.has_table_privilege(c.oid, 'select'),
             pg_catalog.has_table_privilege(c.oid, 'insert, update, delete, truncate'),
             exists (
                 select from pg_catalog.pg_depend d join pg_catalog.pg_rewrite r on r.oid = d.objid
@@ -115,9 +118,9 @@ package struct QueryReading: Sendable {
 
 extension QueryReading.Relation {
     fileprivate init?(_ row: [String?]) {
-        guard row.count == 4, let name = row[0] else { return nil }
-        self.name = name
-        (mayBeRead, mayBeWritten, isBehindView) = (row[1] == "t", row[2] == "t", row[3] == "t")
+        guard row.count == 5, let name = row[0], let schema = row[1] else { return nil }
+        (self.name, self.schema) = (name, schema)
+        (mayBeRead, mayBeWritten, isBehindView) = (row[2] == "t", row[3] == "t", row[4] == "t")
     }
 }
 

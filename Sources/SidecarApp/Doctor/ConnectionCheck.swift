@@ -18,7 +18,9 @@ enum ConnectionCheck {
             ).first ?? []
         let numbers = row.map { $0.flatMap { Int($0) } ?? 0 }
         guard numbers.count == 8 else { return [.warn("the server does not tell its limits")] }
-        let needed = examination.isServing ? 0 : connections(examination.settings)
+        // systemd may be the one who listens, with no sidecar behind it yet.
+        let isThere = examination.isServing && numbers[2] > 0
+        let needed = isThere ? 0 : connections(examination.settings)
         let scopes = [
             Scope("the server", limit: numbers[0] - numbers[1], taken: numbers[3]) { limit in
                 "ALTER SYSTEM SET max_connections = \(limit + numbers[1]); -- then restart the server"

@@ -32,7 +32,7 @@ struct Examination {
     let descriptions: [GroupDescription]
     /// What each group's query reads, for those that the server takes, with the group's name.
     let readings: [(group: String, reading: QueryReading)]
-    /// Whether something listens at the socket, which will be a sidecar of these settings.
+    /// Whether something listens at the socket: a sidecar of these settings, or systemd for one.
     let isServing: Bool
 
     /// Connects and asks. Blocks.

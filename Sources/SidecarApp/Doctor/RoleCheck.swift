@@ -25,15 +25,20 @@ enum RoleCheck {
 
     /// The least that a role of its own needs. What the application's role may do is not touched: it may be the same.
     private static func finding(_ seen: String, _ examination: Examination) -> Finding {
-        let name = "pgsidecar"
+        let name = examination.server.role == "pgsidecar" ? "pgsidecar_reader" : "pgsidecar"
         let isThere =
             (try? examination.session.run("select from pg_catalog.pg_roles where rolname = $1", [name]).isEmpty)
             == false
         let streams = examination.settings.invalidation.source == .logical
-        let creation = "CREATE ROLE \(name) LOGIN\(streams ? " REPLICATION" : "");"
-        let readable = examination.relations.filter { !$0.isBehindView }.map(\.name)
-        let grant = readable.isEmpty ? nil : "GRANT SELECT ON \(readable.joined(separator: ", ")) TO \(name);"
-        let sql = [isThere ? nil : creation, grant].compactMap { $0 }.joined(separator: " ")
+        var statements = isThere ? [] : ["CREATE ROLE \(name) LOGIN\(streams ? " REPLICATION" : "");"]
+        let readable = examination.relations.filter { !$0.isBehindView }
+        for schema in Set(readable.map(\.schema)).sorted() where schema != "public" {
+            statements.append("GRANT USAGE ON SCHEMA \(schema) TO \(name);")
+        }
+        if !readable.isEmpty {
+            statements.append("GRANT SELECT ON \(readable.map(\.name).joined(separator: ", ")) TO \(name);")
+        }
+        let sql = statements.joined(separator: " ")
         return Finding(
             severity: .warn, seen: seen,
             remedies: (sql.isEmpty ? [] : [.sql(sql)]) + [
