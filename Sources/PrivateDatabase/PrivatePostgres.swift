@@ -66,7 +66,7 @@ package actor PrivatePostgres {
             Program(command: Home.commandAsServerUser([programs["postgres"], "-D", "\(folder)/data"], in: folder)),
             output: log)
         server = process
-        let settled = await eventually(within: .seconds(30)) { !process.isRunning || isReady }
+        let settled = await comesTrue(within: .seconds(30)) { !process.isRunning || isReady }
         guard settled, process.isRunning else {
             await kill()
             throw PrivatePostgresError("PostgreSQL did not start; it said:\n\(logTail)")
@@ -80,14 +80,14 @@ package actor PrivatePostgres {
         resume()
         // SIGINT is the fast shutdown; SIGTERM would wait for clients to leave.
         server.signal(SIGINT)
-        if await eventually(within: .seconds(10), { !server.isRunning }) { return }
+        if await comesTrue(within: .seconds(10), { !server.isRunning }) { return }
         await kill()
     }
 
     /// Kills every process of the server at once, as a crash would.
     package func kill() async {
         send(SIGKILL)
-        await eventually(within: .seconds(10)) { members.isEmpty && server?.isRunning != true }
+        await comesTrue(within: .seconds(10)) { members.isEmpty && server?.isRunning != true }
     }
 
     /// Stops every process of the server with SIGSTOP: it hangs, and its connections stay open.

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import Groundwork
 
@@ -44,7 +43,7 @@ final class Reaper: Sendable {
     /// Ends the server if it still runs, removes the folders and waits until both is done.
     func finish() async {
         letGo()
-        await eventually(within: .seconds(15)) { !self.process.isRunning }
+        await comesTrue(within: .seconds(15)) { !self.process.isRunning }
     }
 
     /// $1 is the home, what follows it is to be removed. A stopped process doesn't take a signal but SIGKILL and
@@ -68,23 +67,4 @@ final class Reaper: Sendable {
         round=0
         while ! rm -rf "$@" && [ $round -lt 50 ]; do sleep 0.1; round=$((round + 1)); done
         """
-}
-
-/// Waits until a condition holds, looking every ten milliseconds.
-///
-/// - Returns: Whether it came to hold within the deadline.
-@discardableResult
-func eventually(
-    within deadline: Duration, isolation: isolated (any Actor)? = #isolation, _ condition: () -> Bool
-) async -> Bool {
-    let clock = ContinuousClock()
-    let end = clock.now + deadline
-    while !condition() {
-        guard clock.now < end else { return false }
-        // Not Task.sleep, which returns at once in a cancelled task: that one must still be able to clean up.
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(10)) { continuation.resume() }
-        }
-    }
-    return true
 }

@@ -47,13 +47,11 @@ final class SidecarProcess: Sendable {
 
     /// Ends it softly, and hard after ten seconds.
     func end() async {
-        let child = process.withLock { $0.child }
-        child?.signal(SIGTERM)
-        let deadline = Instant.now() + .seconds(10)
-        while child?.isRunning == true {
-            if Instant.now() > deadline { child?.signal(SIGKILL) }
-            try? await Task.sleep(for: .milliseconds(20))
-        }
+        guard let child = process.withLock({ $0.child }) else { return }
+        child.signal(SIGTERM)
+        if await comesTrue(within: .seconds(10), { !child.isRunning }) { return }
+        child.signal(SIGKILL)
+        await comesTrue(within: .seconds(10)) { !child.isRunning }
     }
 }
 

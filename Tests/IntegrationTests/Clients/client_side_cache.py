@@ -1,22 +1,15 @@
 """redis-py's own client-side cache, over the bridge of docs/clients.md since it does not start over a Unix socket:
 client_side_cache.py SOCKET."""
 
-import socket
-import subprocess
 import sys
 import time
 
 import redis
-from redis.backoff import ConstantBackoff
 from redis.cache import CacheConfig
-from redis.retry import Retry
 
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-bridge = subprocess.Popen(["socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork", f"UNIX-CONNECT:{sys.argv[1]}"])
-try:
-    patience = Retry(ConstantBackoff(0.05), 200)
+from socat import bridged, patience
+
+with bridged(sys.argv[1]) as port:
     client = redis.Redis(port=port, decode_responses=True, protocol=3, cache_config=CacheConfig(), retry=patience)
     other = redis.Redis(unix_socket_path=sys.argv[1], decode_responses=True)
 
@@ -33,7 +26,4 @@ try:
         assert time.monotonic() < deadline, "an invalidation did not reach the client's cache"
         assert client.get("owner:1") == "Ada"
     client.close()
-finally:
-    bridge.terminate()
-    bridge.wait()
 print("all is well")
