@@ -1,3 +1,4 @@
+import Groundwork
 import Synchronization
 
 /// A bound, on bytes say, that several holders draw from. Lock-free; any thread.
@@ -13,16 +14,7 @@ final class Budget: Sendable {
     var used: Int { taken.load(ordering: .relaxed) }
 
     /// Takes `amount` if it fits, else nothing.
-    func reserve(_ amount: Int) -> Bool {
-        var current = taken.load(ordering: .relaxed)
-        while amount <= limit - current {
-            let (exchanged, original) = taken.weakCompareExchange(
-                expected: current, desired: current + amount, ordering: .relaxed)
-            if exchanged { return true }
-            current = original
-        }
-        return false
-    }
+    func reserve(_ amount: Int) -> Bool { taken.reserve(amount, within: limit) }
 
     /// How much has to be given back before `amount` fits; at least 1.
     func shortage(for amount: Int) -> Int { max(1, used + amount - limit) }

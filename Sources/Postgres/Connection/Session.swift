@@ -1,4 +1,3 @@
-import Glibc
 import Groundwork
 import Logging
 
@@ -48,47 +47,4 @@ struct Session: ~Copyable, Sendable {
 
     /// Hands the connection out.
     consuming func takeLink() -> PQConnection { link }
-}
-
-extension PQConnection {
-    /// Asks for one value; empty when there is not one row. Waits until `deadline`, so it is for threads of its own. From here on
-    /// the connection is in pipeline mode.
-    func ask(_ sql: String, _ parameters: some QueryParameters = KeyParts.none, until deadline: Instant)
-        throws(ConnectError) -> String
-    {
-        guard startPipelining(), sendQuery(sql, parameters), sendSync() else {
-            throw ConnectError(description: errorText)
-        }
-        var answer = ""
-        var endsInARow = 0
-        while true {
-            try waitForResult(until: deadline)
-            guard let result = nextResult() else {
-                if isBroken { throw ConnectError(description: errorText) }
-                endsInARow += 1
-                if endsInARow == 2 { throw .lostCount }
-                continue
-            }
-            endsInARow = 0
-            switch result.status {
-            case .sync: return answer
-            case .rows: answer = result.rowCount == 1 ? result.text(row: 0, column: 0) : ""
-            case .error: throw ConnectError(description: result.error.message)
-            case .done, .aborted: break
-            }
-        }
-    }
-
-    private func waitForResult(until deadline: Instant) throws(ConnectError) {
-        while isBusy {
-            let isSent = flush() == .done
-            let left = (deadline - Instant.now()).wholeNanoseconds / 1_000_000
-            guard left > 0 else {
-                throw ConnectError(description: "the server took the connection and does not answer")
-            }
-            var wait = pollfd(fd: descriptor, events: Int16(isSent ? POLLIN : POLLIN | POLLOUT), revents: 0)
-            _ = poll(&wait, 1, Int32(clamping: left))
-            guard wait.revents == 0 || consumeInput() != .lost else { throw ConnectError(description: errorText) }
-        }
-    }
 }

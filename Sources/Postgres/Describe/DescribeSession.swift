@@ -1,4 +1,3 @@
-import Glibc
 import Groundwork
 
 /// Asks the server to parse and describe statements, over a connection that nobody else uses. Waits for the answers until
@@ -175,34 +174,7 @@ struct DescribeSession: ~Copyable {
     func receive(
         on connection: borrowing PQConnection, _ body: (borrowing PQResult) -> Void
     ) throws(ConnectError) {
-        guard connection.sendSync() else { throw ConnectError(description: connection.errorText) }
-        var endsInARow = 0
-        while true {
-            try waitForResult(on: connection)
-            guard let result = connection.nextResult() else {
-                if connection.isBroken { throw ConnectError(description: connection.errorText) }
-                endsInARow += 1
-                if endsInARow == 2 { throw .lostCount }
-                continue
-            }
-            endsInARow = 0
-            if case .sync = result.status { return }
-            body(result)
-        }
-    }
-
-    private func waitForResult(on connection: borrowing PQConnection) throws(ConnectError) {
-        while connection.isBusy {
-            let isSent = connection.flush() == .done
-            let left = (deadline - Instant.now()).wholeNanoseconds / 1_000_000
-            guard left > 0 else { throw ConnectError(description: "the server did not describe the queries in time") }
-            var wait = pollfd(
-                fd: connection.descriptor, events: Int16(isSent ? POLLIN : POLLIN | POLLOUT), revents: 0)
-            _ = poll(&wait, 1, Int32(clamping: left))
-            guard wait.revents == 0 || connection.consumeInput() != .lost else {
-                throw ConnectError(description: connection.errorText)
-            }
-        }
+        try connection.receive(until: deadline, silence: "the server did not describe the queries in time", body)
     }
 }
 

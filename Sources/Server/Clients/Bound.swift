@@ -33,16 +33,7 @@ final class Bound: Sendable {
 
     /// Takes `amount` if that stays within `limit`, or within a lower one.
     func reserve(_ amount: Int, below limit: Int? = nil) -> Bool {
-        let limit = limit ?? self.limit
-        var current = total.load(ordering: .relaxed)
-        // Never above the limit, not even for a moment: others would find no room.
-        while amount <= limit - current {
-            let (isTaken, found) = total.weakCompareExchange(
-                expected: current, desired: current + amount, ordering: .relaxed)
-            if isTaken { return true }
-            current = found
-        }
-        return false
+        total.reserve(amount, within: limit ?? self.limit)
     }
 
     /// Takes what can't be refused any more.
