@@ -19,14 +19,14 @@ public final class Cache: Sendable {
     private let turn = Atomic<Int>(0)
     private let seed: Atomic<UInt64>
 
-    /// What entries may take unless it is said: 256 MiB.
+    /// What entries may take by default: 256 MiB.
     public static let defaultMemory = 256 << 20
 
     /// A cache whose entries take at most `memory` bytes, keys, values and overhead together, and in which at most
     /// `waiters` callers wait for loads at once.
     ///
     /// Entries that expired leave memory by themselves: a task of the cache's own sleeps until the next one is due, and ends
-    /// with the cache. `clock` tells the time, in tests say; nil: the system's monotonic clock, which is read fastest.
+    /// with the cache. `clock` tells the time, for tests; nil: the system's monotonic clock, which is read fastest.
     public convenience init(
         memory: Int = Cache.defaultMemory, waiters: Int = 1 << 20, clock: (any Clock<Duration>)? = nil
     ) {
@@ -34,8 +34,8 @@ public final class Cache: Sendable {
         self.init(memory: memory, waiters: waiters, alarm: Alarm(time)) { Instant(nanoseconds: time.now()) }
     }
 
-    /// A cache of which expired entries leave when ``sweep(at:pages:)`` is called, for who has timers and a clock. From `seed`
-    /// come the numbers that spread expiry.
+    /// A cache of which expired entries leave when ``sweep(at:pages:)`` is called, for a caller with timers and a clock. The
+    /// numbers that spread expiry come from `seed`.
     package convenience init(
         memory: Int = Cache.defaultMemory, waiters: Int = 1 << 20, seed: UInt64 = .random(in: .min ... .max),
         clock: @escaping @Sendable () -> Instant
@@ -54,7 +54,7 @@ public final class Cache: Sendable {
         self.clock = clock
     }
 
-    /// The groups, in the order of their making.
+    /// The groups, in the order in which they were made.
     public var groups: [Group] { registry.withLock { $0.compactMap(\.group) } }
 
     /// The bound on bytes.
@@ -104,8 +104,8 @@ public final class Cache: Sendable {
 
     // MARK: Eviction over groups
 
-    /// Evicts from that group whose next victim was not asked for the longest, among up to eight that take turns at being
-    /// looked at. Returns what was freed.
+    /// Evicts from the group whose next victim has gone longest without being asked for, among up to eight that take turns at
+    /// being looked at. Returns what was freed.
     func evictColdest(_ bytes: Int, near shard: Int) -> Int {
         let first = turn.wrappingAdd(1, ordering: .relaxed).oldValue & .max
         let candidates = registry.withLock { groups in
@@ -132,15 +132,15 @@ public final class Cache: Sendable {
         if due != .max { request(Instant(nanoseconds: due)) }
     }
 
-    /// Removes everything that has expired by now, and does not wait for the cache's own task to do so.
+    /// Removes everything that has expired by now, without waiting for the cache's own task to do so.
     public func sweep() {
         sweep(at: clock())
     }
 
     /// Removes what has expired. Returns when to sweep next: `now` if there is more to do, nil: when asked.
     ///
-    /// Looks only at pages (of 128 entries) of which one entry at least is due, at most at so many; holds a shard's lock
-    /// for one page at a time.
+    /// Looks only at pages (of 128 entries) of which at least one entry is due, and at no more than `pages`; holds a shard's
+    /// lock for one page at a time.
     @discardableResult
     package func sweep(at now: Instant, pages: Int = .max) -> Instant? {
         nextSweep.store(.max, ordering: .releasing)

@@ -32,7 +32,7 @@ package enum Lookup: ~Copyable, Sendable {
     case follows(Ticket)
     /// The waiter waits for a load that the caller has to start: hand the flight to ``Group/load(_:)``.
     case leads(Flight, Ticket)
-    /// As many callers wait already as may: the waiter does not.
+    /// As many callers wait already as may: this one does not.
     case refused(LoadError)
 }
 

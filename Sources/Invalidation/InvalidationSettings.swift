@@ -42,7 +42,7 @@ public struct InvalidationSettings: Sendable, Equatable {
 
 /// What becomes of an entry whose row changed.
 public enum OnChange: String, Sendable, Equatable, CaseIterable {
-    /// It goes; who asks next has it loaded.
+    /// It goes; whoever asks next has it loaded.
     case drop
     /// It goes, and is loaded again at once if it was in memory.
     case reload

@@ -2,9 +2,9 @@ import Groundwork
 
 /// Suppresses duplicate work: however many callers ask for a key at once, its work runs once, and all get its answer.
 ///
-/// After the `Group` of x/sync's singleflight, for async code. It remembers nothing: when the answer is there the flight is over, and the
-/// next caller starts a new one. Work runs in a task of its own that belongs to no caller, so whoever goes away takes
-/// nothing from the others, and a flight that all callers left completes nevertheless.
+/// After the `Group` of x/sync's singleflight, for async code. It remembers nothing: when the answer is there the flight is
+/// over, and the next caller starts a new one. Work runs in a task of its own that belongs to no caller, so whoever goes away
+/// takes nothing from the others, and a flight that all callers left completes nevertheless.
 ///
 /// It may be used from any thread or task. Work may ask for other keys; work that asks for its own key waits for itself.
 public final class FlightGroup<Key: Hashable & Sendable, Value: Sendable>: Sendable {
@@ -25,7 +25,7 @@ public final class FlightGroup<Key: Hashable & Sendable, Value: Sendable>: Senda
     /// Throws what the work threw; a ``FlightAbandonedError`` when it ended without an answer; and `CancellationError`, at
     /// once, when the calling task is cancelled, and only then. The other callers and the work don't notice.
     public func run(_ key: Key, _ work: @escaping @Sendable () async throws -> Value) async throws -> Answer {
-        // One who is cancelled already shall not start work for nobody.
+        // A caller that is cancelled already must not start work for nobody.
         try Task.checkCancellation()
         let part = take(key, work)
         do {
@@ -37,7 +37,7 @@ public final class FlightGroup<Key: Hashable & Sendable, Value: Sendable>: Senda
         }
     }
 
-    /// Joins the flight of `key`, or starts it with `work`, and returns at once. Who holds the result may await it, any
+    /// Joins the flight of `key`, or starts it with `work`, and returns at once. Whoever holds the result may await it, any
     /// number of times and from any number of tasks, or drop it. It counts as one caller.
     public func begin(_ key: Key, _ work: @escaping @Sendable () async throws -> Value) -> FlightResult<Value> {
         take(key, work).result

@@ -68,7 +68,7 @@ public final class FlightResult<Value: Sendable>: Sendable {
             defer { state.awaiting = [:] }
             return state.awaiting
         }
-        // In the order of their coming.
+        // In the order of their arrival.
         for (_, continuation) in awaiting.sorted(by: { $0.key < $1.key }) { continuation.resume(with: outcome) }
     }
 }

@@ -17,7 +17,7 @@ public final class Call<Waiter>: @unchecked Sendable {
     deinit {}
 }
 
-/// What one who waits for a flight holds: by it one leaves.
+/// What a waiter holds of its flight, to leave it by.
 public struct Seat<Waiter>: Sendable {
     /// The flight.
     public let call: Call<Waiter>
@@ -54,7 +54,7 @@ public struct FlightTable<Key: Hashable, Waiter> {
 
     /// What is left of a flight when it has landed.
     public struct Landing {
-        /// Those who waited, in the order of their coming.
+        /// Those who waited, in the order of their arrival.
         public let waiters: Waiters<Waiter>
         /// Whether the key was forgotten: then the result is for the waiters alone and must not be kept.
         public let isForgotten: Bool

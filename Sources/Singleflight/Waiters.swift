@@ -1,4 +1,4 @@
-/// Those who wait for one flight, in the order of their coming. Most flights have one, which takes no memory of its own.
+/// Those who wait for one flight, in the order of their arrival. Most flights have one, which takes no memory of its own.
 ///
 /// Coming and leaving are O(1): whoever comes gets a slot in a linked list, and slots of those who left are used again.
 public struct Waiters<Waiter> {

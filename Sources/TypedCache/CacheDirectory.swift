@@ -38,7 +38,7 @@ public final class CacheDirectory: Sendable {
     /// The names, in alphabetical order.
     public var names: [String] { members.withLock { Array($0.keys) }.sorted() }
 
-    /// Takes a cache away and drops its entries. Who holds it may go on using it; its name is free. Returns whether there
+    /// Takes a cache away and drops its entries. Whoever holds it may go on using it; its name is free. Returns whether there
     /// was one.
     @discardableResult
     public func remove(named name: String) -> Bool {

@@ -10,7 +10,7 @@ public struct CacheSettings: Sendable {
     public var capacity = 10_000
     /// Never served after this time, unless `staleIfError` says so; nil: no limit.
     public var timeToLive: Duration? = .seconds(60)
-    /// Dropped when not asked for this long; nil: no matter.
+    /// Dropped when not asked for this long; nil: never.
     public var idleTimeToLive: Duration?
     /// How long "there is none" is believed; zero: it is not kept.
     public var negativeTimeToLive: Duration = .seconds(5)
@@ -49,7 +49,7 @@ public struct CacheSettings: Sendable {
 public struct Lifespan: Sendable, Hashable {
     /// Never served after this time; nil: no limit.
     public var timeToLive: Duration?
-    /// Dropped when not asked for this long; nil: no matter.
+    /// Dropped when not asked for this long; nil: never.
     public var idleTimeToLive: Duration?
 
     /// A life span; one with neither time has no end.

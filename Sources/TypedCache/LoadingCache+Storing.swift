@@ -57,7 +57,7 @@ extension LoadingCache {
     }
 
     /// Drops `key`, because the source has changed, and returns the value that was there. A load that is under way is fenced:
-    /// what it brings goes to those who wait for it and is not kept, and who asks from now on gets a new load.
+    /// what it brings goes to those who wait for it and is not kept, and whoever asks from now on gets a new load.
     @discardableResult
     public func remove(_ key: Key) -> Value? {
         let key = HashedKey(key)

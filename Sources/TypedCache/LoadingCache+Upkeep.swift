@@ -6,8 +6,8 @@ import Synchronization
 extension LoadingCache {
     // MARK: Room
 
-    /// Evicts until the entries cost no more than they may: of a few shards' oldest entries the one that was not asked for the
-    /// longest.
+    /// Evicts until the entries cost no more than they may: of a few shards' oldest entries, the one that has gone longest
+    /// without being asked for.
     func makeRoom(near number: Int) {
         while total.load(ordering: .relaxed) > settings.capacity {
             guard evict(from: coldest(near: number)) || shards.contains(where: { evict(from: $0) }) else { return }

@@ -70,7 +70,7 @@ public final class LoadingCache<Key: Hashable & Sendable, Value: Sendable>: Send
     }
 
     deinit {
-        // Nobody waits for them, as who waits holds the cache.
+        // Nobody waits for them, since whoever waits holds the cache.
         for shard in shards {
             for load in shard.state.withLock({ Array($0.loads.values) }) { load.task?.cancel() }
         }

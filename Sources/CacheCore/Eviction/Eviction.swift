@@ -1,8 +1,8 @@
 /// Which entry goes when there is no room.
 public enum Eviction: String, CaseIterable, Sendable {
-    /// The one that was not asked for the longest.
+    /// The one that has gone longest without being asked for.
     case lru
-    /// The oldest that was not asked for since a hand last passed it. A hit moves nothing, and what is asked for once goes
+    /// The oldest that was not asked for since the hand last passed it. A hit moves nothing, and what is asked for once goes
     /// soon (Y. Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024).
     case sieve
     /// Newcomers pass through a small queue and stay only when they are asked for there; those that come back soon after

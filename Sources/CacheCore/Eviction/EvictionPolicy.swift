@@ -6,7 +6,7 @@ protocol EvictionPolicy: Sendable {
     /// never takes more than was reserved for it.
     var bytes: Int { get }
 
-    /// Asks of one entry that follow one another in less time, in nanoseconds, change nothing. It keeps hot entries from
+    /// Asks for one entry that follow one another in less time, in nanoseconds, change nothing. It keeps hot entries from
     /// being moved about in memory at each hit.
     var resolution: Int64 { get }
 
@@ -14,12 +14,12 @@ protocol EvictionPolicy: Sendable {
     mutating func inserted(_ slot: SlotIndex, hash: UInt64, in slots: borrowing Pages<Slot>)
     /// An entry was asked for.
     mutating func asked(_ slot: SlotIndex, in slots: borrowing Pages<Slot>)
-    /// An entry is about to go: `evicted` for space, as this policy's victim, or else for whatever reason.
+    /// An entry is about to go: for space, as this policy's victim, if `evicted`, or for any other reason.
     mutating func removed(_ slot: SlotIndex, hash: UInt64, evicted: Bool, in slots: borrowing Pages<Slot>)
     /// The entry that should go next. It stays until ``removed(_:hash:evicted:in:)``, and need not go.
     mutating func victim(in slots: borrowing Pages<Slot>) -> SlotIndex?
 
-    /// What does not fit together in it when it orders `count` entries, in words. For tests. O(n).
+    /// Its broken invariants when it orders `count` entries, in words. For tests. O(n).
     func invariantViolations(count: Int, in slots: borrowing Pages<Slot>) -> [String]
 }
 

@@ -1,7 +1,7 @@
 /// Remembers the last keys that were evicted by 32 bits of their hashes: a queue, first in first out, in which one can look
 /// up.
 ///
-/// Eight of them to a cache line, each with the time of its coming. A key's hash tells its line, where it takes the place of
+/// Eight of them to a cache line, each with the time of its arrival. A key's hash tells its line, where it takes the place of
 /// the oldest; so a line that more keys than usual fall to forgets one somewhat early. Two keys that look alike are taken
 /// for one. Neither does more harm than an entry in the wrong queue. (After section 4.1 of the S3-FIFO paper, SOSP 2023.)
 struct Ghosts: Sendable {

@@ -1,4 +1,4 @@
-/// The entry that was not asked for the longest goes first, to a second: an entry that was moved to the newest end stays
+/// The entry that has gone longest without being asked for goes first, to a second: one that was moved to the newest end stays
 /// where it is for that long. (memcached does so, for a minute.)
 struct LRU: EvictionPolicy {
     private var order = SlotList()

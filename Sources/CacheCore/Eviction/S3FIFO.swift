@@ -1,5 +1,5 @@
 /// Three queues, first in first out. Newcomers enter the small one, a tenth of the entries. At its end those that were asked
-/// for more than once go on to the main one and the others go, leaving a ghost; who comes back while its ghost is there
+/// for more than once go on to the main one and the others go, leaving a ghost; what comes back while its ghost is there
 /// enters the main queue at once. At the main queue's end an entry that was asked for takes another turn for each time, up
 /// to three. A hit moves nothing.
 ///
@@ -39,7 +39,7 @@ struct S3FIFO: EvictionPolicy {
         if isInMain(slot) {
             main.remove(slot, in: slots)
         } else {
-            // Only who went for want of space was perhaps given up too soon; an invalid entry's return says nothing.
+            // Only what went for want of space was perhaps given up too soon; an invalid entry's return says nothing.
             if evicted { ghosts.insert(hash, limit: ghostLimit) }
             small.remove(slot, in: slots)
         }

@@ -1,4 +1,4 @@
-/// Entries stand in the order of their coming; a hit only marks its entry as visited. A hand walks from the oldest to the
+/// Entries stand in the order of their arrival; a hit only marks its entry as visited. A hand walks from the oldest to the
 /// newest and over again, takes the marks off, and gives up the first entry that has none. So what was asked for stays where
 /// it is, among the old ones that the hand has to pass first, and newcomers that nobody asks for go soon.
 ///

@@ -41,13 +41,13 @@ struct SlotList: Sendable {
         push(slot, in: slots)
     }
 
-    /// What does not fit together in it, in words. For tests. O(n).
+    /// Its broken invariants, in words. For tests. O(n).
     func invariantViolations(in slots: borrowing Pages<Slot>) -> [String] {
         var violations: [String] = []
         var length = 0
         var newer = SlotIndex.none
         var slot = newest
-        // One more than there should be is enough to tell a circle.
+        // One more than there should be is enough to show a cycle.
         while slot != .none, length <= count {
             if slots[Int(slot)].pointee.record == nil { violations.append("vacant slot \(slot) is in a list") }
             if slots[Int(slot)].pointee.newer != newer { violations.append("slot \(slot) has another newer neighbour") }

@@ -53,7 +53,7 @@ struct Freshness: Sendable {
             expires: expires.map { scale.tick($0) }, swept: leaves.map { scale.tick($0) }, marks: nil)
         if hasMarks {
             let refresh = value.isMissing ? nil : refreshAge.map { now + spreading($0) }
-            // There is one of them, or there would be no marks.
+            // One of them is there, or there would be no marks.
             let refreshAt = scale.tick(refresh ?? staleAt ?? now)
             times.marks = Marks(
                 stale: staleAt.map { scale.tick($0) } ?? refreshAt, refresh: refreshAt,
@@ -70,7 +70,7 @@ struct Freshness: Sendable {
         return Tick.earliest(expires, slot.asked.advanced(by: idleSteps))
     }
 
-    /// Until when an entry is served if nobody asks for it; nil: without limit.
+    /// How long an entry is served if nobody asks for it; nil: without limit.
     func servedUntil(_ slot: Slot) -> Tick? {
         let stale = slot.flags.contains(.unlimited) ? nil : Record(slot)?.marks?.stale
         return Tick.earliest(stale, leaving(slot))

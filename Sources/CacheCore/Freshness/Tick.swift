@@ -6,7 +6,7 @@
 struct Tick: Equatable {
     var count: UInt32
 
-    /// So many steps ahead a time may lie, and so long after it comes it is surely told from one to come.
+    /// How many steps ahead a time may lie; for as long after it has come it is surely told from one to come.
     static let farthest: UInt32 = 1 << 30
 
     init(count: UInt32) {

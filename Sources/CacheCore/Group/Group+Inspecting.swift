@@ -6,7 +6,7 @@ public struct EntryInspection: Sendable, Equatable {
     public let bytes: Int
     /// The time since it was last asked for, as exactly as the group notes it.
     public let idle: Duration
-    /// How long it is served yet if nobody asks for it; nil: without limit. To 17 ms.
+    /// How much longer it is served if nobody asks for it; nil: without limit. To 17 ms.
     public let remaining: Duration?
     /// About how many lookups it had of late: 0, unless it is among those of ``Group/mostAccessed(_:)``.
     public let lookups: Int
@@ -94,7 +94,7 @@ extension Group {
         return (keys, shard >= shards.count ? 0 : shard << 32 | slot)
     }
 
-    /// What does not fit together in it, in words; empty when all does. For tests. O(entries).
+    /// Its broken invariants, in words; empty when all hold. For tests. O(entries).
     package func checkInvariants() -> [String] {
         var violations: [String] = []
         var bytes = 0

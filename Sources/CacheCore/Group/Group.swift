@@ -69,7 +69,7 @@ public final class Group: Sendable {
             policy: settings.eviction.makePolicy(), exactly: settings.idleTimeToLive != nil, scale: freshness.scale)
     }
 
-    /// So many callers wait for one load at most. How many may wait in all is the cache's to say.
+    /// How many callers wait for one load at most. How many may wait in all is the cache's to say.
     package static let waiterLimit = 1 << 17
 
     /// How long a caller waits for a load.
@@ -160,7 +160,7 @@ public final class Group: Sendable {
         withServable(key, at: now) { slot, state in state.store.ask(slot, at: tick(now)) } != nil
     }
 
-    /// How long an entry is served yet if nobody asks for it: to its time to live or its idle time, whichever is sooner. Up
+    /// How much longer an entry is served if nobody asks for it: to its time to live or its idle time, whichever is sooner. Up
     /// to 17 ms less than the rules say, since it goes by ticks.
     package func lifetime(of key: RawSpan, at now: Instant) -> Lifetime {
         let lifetime = withServable(key, at: now) { slot, state -> Lifetime in
@@ -193,7 +193,7 @@ public final class Group: Sendable {
                     release(state.freed)
                     state.freed = 0
                 }
-                // What nobody observes any more is taken, too: who comes next would be told of it.
+                // Also when the last observer has just gone: the next one would be told of it.
                 if !state.events.isEmpty { swap(&events, &state.events) }
             }
             return body(&state)

@@ -13,7 +13,7 @@ public struct GroupSettings: Sendable, Equatable {
     public var earlyRefresh = false
     /// When a load fails, the last value is served up to this long after its time to live; zero: the error goes out.
     public var staleIfError: Duration = .zero
-    /// Dropped when not asked for this long (cache2go's life span); nil: no matter.
+    /// Dropped when not asked for this long (cache2go's life span); nil: never.
     public var idleTimeToLive: Duration?
     /// How long "no such row" is believed; zero: it is not kept.
     public var negativeTimeToLive: Duration = .seconds(5)

@@ -1,7 +1,7 @@
 /// What happened in a group since it was made.
 ///
-/// ``cache(_:)`` has those of one of a group's caches. Of groupcache's Stats, Gets are `gets`, CacheHits `hits` and `negativeHits`, Loads `misses`, LoadsDeduped `loads`,
-/// LocalLoads `localLoads` and LocalLoadErrs `loadErrors`.
+/// ``cache(_:)`` has those of one of a group's caches. Of groupcache's Stats, Gets are `gets`, CacheHits `hits` and
+/// `negativeHits`, Loads `misses`, LoadsDeduped `loads`, LocalLoads `localLoads` and LocalLoadErrs `loadErrors`.
 public struct GroupStatistics: Sendable, Equatable {
     /// Lookups that may load.
     public var gets = 0
@@ -39,7 +39,7 @@ public struct GroupStatistics: Sendable, Equatable {
     public var tooLarge = 0
     /// Entries in memory now.
     public var entries = 0
-    /// Of them, those that leave at some time, be it for want of interest.
+    /// Of them, those that will leave at some time, if only because nobody asks for them.
     public var expiring = 0
     /// Bytes that they take now, overhead included.
     public var bytes = 0

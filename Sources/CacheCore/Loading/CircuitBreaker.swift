@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// (M. Nygard, "Release It!", 2007.) Any thread.
 public final class CircuitBreaker: Sendable {
-    /// Where it stands.
+    /// Its state.
     public enum State: Sendable, Equatable {
         /// Loads pass. Becomes `open`.
         case closed
@@ -78,7 +78,7 @@ public final class CircuitBreaker: Sendable {
         self.longestPause = longestPause
     }
 
-    /// Where it stands now.
+    /// Its state now.
     public var state: State {
         circuit.withLock { circuit in
             switch circuit {

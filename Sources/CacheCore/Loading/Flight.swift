@@ -31,7 +31,7 @@ public struct Flight: ~Copyable, Sendable {
     /// sent yet and is not wanted is best dropped.
     public var isWanted: Bool { isWanted(at: group.cache.clock()) }
 
-    /// The same, for who knows the time.
+    /// The same, for a caller that knows the time.
     package func isWanted(at now: Instant) -> Bool {
         guard let call else { return false }
         return group.isWanted(call, of: key, at: now)

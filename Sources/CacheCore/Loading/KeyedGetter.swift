@@ -24,7 +24,7 @@ extension Group {
 /// Knows the one text under which what a key stands for is kept, however the key is spelled: `7` for `007`.
 ///
 /// A group that hears of changes hears of them under that text, so nothing may be kept under another. The getter sees to that
-/// (``Value/transient()``); who looks up asks for the text first, so that every spelling finds what is kept. Any thread may ask.
+/// (``Value/transient()``); a lookup asks for the text first, so that every spelling finds what is kept. Any thread may ask.
 ///
 /// A class to inherit from and not a protocol, so that each lookup can ask without counting a reference: all loops would share
 /// the count. Open, since other modules inherit from it; only getters of this package have one.

@@ -8,7 +8,7 @@ public struct LoadError: Error, Sendable, CustomStringConvertible {
         case timedOut
         /// The source cannot be reached at the moment.
         case unavailable
-        /// More loads than the sidecar takes on at once.
+        /// More loads than may run and wait at once.
         case busy
         /// The source refused the getter's query.
         case query

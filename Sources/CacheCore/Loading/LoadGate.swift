@@ -3,7 +3,7 @@ import DequeModule
 /// Holds back the loads of a group, or a typed cache, that would be too many at once: many different cold keys, as after a
 /// restart, are paced by it. (Singleflight alone does not help there.)
 ///
-/// A state machine without a lock of its own; who drives it does what it returns outside the lock.
+/// A state machine without a lock of its own; whoever drives it does what it returns outside the lock.
 package struct LoadGate<Flight: ~Copyable>: ~Copyable {
     private let limit: Int
     private let queueLimit: Int

@@ -4,7 +4,7 @@ import Singleflight
 /// The keys of loads that no invalidation knows by their text: what such a load reads may be what any invalidation is about,
 /// so each fences all of them.
 struct UnheardLoads {
-    /// Beyond so many all of them are fenced, and the next ones share no load with them.
+    /// Beyond this number all of them are fenced, and the next ones share no load with them.
     static let limit = 1024
 
     private var keys: Set<Key> = []
@@ -31,7 +31,7 @@ extension Group {
         fence(unheard.withLock { $0.add(key) })
     }
 
-    /// Fences all loads that an invalidation may be about without knowing it: who asks from now on gets a new one. Beside the
+    /// Fences all loads that an invalidation may be about without knowing it: whoever asks from now on gets a new one. Beside the
     /// fence of its own key, in either order.
     func fenceUnheard() {
         if spelling != nil { fence(unheard.withLock { $0.take() }) }

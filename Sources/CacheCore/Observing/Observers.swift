@@ -15,7 +15,7 @@ final class Observers: Sendable {
     }
 
     private let list = Groundwork.Mutex(List())
-    /// Read at each event, so that none who observes costs nothing.
+    /// Read at each event, so that an event costs next to nothing while nobody observes.
     private let isAny = Atomic<Bool>(false)
 
     /// Whether there are any.
@@ -71,7 +71,7 @@ extension Group {
     /// it happened. It must be quick. Events of one key come in their order as long as one thread causes them.
     ///
     /// Of a flush it is told `invalidated` for each entry that there was; with `flushed`, that is called once instead, when
-    /// all are gone: to tell a million keys takes its time.
+    /// all are gone: telling of a million keys takes its time.
     ///
     /// While nobody observes, an event costs the reading of a flag.
     public func addObserver(

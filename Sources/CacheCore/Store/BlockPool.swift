@@ -17,10 +17,10 @@ final class BlockPool: Sendable {
     private static let regionSize = 64 << 20
     /// Longer ones are mapped by themselves.
     private static let longest = 1 << 20
-    /// One idle byte to so many in use is kept in memory, and some in any case.
+    /// For so many bytes in use one idle byte is kept in memory, and some in any case.
     private static let idleShare = 8
     private static let idleLeast = 2 << 20
-    /// So many idle blocks of a class are looked at, the last ones, for that whose length is closest.
+    /// How many idle blocks of a class, the last ones, are looked at for the one whose length is closest.
     private static let lookedAt = 64
 
     /// Unsafe as any allocator: whoever was given a block holds it alone until it is given back.

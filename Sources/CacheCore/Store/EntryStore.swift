@@ -261,7 +261,7 @@ struct EntryStore: ~Copyable {
     /// The pages that records are in.
     var recordPageBytes: Int { records.pageBytes }
 
-    /// Walks everything and tells what does not fit together; empty when all does. For tests. O(n).
+    /// Walks everything and tells which invariants are broken; empty when all hold. For tests. O(n).
     func invariantViolations() -> [String] {
         var violations: [String] = []
         var live = 0

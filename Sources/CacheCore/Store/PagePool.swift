@@ -21,7 +21,7 @@ final class PagePool: Sendable {
     static var longRecordPageSize: Int { 128 << 10 }
 
     private static let chunkSize = 2 << 20
-    /// One idle page to so many in use, and as many as a huge page has, are kept in memory.
+    /// For so many pages in use one idle page is kept in memory, and as many as a huge page has in any case.
     private static let idleShare = 16
 
     /// What every page has, and is aligned to.
@@ -90,7 +90,7 @@ final class PagePool: Sendable {
 
     private func takePage() -> UnsafeMutableRawPointer? {
         let page = state.withLock { state -> Page? in
-            // Taken out meanwhile, so that it is changed in place.
+            // Taken out meanwhile, so that it is not copied when it changes.
             guard let address = state.open.first, var chunk = state.chunks.removeValue(forKey: address)
             else {
                 return nil
@@ -137,7 +137,7 @@ final class PagePool: Sendable {
     /// What the pages take that are in use, or idle and still in memory.
     var bytes: Int { state.withLock { ($0.inUse + $0.idle) * pageSize } }
 
-    /// Takes an address over the lock's border: what is there changes owners.
+    /// Takes an address out of the lock: what is there changes owners.
     private struct Page: @unchecked Sendable { let start: UnsafeMutableRawPointer }
 
     /// Two megabytes at an address that a huge page can have.

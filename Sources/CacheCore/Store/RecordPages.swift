@@ -1,7 +1,7 @@
 import Glibc
 
 /// Room for one store's records: pages that are filled from front to back. A record that goes leaves a hole; when holes
-/// take more than a twentieth, the page that has most is emptied by moving its records to the front, and used again. So
+/// take more than a twentieth, the page with the most is emptied by moving its records to the front, and used again. So
 /// records of any mix of lengths lie close together, whatever came and went before them, without a header of malloc's.
 ///
 /// Log-structured memory: S. Rumble et al., "Log-structured Memory for DRAM-based Storage", FAST 2014.
@@ -9,7 +9,7 @@ import Glibc
 /// Unsafe because it hands out addresses; the slots that hold them are told of each move. Every record begins with a
 /// ``RecordHeader``.
 struct RecordPages: ~Copyable {
-    /// Up to this size a record is short. At a page's end there is room for half a record in the mean, so long ones have
+    /// Up to this size a record is short. At a page's end there is room for half a record on average, so long ones have
     /// longer pages, and a store that has no long ones has none of those.
     static let shortLimit = 512
 
@@ -61,10 +61,10 @@ struct RecordPages: ~Copyable {
         return step + (size > shortLimit ? step / 8 : step / 16)
     }
 
-    /// So many pages are looked at for the one to empty: it takes well under a microsecond, and more would hardly find a
+    /// How many pages are looked at for the one to empty: it takes well under a microsecond, and more would hardly find a
     /// better one.
     private static let lookedAt = 256
-    /// So many pages are emptied at once: more than a single record can make necessary, and not long under a lock.
+    /// How many pages are emptied at once: more than a single record can make necessary, and not long under a lock.
     private static let emptied = 4
 
     /// Room for `size` bytes, its header written; nil when the system has no memory. The address is a multiple of four.
@@ -148,8 +148,8 @@ struct RecordPages: ~Copyable {
         pool.release(pages.removeLast())
     }
 
-    /// The page with most holes among some hundred in turn, that which is being filled excepted. It has at least half of
-    /// what pages have in mean, so that emptying it gains more than what made it necessary.
+    /// The page with the most holes among some hundred in turn, except the one that is being filled. It has at least half of
+    /// what pages have on average, so that emptying it gains more than what made it necessary.
     private mutating func mostHoles() -> Int? {
         var best: Int?
         var most: UInt32 = 0
@@ -164,7 +164,7 @@ struct RecordPages: ~Copyable {
         return best
     }
 
-    /// Moves the records of a page to that which is being filled, and gives it back. False when the system has no memory
+    /// Moves the records of a page to the one that is being filled, and gives it back. False when the system has no memory
     /// for it.
     private mutating func empty(_ page: Int, in slots: borrowing Pages<Slot>) -> Bool {
         var record = pages[page] + MemoryLayout<PageHeader>.size
@@ -189,7 +189,7 @@ struct RecordPages: ~Copyable {
     /// Bytes of all pages.
     var pageBytes: Int { pages.count * pageSize }
 
-    /// What does not fit together; empty when all does. For tests. O(n).
+    /// Its broken invariants, in words; empty when all hold. For tests. O(n).
     func invariantViolations(in slots: borrowing Pages<Slot>) -> [String] {
         var violations: [String] = []
         var (live, dead) = (0, 0)

@@ -22,7 +22,7 @@ struct RecordRoom: ~Copyable {
     /// Bytes of all pages.
     var pageBytes: Int { short.pageBytes + long.pageBytes }
 
-    /// What does not fit together; empty when all does. For tests. O(n).
+    /// Its broken invariants, in words; empty when all hold. For tests. O(n).
     func invariantViolations(in slots: borrowing Pages<Slot>) -> [String] {
         short.invariantViolations(in: slots) + long.invariantViolations(in: slots)
     }

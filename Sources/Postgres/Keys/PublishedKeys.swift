@@ -65,7 +65,7 @@ extension QueryGetter {
 }
 
 extension DatabaseContext {
-    /// Tells `getter`, and who wants to know, what was found out about its keys.
+    /// Tells `getter`, and whoever wants to know, what was found out about its keys.
     func publish(_ keys: GroupKeys?, of getter: QueryGetter) {
         let keys = keys?.missing == nil ? keys : nil
         let (isNew, wasKnown) = getter.keys.note(keys)

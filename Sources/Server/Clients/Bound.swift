@@ -6,7 +6,7 @@ import Synchronization
 final class Bound: Sendable {
     let limit: Int
     private let total = Atomic<Int>(0)
-    /// Those who wait for room, in the order of their coming.
+    /// Those who wait for room, in the order of their arrival.
     private let queue = Groundwork.Mutex<[Waiting]>([])
     /// Whether somebody does: spares the lock.
     private let hasWaiting = Atomic<Bool>(false)

@@ -11,7 +11,7 @@ final class Round: @unchecked Sendable {
 
     private let loop: EventLoop
     private var due: ContiguousArray<ClientConnection> = []
-    /// Those who wait for room within a bound, in the order of their coming.
+    /// Those who wait for room within a bound, in the order of their arrival.
     private var waiting: [ObjectIdentifier: Deque<ClientConnection>] = [:]
     /// Where those who are due were told of room, which they may leave to the next: they are gone, say.
     private var offered: [Bound] = []

@@ -26,7 +26,7 @@ enum Scan: Command {
 
     /// Some keys as they are on the wire. The cursor is the group's own, times the number of groups, plus the group's index.
     ///
-    /// They begin with the prefix that `key_prefix` takes away when the pattern does: who asks for keys by the prefixed name
+    /// They begin with the prefix that `key_prefix` takes away when the pattern does: whoever asks for keys by the prefixed name
     /// looks for them by that name.
     private static func page(
         _ keyspace: Keyspace, from cursor: Int, _ options: ScanOptions, at now: Instant

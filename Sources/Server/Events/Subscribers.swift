@@ -87,7 +87,7 @@ final class Subscribers: @unchecked Sendable {
     private func takeNext() -> Bool {
         let patterns = connections.values.reduce(0) { max($0, $1.subscriptions.patterns.count) }
         let (events, isMore, hasLost) = mailbox.take(max(1, min(Self.most, Self.mostComparisons / (patterns + 1))))
-        // A copy: who can't be sent to closes, and leaves the list.
+        // A copy: a client that can't be sent to closes, and leaves the list.
         let connections = Array(connections.values)
         if hasLost {
             server.logger.warning("more keyspace events than \(connections.count) subscribers could be told: closed")

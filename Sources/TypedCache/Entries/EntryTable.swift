@@ -135,7 +135,7 @@ struct EntryTable<Key: Hashable & Sendable, Value: Sendable>: ~Copyable {
         if older < 0 { oldest = newer } else { slots[older].newer = newer }
     }
 
-    /// What does not fit together in it, in words. For tests. O(n).
+    /// Its broken invariants, in words. For tests. O(n).
     func invariantViolations() -> [String] {
         var violations: [String] = []
         var (index, previous, sum, length) = (newest, -1, 0, 0)

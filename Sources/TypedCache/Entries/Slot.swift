@@ -24,7 +24,7 @@ struct Slot: BitwiseCopyable, Sendable {
 
     init() {}
 
-    /// Whether it leaves at some time though nobody makes it.
+    /// Whether it will leave at some time by itself.
     var isExpiring: Bool { leaves != .max || idle != .max }
 
     /// When it leaves if nobody asks for it.

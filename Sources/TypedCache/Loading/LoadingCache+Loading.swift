@@ -174,7 +174,7 @@ extension LoadingCache {
         }
     }
 
-    /// Ends a load that takes too long: its callers get an error, and who comes from now on gets a new one.
+    /// Ends a load that takes too long: its callers get an error, and whoever comes from now on gets a new one.
     func giveUp(_ load: Load<Key, Value>) {
         let error = LoadError(.timedOut, "\(name): no answer within \(settings.loadTimeout ?? .zero)")
         land(load, .failure(error), loadTime: 0)

@@ -5,7 +5,7 @@ import Synchronization
 
 extension LoadingCache {
     /// Calls `body` for each value that comes or goes from now on: on the thread that caused it, outside every lock, right
-    /// after it happened. It must be quick. Those who observe are told in the order of their coming. "The source has none" is
+    /// after it happened. It must be quick. Those who observe are told in the order of their arrival. "The source has none" is
     /// no event.
     public func observe(_ body: @escaping @Sendable (CacheEvent<Key, Value>) -> Void) -> Observation {
         observers.withLock { observers in
