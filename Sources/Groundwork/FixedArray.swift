@@ -8,7 +8,7 @@ public struct FixedArray<Element: ~Copyable>: ~Copyable {
     /// How many they are.
     public let count: Int
 
-    /// So many values; `make` makes each.
+    /// `count` values, each made by `make`.
     public init(count: Int, make: () -> Element) {
         base = .allocate(capacity: count)
         self.count = count

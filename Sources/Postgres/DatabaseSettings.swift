@@ -23,7 +23,7 @@ public struct DatabaseSettings: Sendable, Equatable {
     /// The defaults.
     public init() {}
 
-    /// So many connections for so many loops: two for each, so that none of its groups can take all of them.
+    /// How many connections so many loops have: two each, so that none of their groups can take all of them.
     public func connections(for loops: Int) -> Int {
         connections > 0 ? connections : max(4, 2 * loops)
     }

@@ -88,7 +88,7 @@ public struct FlightTable<Key: Hashable, Waiter> {
     @inlinable
     public func waiterCount(of call: Call<Waiter>) -> Int { call.waiters.count }
 
-    /// Whether `key` has a flight that was started for nobody who waits, be it that others joined it since.
+    /// Whether `key` has a flight that was started for nobody who waits, even if others joined it since.
     @inlinable
     public func isUnprompted(_ key: Key) -> Bool { calls[key]?.isUnprompted ?? false }
 

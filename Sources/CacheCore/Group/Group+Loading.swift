@@ -79,7 +79,7 @@ extension Group {
     private func land(
         _ call: FlightCall, of key: Key, _ value: Value, cost: Int64, at now: Instant
     ) -> Waiters<Waiter> {
-        // What is not kept shall not evict others. The landing asks again: no lock is held while room is made.
+        // What is not kept must not evict others. The landing asks again: no lock is held while room is made.
         let mayKeep = !value.isTransient && withShard(of: key.hash) { _, state in state.keeps(call) }
         let reserved = mayKeep ? reserve(for: value, of: key) : 0
         let kept = reserved > 0 ? value.blocked() : nil

@@ -209,7 +209,7 @@ public final class CircuitBreaker: Sendable {
                 case .unavailable: self = .silent
                 // The source answered, if only to refuse.
                 case .query: self = .answered
-                // A key can be refused without asking the source; a load can run late for want of its turn.
+                // A key can be refused without asking the source; a load can run late because it waited for its turn.
                 case .badKey, .timedOut, .busy, .abandoned: self = .unknown
                 }
             }

@@ -17,7 +17,7 @@ final class BlockPool: Sendable {
     private static let regionSize = 64 << 20
     /// Longer ones are mapped by themselves.
     private static let longest = 1 << 20
-    /// For so many bytes in use one idle byte is kept in memory, and some in any case.
+    /// For how many bytes in use one idle byte is kept in memory; some are kept in any case.
     private static let idleShare = 8
     private static let idleLeast = 2 << 20
     /// How many idle blocks of a class, the last ones, are looked at for the one whose length is closest.

@@ -140,7 +140,7 @@ struct EntryStore: ~Copyable {
         return recordBytes - before
     }
 
-    /// Removes the entry of a slot, for want of space if it is `evicted`. Returns the bytes that the store shrank by, which
+    /// Removes the entry of a slot, for space if it is `evicted`. Returns the bytes that the store shrank by, which
     /// is less than nothing when the policy takes more to remember it by.
     @discardableResult
     mutating func remove(_ index: SlotIndex, evicted: Bool = false) -> Int {

@@ -21,7 +21,7 @@ final class PagePool: Sendable {
     static var longRecordPageSize: Int { 128 << 10 }
 
     private static let chunkSize = 2 << 20
-    /// For so many pages in use one idle page is kept in memory, and as many as a huge page has in any case.
+    /// For how many pages in use one idle page is kept in memory; as many as a huge page has are kept in any case.
     private static let idleShare = 16
 
     /// What every page has, and is aligned to.

@@ -15,7 +15,7 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
     /// that a transaction touched are stale as a whole.
     static let transactionBytes = 16 << 20
     static let heldBytes = 64 << 20
-    /// So many transactions are held at most: a server has no more that commit at once, and a standby that lags is no base.
+    /// How many transactions are held at most: a server has no more that commit at once, and a standby that lags is no base.
     static let heldTransactions = 1 << 17
 
     let settings: Settings

@@ -32,7 +32,7 @@ struct ChangeTriggers: Sendable, Equatable {
     /// What the server is like.
     let server: ServerFacts
 
-    /// So many rows of one statement are told by their keys; of more, only that any row may have changed.
+    /// Up to how many rows of one statement are told by their keys; of more, only that any row may have changed.
     static let rowLimit = 10_000
     static let schema = "pgsidecar"
 

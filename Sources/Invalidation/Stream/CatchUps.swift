@@ -12,7 +12,7 @@ struct CatchUps {
         let waiter: Waiter
     }
 
-    /// So many wait at most.
+    /// How many wait at most.
     static let limit = 1 << 16
 
     private var waiting: [Waiting] = []

@@ -1,6 +1,6 @@
 /// The table that is written and the groups that are read, of which there is one for each way that a row can be asked for.
 enum Subject {
-    /// So many keys stand on one shelf.
+    /// How many keys stand on one shelf.
     static let shelfSize = 8
 
     static func shelf(of key: Int) -> Int { key / shelfSize }

@@ -60,7 +60,7 @@ struct Load: ~Copyable, Sendable {
     /// About what it takes in a message to the server: the key, and a few names and lengths.
     var byteCount: Int { (batch?.keys.byteCount ?? parts.byteCount) + 160 }
 
-    /// Whether it is to be sent in a segment of its own: one that was refused or lost before shall not harm others again.
+    /// Whether it is to be sent in a segment of its own: one that was refused or lost before must not harm others again.
     var isSentAlone: Bool { isAlone || isRetry }
 
     /// Whether it can go out with others of its group.
@@ -73,7 +73,7 @@ struct Load: ~Copyable, Sendable {
         for index in 0..<others.count { keys.append(others[index].parts) }
         keys.close()
         batch = Batch(keys: keys, count: others.count + 1, others: Parcel(others))
-        // It is a long query as it is, and nobody shall wait for its end.
+        // It is a long query as it is, and nobody is to wait for its end.
         isAlone = true
     }
 

@@ -42,7 +42,7 @@ struct Pipeline: ~Copyable {
     enum Completion: ~Copyable {
         /// Hand the outcome to those who wait.
         case end(Load, Outcome)
-        /// Hand the error to those who wait, be it for a load or for a batch.
+        /// Hand the error to those who wait, for a load or for a batch.
         case fail(Load, LoadError)
         /// Hand each load of a batch its outcome, in their order; what has none is to be asked for by itself.
         case endBatch(Load, [Outcome?])

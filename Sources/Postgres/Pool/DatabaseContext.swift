@@ -51,7 +51,7 @@ final class DatabaseContext: Sendable {
 
     // MARK: What a pooler cannot do
 
-    /// So many lost statements tell that they will be lost for ever.
+    /// After how many lost statements it is clear that they will always be lost.
     private static let lostStatementLimit = 8
 
     /// Whether getters are prepared statements.

@@ -7,7 +7,7 @@ struct QueryText: Equatable {
     private(set) var statement = ""
     /// The highest n of the parameters `$n`.
     private(set) var parameterCount = 0
-    /// The word that it begins with, in lower case, be it in brackets or not; empty when it begins with something else.
+    /// The word that it begins with, in lower case, in brackets or not; empty when it begins with something else.
     private(set) var firstWord = ""
     /// Where the first token stands.
     private(set) var firstPosition: Position?

@@ -26,12 +26,12 @@ public enum ReplicationFrame: ~Escapable {
     }
 }
 
-/// What is sent to a walsender: how far we are, and whether it shall say how far it is.
+/// What is sent to a walsender: how far we are, and whether it is to say how far it is.
 public struct StandbyStatus: Equatable, Sendable {
     /// All up to here was received. It is said to be written, flushed and applied alike: whoever forgets everything when the
     /// connection is lost will never ask for it again.
     public var position: LogPosition
-    /// Whether the server shall answer with a keepalive.
+    /// Whether the server is to answer with a keepalive.
     public var wantsReply: Bool
 
     /// A status.

@@ -47,7 +47,7 @@ final class Bound: Sendable {
         offer()
     }
 
-    /// Tells those who wait of the room that there is. To be called after somebody who was told had his turn: what he did not
+    /// Tells those who wait of the room that there is. To be called after each turn of one who was told: what that one did not
     /// take is for the next, and nobody gives back what nobody took.
     func offer() {
         if hasWaiting.load(ordering: .sequentiallyConsistent) { wake() }

@@ -50,7 +50,7 @@ struct PreparedGet: BitwiseCopyable {
 /// The short way for what clients ask most: plain GETs, alone or as a client pipelines them, and the keys of an MGET. Each
 /// waits for memory two or three times, so those that are there together are prepared together and wait together.
 extension ClientConnection {
-    /// So many are prepared together: enough to wait for memory once, and few enough to stay in the nearest cache.
+    /// How many are prepared together: enough to wait for memory once, and few enough to stay in the nearest cache.
     private static let runLength = 16
 
     /// Answers the plain GETs that `bytes` have at `start`, in order, until something else comes, a bound is reached or so

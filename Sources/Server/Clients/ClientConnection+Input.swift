@@ -5,11 +5,11 @@ import RESP
 
 /// From bytes to requests.
 extension ClientConnection {
-    /// Once so much is to be sent it is sent, before the next request is executed: the output stays within the cache.
+    /// From how much on replies are sent before the next request is executed: the output stays within the processor's cache.
     private static let sendThreshold = 16 << 10
     /// The least room for one recv(2) behind what is stored.
     private static let receiveSize = 16 << 10
-    /// So much of what is stored is executed in one turn, as much as one recv(2) brings at once; or less, when it takes longer:
+    /// How much of what is stored is executed in one turn, as much as one recv(2) brings at once; or less, when it takes longer:
     /// a few bytes can ask for much.
     private static let turn = 64 << 10
     private static let turnTime: Duration = .milliseconds(1)

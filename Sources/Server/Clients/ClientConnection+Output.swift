@@ -7,9 +7,9 @@ import RESP
 extension ClientConnection {
     /// Short replies are sent together up to this.
     private static let gatherSize = 64 << 10
-    /// So much may wait for the client before its next request is executed: nobody is served sooner if more does.
+    /// Up to how much may wait for the client when its next request is executed: nobody is served sooner if more does.
     private static let stallSize = 1 << 20
-    /// For so many keys one client may wait before its next request is executed.
+    /// For up to how many keys one client may wait when its next request is executed.
     private static let keyLimit = 1 << 16
 
     // MARK: Replies that wait

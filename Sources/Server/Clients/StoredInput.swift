@@ -11,6 +11,6 @@ struct StoredInput: ~Copyable {
     /// What it takes beyond the little that every client may have.
     var chargedBytes: Int { max(0, bytes.allocatedByteCount - Self.free) }
 
-    /// So much is not held against what all clients together may have.
+    /// How much is not held against what all clients together may have.
     static let free = 16 << 10
 }

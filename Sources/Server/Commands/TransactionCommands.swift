@@ -167,6 +167,6 @@ extension ClientConnection {
         }
     }
 
-    /// So much is sent before the next request of a transaction is executed.
+    /// How much is sent before the next request of a transaction is executed.
     private static let transactionThreshold = 16 << 10
 }

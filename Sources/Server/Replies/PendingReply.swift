@@ -93,7 +93,7 @@ final class PendingReply {
         return true
     }
 
-    /// So much is sent to a client that reads whatever others hold.
+    /// How much is sent to a client that reads, whatever others hold.
     static let shortReply = 16 << 10
 
     private func hasRoom(for count: Int, _ reserve: (HeldBytes.Turn) -> Bool) -> Bool {

@@ -11,7 +11,7 @@ final class UnixListener: EventSource {
     private let logger: Logger
     private let accepted: (Int32) -> Void
     private var registration: Registration?
-    /// Whether the last attempt failed for want of descriptors: said once, not ten times a second.
+    /// Whether the last attempt failed because there were no descriptors: said once, not ten times a second.
     private var isStarved = false
 
     /// How many connections one round accepts, so that those that are there get their turn.

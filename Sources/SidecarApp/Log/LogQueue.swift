@@ -11,7 +11,7 @@ struct LogQueue {
 
     /// What stands for messages that were left out.
     enum Notice: Equatable {
-        /// So many lines were dropped because the queue was full.
+        /// How many lines were dropped because the queue was full.
         case dropped(Int)
         /// A site went on with so many more like its last one that was written.
         case repeated(Int, like: String, level: Logger.Level)
