@@ -51,7 +51,7 @@ final class Clients: @unchecked Sendable {
         }
     }
 
-    /// Outcomes that came in the round go to their holes, then everyone for whom something changed has his turn. Returns whether
+    /// Outcomes that came in the round go to their holes, then every client for which something changed has its turn. Returns whether
     /// those turns brought more.
     private func endRound() -> Bool {
         waits.fillArrived()

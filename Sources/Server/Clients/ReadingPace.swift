@@ -5,9 +5,9 @@ struct ReadingPace {
     let since: Instant
     var taken = 0
 
-    /// So long it is looked at.
+    /// For how long it is looked at.
     static let interval: Duration = .seconds(2)
-    /// Who would take longer than this for what waits for him goes when others wait for the room.
+    /// A client that would take longer than this for what waits for it goes when others wait for the room.
     static let slowest: Duration = .seconds(10)
 
     init(at now: Instant) {

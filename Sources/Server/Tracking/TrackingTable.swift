@@ -57,7 +57,7 @@ final class TrackingTable: Sendable {
     }
 
     /// Notes that a client is about to read a key. Where there is no room others are told that theirs changed: nobody keeps
-    /// what he would not be told of.
+    /// what nobody would tell of.
     func note(_ reading: Readings.Reading, of key: Key, in group: Int) {
         let evicted = state.withLock { state in
             state.change(group) { $0.insert(reading, of: key) }
