@@ -9,14 +9,14 @@ public enum PublicationSQL {
             """
             do $check$ begin
                 if not exists (
-                    select from pg_catalog.pg_class c where c.oid = \(literal(table.quoted))::pg_catalog.regclass
+                    select from pg_catalog.pg_class c where c.oid = \(SQLText.literal(table.quoted))::pg_catalog.regclass
                         and (c.relreplident = 'f' or exists (
                             select from pg_catalog.pg_index i where i.indrelid = c.oid and i.indimmediate and i.indisvalid
                                 and (c.relreplident = 'd' and i.indisprimary
                                     or c.relreplident = 'i' and i.indisreplident))))
                 then raise exception using
-                    message = \(literal("\(table) has no replica identity: published, its updates would fail")),
-                    hint = \(literal("ALTER TABLE \(table.quoted) REPLICA IDENTITY FULL; or give it a primary key"));
+                    message = \(SQLText.literal("\(table) has no replica identity: published, its updates would fail")),
+                    hint = \(SQLText.literal("ALTER TABLE \(table.quoted) REPLICA IDENTITY FULL; or give it a primary key"));
                 end if;
             end $check$;
 
@@ -38,10 +38,10 @@ public enum PublicationSQL {
     public static func check(_ publication: String, _ tables: [TableName]) -> String {
         // There is no list of no values: without tables one of no name is asked for, which is none.
         let asked = tables.isEmpty ? [TableName(schema: "", name: "")] : tables
-        let wanted = asked.enumerated().map { number, table in
-            "(\(number), \(literal(table.schema)), \(literal(table.name)))"
+        let wanted = asked.enumerated().map { index, table in
+            "(\(index), \(SQLText.literal(table.schema)), \(SQLText.literal(table.name)))"
         }
-        let name = literal(publication)
+        let name = SQLText.literal(publication)
         return """
             with wanted(index, schema, name) as (values \(wanted.joined(separator: ", "))),
             found as (
@@ -111,20 +111,10 @@ public enum PublicationSQL {
         return tables.enumerated().map { index, table in
             // By parts, so that nothing is looked for in a name.
             let sql = ColumnType.ofColumns.split(separator: "$1").map { part in
-                part.split(separator: "$2").joined(separator: literal(table.name))
-            }.joined(separator: literal(table.schema))
+                part.split(separator: "$2").joined(separator: SQLText.literal(table.name))
+            }.joined(separator: SQLText.literal(table.schema))
             return "select \(index), one.* from (\(sql)) as one(a, b, c, d, e, f, g)"
         }.joined(separator: " union all ")
-    }
-
-    /// A string constant, whatever `standard_conforming_strings` says.
-    static func literal(_ text: String) -> String {
-        var quoted = "e'"
-        for scalar in text.unicodeScalars {
-            if scalar == "'" || scalar == "\\" { quoted.unicodeScalars.append(scalar) }
-            quoted.unicodeScalars.append(scalar)
-        }
-        return quoted + "'"
     }
 }
 
