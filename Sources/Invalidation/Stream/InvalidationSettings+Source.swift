@@ -1,10 +1,10 @@
 import EventLoop
 import Logging
-import Postgres
+package import Postgres
 
 extension InvalidationSettings {
     /// The way to the server that tells of changes.
-    func streamDatabase(_ database: DatabaseSettings) -> DatabaseSettings {
+    package func streamDatabase(_ database: DatabaseSettings) -> DatabaseSettings {
         guard let url else { return database }
         var direct = database
         direct.url = url

@@ -44,7 +44,7 @@ struct Examination {
         self.session = session
         changesSession =
             settings.invalidation.url == nil
-            ? session : try SQLSession(settings.databaseOfChanges, for: .doctor)
+            ? session : try SQLSession(settings.invalidation.streamDatabase(settings.database), for: .doctor)
         let row =
             try session.run(
                 """
@@ -80,15 +80,5 @@ struct Examination {
             relations.append(relation)
         }
         return relations
-    }
-}
-
-extension Settings {
-    /// How the stream of changes reaches the database.
-    var databaseOfChanges: DatabaseSettings {
-        guard let url = invalidation.url else { return database }
-        var database = database
-        (database.url, database.password) = (url, invalidation.password)
-        return database
     }
 }

@@ -50,10 +50,7 @@ enum LogicalCheck {
     private static func publication(_ examination: Examination) throws -> [Finding] {
         let settings = examination.settings
         let name = settings.invalidation.publication
-        var tables: [TableName] = []
-        for rule in settings.groups.flatMap(\.invalidateOn) where !tables.contains(rule.table) {
-            tables.append(rule.table)
-        }
+        let tables = settings.tables
         let standing = PublicationStanding(
             try examination.changesSession.run(PublicationSQL.check(name, tables)), tables: tables)
         guard standing.isThere else { return unpublished(standing, name, examination) }

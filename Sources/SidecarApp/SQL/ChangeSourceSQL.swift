@@ -25,10 +25,7 @@ public struct ChangeSourceSQL: Sendable {
     /// - Throws: `StartupError`, when the settings name no source or no table.
     public init(_ settings: Settings, url: String? = nil) throws {
         self.settings = settings
-        var database = settings.database
-        if let own = settings.invalidation.url {
-            (database.url, database.password) = (own, settings.invalidation.password)
-        }
+        var database = settings.invalidation.streamDatabase(settings.database)
         if let url { (database.url, database.password) = (Secret(url), nil) }
         self.database = database
         guard settings.invalidation.source != .none else {
@@ -132,18 +129,10 @@ public struct ChangeSourceSQL: Sendable {
 
     // MARK: Publication
 
-    private var tables: [TableName] {
-        var tables: [TableName] = []
-        for rule in settings.groups.flatMap(\.invalidateOn) where !tables.contains(rule.table) {
-            tables.append(rule.table)
-        }
-        return tables
-    }
-
     private func publicationStanding(_ session: SQLSession) throws -> PublicationStanding {
         do throws(SQLFailure) {
-            let rows = try session.run(PublicationSQL.check(settings.invalidation.publication, tables))
-            return PublicationStanding(rows, tables: tables)
+            let rows = try session.run(PublicationSQL.check(settings.invalidation.publication, settings.tables))
+            return PublicationStanding(rows, tables: settings.tables)
         } catch {
             throw StartupError(.sourceNotReady, "the catalog can't be read: \(error)")
         }
@@ -160,7 +149,7 @@ public struct ChangeSourceSQL: Sendable {
     /// Makes the publication, or makes it right; what its tables themselves lack is for their owner to decide.
     private func publishing(_ session: SQLSession) throws -> [String] {
         let standing = try publicationStanding(session)
-        guard standing.isThere else { return [PublicationSQL.create(settings.invalidation.publication, tables)] }
+        guard standing.isThere else { return [PublicationSQL.create(settings.invalidation.publication, settings.tables)] }
         var remedies: [String] = []
         var others: [String] = []
         for group in settings.groups {

@@ -3,6 +3,13 @@ import Invalidation
 import Postgres
 
 extension Settings {
+    /// The tables that groups depend on, each once.
+    var tables: [TableName] {
+        var tables: [TableName] = []
+        for rule in groups.flatMap(\.invalidateOn) where !tables.contains(rule.table) { tables.append(rule.table) }
+        return tables
+    }
+
     /// The rules between groups, the tables that they depend on, and what tells of changes.
     func checkInvalidation(_ reader: inout SettingsReader) {
         if invalidation.source != .none, database.mayReachStandbys {
