@@ -19,6 +19,9 @@ struct ListeningSession: ~Copyable, Sendable {
     let proof: String
 
     private static let timeLimit = Duration.seconds(10)
+    /// Longer than the ten seconds after which the server gives up waiting for whoever holds up those who notify: so it is the
+    /// server who says why.
+    private static let proofTimeLimit = Duration.seconds(15)
 
     /// Says `$2` on the channel `$1`. It need not outlive a crash of the server, nor wait for a standby; and while a commit that
     /// notifies waits for one, it gives up and leaves no process behind that waits for it.
@@ -53,7 +56,7 @@ struct ListeningSession: ~Copyable, Sendable {
         _ proof: String, to channel: String, _ loads: DatabaseSettings
     ) throws(ConnectError) {
         let other = try PQConnection.connect(loads, for: .listen)
-        let deadline = Instant.now() + timeLimit
+        let deadline = Instant.now() + proofTimeLimit
         guard try other.ask("select pg_catalog.pg_is_in_recovery()", until: deadline) == "f" else {
             throw ConnectError(
                 description:

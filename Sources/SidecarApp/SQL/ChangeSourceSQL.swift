@@ -149,7 +149,8 @@ public struct ChangeSourceSQL: Sendable {
     /// Makes the publication, or makes it right; what its tables themselves lack is for their owner to decide.
     private func publishing(_ session: SQLSession) throws -> [String] {
         let standing = try publicationStanding(session)
-        guard standing.isThere else { return [PublicationSQL.create(settings.invalidation.publication, settings.tables)] }
+        let publication = settings.invalidation.publication
+        guard standing.isThere else { return [PublicationSQL.create(publication, settings.tables)] }
         var remedies: [String] = []
         var others: [String] = []
         for group in settings.groups {
