@@ -60,7 +60,7 @@ public final class Cache: Sendable {
     /// The bound on bytes.
     public var memory: Int { budget.limit }
 
-    /// The bytes that entries take, overhead included. Never above ``memory``.
+    /// The bytes that entries take, overhead included. Never above ``memory``, but while that is being lowered.
     public var usedBytes: Int { budget.used }
 
     /// The bytes that the pages of all caches of the process take: entries, their index, and room that is kept for more.
@@ -82,14 +82,25 @@ public final class Cache: Sendable {
         return generator.next()
     }
 
-    func add(_ group: Group) throws(DuplicateGroupError) {
+    /// Moves the bound on bytes, up or down. Returns when what entries take fits; others are served meanwhile.
+    public func setMemory(_ bytes: Int) {
+        budget.setLimit(bytes) { evictColdest($0, near: 0) }
+    }
+
+    /// Takes a group in; one that it is to replace may have its name.
+    func add(_ group: Group, replacing old: Group?) throws(DuplicateGroupError) {
         let isNew = registry.withLock { groups in
             groups.removeAll { $0.group == nil }
-            guard !groups.contains(where: { $0.name == group.name }) else { return false }
+            guard !groups.contains(where: { $0.name == group.name && $0.group !== old }) else { return false }
             groups.append(Member(group))
             return true
         }
         guard isNew else { throw DuplicateGroupError(name: group.name) }
+    }
+
+    /// Takes a group out: it is not among ``groups`` any more, and another one may have its name.
+    func remove(_ group: Group) {
+        registry.withLock { groups in groups.removeAll { $0.group === group } }
     }
 
     private struct Member {

@@ -17,23 +17,59 @@ public final class Database: Sendable {
     ///   - logger: Gets connections made, lost and refused, and groups whose SQL cannot work.
     ///   - circuit: Is told when the database answers and when it does not; that of the getters' groups, whose evidence
     ///     should be ``CircuitBreaker/Evidence/reports``.
+    ///   - predecessor: The database whose place this one is to take, whose figures go on here; its getters are this one's
+    ///     from ``takeLoads()`` on.
     ///   - onSchemaChange: Called with a group's name when the columns of its result changed, on a loop's thread: what
     ///     the group holds has an older shape and is best dropped. Called, too, when its keys are known by other texts.
     ///   - onKeysKnown: Called with a group's name and, for each of its getter's ``QueryGetter/keyedBy``, what that can tell of
     ///     keys; when that is known, and when it changed. On any thread; before anything is kept in the group by it.
     public init(
         settings: DatabaseSettings, loops: [EventLoop], getters: [QueryGetter], logger: Logger,
-        circuit: CircuitBreaker = CircuitBreaker(evidence: .reports),
+        circuit: CircuitBreaker = CircuitBreaker(evidence: .reports), succeeding predecessor: Database? = nil,
         onSchemaChange: @escaping @Sendable (_ group: String) -> Void = { _ in },
         onKeysKnown: @escaping @Sendable (_ group: String, _ verdicts: [KeyVerdict]) -> Void = { _, _ in }
     ) {
         var settings = settings
         settings.connections = settings.connections(for: loops.count)
         context = DatabaseContext(
-            settings: settings, getters: getters, logger: logger, circuit: circuit, onSchemaChange: onSchemaChange,
+            settings: settings, getters: getters, logger: logger, circuit: circuit,
+            counters: predecessor?.context.counters ?? DatabaseCounters(), onSchemaChange: onSchemaChange,
             onKeysKnown: onKeysKnown)
         routing = Routing(loops: loops, connections: settings.connections)
-        for (index, getter) in getters.enumerated() { getter.attach(to: routing, index: index) }
+        if predecessor == nil { takeLoads() }
+    }
+
+    /// From now on the getters' loads come here. A database without a predecessor has them from the beginning.
+    public func takeLoads() {
+        for (index, getter) in context.getters.enumerated() { getter.attach(to: routing, index: index) }
+    }
+
+    /// Waits until the first connection is there; or, when every attempt of the first round failed, returns the reason.
+    public func firstConnection() async -> String? { await context.firstConnection.wait() }
+
+    /// Ends a database whose getters belong to another one: what waits goes there, and what is in flight is answered before the
+    /// connections are closed.
+    public func retire() async {
+        // All of them before any is looked at: from then on none hands a load to another.
+        for seat in routing.seats { await onLoop(of: seat) { $0?.retire() } }
+        for seat in routing.seats {
+            await withCheckedContinuation { continuation in
+                seat.loop.submit {
+                    guard let pool = seat.pool else { return continuation.resume() }
+                    pool.onIdle { continuation.resume() }
+                }
+            }
+        }
+        await stop()
+    }
+
+    private func onLoop(of seat: PoolSeat, _ body: @escaping @Sendable (ConnectionPool?) -> Void) async {
+        await withCheckedContinuation { continuation in
+            seat.loop.submit {
+                body(seat.pool)
+                continuation.resume()
+            }
+        }
     }
 
     /// Begins to connect; returns at once. The loops may be started before or after.

@@ -37,7 +37,8 @@ enum KeyError: Error {
     case takesNoParts(group: Int)
 }
 
-/// Where a key on the wire leads: to a group, and to the key within it, from an offset on. Valid as long as the keyspace.
+/// Where a key on the wire leads: to a group, and to the key within it, from an offset on. Valid until the keyspace serves
+/// others, which it never does while a request is executed.
 struct KeyLocation: BitwiseCopyable {
     fileprivate let entry: UnsafePointer<Keyspace.Entry>
     private let keyOffset: Int
@@ -90,14 +91,17 @@ struct KeyLocation: BitwiseCopyable {
     }
 }
 
-/// The groups that clients can ask for, by name. Immutable.
+/// The groups that clients can ask for, by name.
 ///
 /// A key on the wire is `group:key`, or the group's name alone when its query takes no parameter.
+///
+/// Each loop has its own, which alone changes it (``serve(_:)``): so a lookup takes no lock and counts no reference to see the
+/// groups of the moment.
 public final class Keyspace: @unchecked Sendable {
-    // Unchecked: what the pointers lead to is written in `init`, and read only until `deinit`.
+    // Unchecked: what the pointers lead to is changed between requests only, by the loop that reads it.
 
     /// In the order given.
-    public let groups: [ServedGroup]
+    public private(set) var groups: [ServedGroup] = []
     /// What is taken away from the beginning of a key on the wire, if it is there.
     let keyPrefix: [UInt8]
     /// Its length at hand, as every lookup asks.
@@ -116,15 +120,30 @@ public final class Keyspace: @unchecked Sendable {
     }
 
     /// By index.
-    private let entries: UnsafeMutableBufferPointer<Entry>
+    private var entries = UnsafeMutableBufferPointer<Entry>(start: nil, count: 0)
     /// An open hash table of indices, or -1; half of it at least is empty. Its size is a power of two.
-    private let slots: UnsafeMutableBufferPointer<Int32>
+    private var slots = UnsafeMutableBufferPointer<Int32>(start: nil, count: 0)
 
     /// Serves `groups`; their names differ. `keyPrefix` is what a framework puts in front of keys.
     public init(_ groups: [ServedGroup], keyPrefix: String = "") {
-        self.groups = groups
         self.keyPrefix = Array(keyPrefix.utf8)
         prefixCount = keyPrefix.utf8.count
+        fill(groups)
+    }
+
+    /// One that serves the same to another loop.
+    convenience init(like other: Keyspace) {
+        self.init(other.groups, keyPrefix: String(decoding: other.keyPrefix, as: UTF8.self))
+    }
+
+    /// Serves other groups from now on; their names differ. To be called by the loop, between requests.
+    func serve(_ groups: [ServedGroup]) {
+        deallocate()
+        fill(groups)
+    }
+
+    private func fill(_ groups: [ServedGroup]) {
+        self.groups = groups
         entries = .allocate(capacity: groups.count)
         var count = 8
         while count < groups.count * 2 { count *= 2 }
@@ -147,7 +166,9 @@ public final class Keyspace: @unchecked Sendable {
         }
     }
 
-    deinit {
+    deinit { deallocate() }
+
+    private func deallocate() {
         for entry in entries { entry.name.deallocate() }
         entries.deallocate()
         slots.deallocate()
@@ -258,12 +279,6 @@ extension Keyspace {
         groups.prefix(20).map(\.group.name).joined(separator: ", ") + (groups.count > 20 ? ", ..." : "")
     }
 
-    /// What goes first when there is no room, in Redis' manner: each policy that a group has.
-    var memoryPolicy: String {
-        let used = Set(groups.map(\.group.settings.eviction))
-        return Eviction.allCases.filter { used.contains($0) }.map { "allkeys-\($0.rawValue)" }.joined(separator: ",")
-    }
-
     /// What the keys of a group look like when they have `expected` parts.
     static func wrongParts(of group: Group, expected: Int) -> String {
         guard expected > 0 else { return "the group '\(group.name)' takes no key: ask for '\(group.name)' alone" }
@@ -271,4 +286,15 @@ extension Keyspace {
         let parts = expected == 1 ? "1 part" : "\(expected) parts"
         return "keys of the group '\(group.name)' have \(parts): '\(group.name)\(example)'"
     }
+}
+
+extension [ServedGroup] {
+    /// What goes first when there is no room, in Redis' manner: each policy that a group has.
+    var memoryPolicy: String {
+        let used = Set(map(\.group.settings.eviction))
+        return Eviction.allCases.filter { used.contains($0) }.map { "allkeys-\($0.rawValue)" }.joined(separator: ",")
+    }
+
+    /// Where a group stands whose name is the same as that of one that is served no longer.
+    func successor(of group: Group) -> Group? { first { $0.group.name == group.name }?.group }
 }

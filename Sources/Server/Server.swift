@@ -20,15 +20,17 @@ public final class Server: Sendable {
     /// - Throws: ``ServerError`` when there is no loop to serve on.
     public init(
         settings: ServerSettings, loops: [EventLoop], keyspace: Keyspace, information: ServerInformation,
-        changes: AppliedChanges = .none, logger: Logger
+        changes: AppliedChanges = .none, operations: Operations = Operations(), logger: Logger
     ) throws(ServerError) {
         guard let first = loops.first else { throw ServerError(.system, "a server needs a loop") }
         let context = ServerContext(
-            settings: settings, keyspace: keyspace, information: information, changes: changes, logger: logger,
-            loopCount: loops.count)
+            settings: settings, keyspace: keyspace, information: information, changes: changes, operations: operations,
+            logger: logger, loopCount: loops.count)
         self.context = context
         self.loops = loops
-        clients = loops.enumerated().map { Clients(of: $1, index: $0, server: context) }
+        clients = loops.enumerated().map {
+            Clients(of: $1, index: $0, server: context, keyspace: Keyspace(like: keyspace))
+        }
         doorman = Doorman(on: first, clients: clients, context: context)
     }
 
@@ -66,6 +68,26 @@ public final class Server: Sendable {
     /// Tells those who subscribed to keyspace events that changes of groups are heard of again, or no longer. Any thread.
     public func tell(_ groups: [Group], hearOfChanges: Bool) {
         for clients in clients { clients.subscribers.tell(groups, hearOfChanges: hearOfChanges) }
+    }
+
+    /// Serves other groups in place of those before; their names differ. When it returns, each request that begins meets the new
+    /// ones. What was asked of others is answered by them: they are to ``CacheCore/Group/retire()`` after this.
+    public func serve(_ groups: [ServedGroup]) async {
+        context.groups = groups
+        for clients in clients {
+            await withCheckedContinuation { continuation in
+                clients.loop.submit {
+                    clients.serve(groups)
+                    continuation.resume()
+                }
+            }
+        }
+    }
+
+    /// Lets others in from now on: `allowedUsers`, `adminUsers` and `maxClients` of the settings, the rest of which stays as it is.
+    /// Whoever is in stays.
+    public func admit(by settings: ServerSettings) {
+        context.admission = Admission(settings)
     }
 
     /// Accepts no more clients and reads no more requests, waits until those that were asked are answered, at most for

@@ -1,7 +1,7 @@
 /// What a server tells in `INFO` and `CONFIG GET` about the rest of the process.
 public struct ServerInformation: Sendable {
     /// The bound on the cache's bytes (the setting `memory`).
-    public var memoryLimit: Int
+    public var memoryLimit: @Sendable () -> Int
     /// The bytes that the cache takes now.
     public var memoryUsed: @Sendable () -> Int
     /// The lines of the `database` section, by name. Called on a loop, so it must not block.
@@ -9,9 +9,12 @@ public struct ServerInformation: Sendable {
     /// The lines of the `invalidation` section, likewise.
     public var invalidation: @Sendable () -> [(name: String, value: String)] = { [] }
 
+    /// The lines of the `settings` section, likewise.
+    public var settings: @Sendable () -> [(name: String, value: String)] = { [] }
+
     /// Bundles what the composition root knows.
     public init(
-        memoryLimit: Int, memoryUsed: @escaping @Sendable () -> Int,
+        memoryLimit: @autoclosure @escaping @Sendable () -> Int, memoryUsed: @escaping @Sendable () -> Int,
         database: @escaping @Sendable () -> [(name: String, value: String)] = { [] }
     ) {
         self.memoryLimit = memoryLimit

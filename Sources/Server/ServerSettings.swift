@@ -44,3 +44,16 @@ public struct ServerSettings: Sendable, Equatable {
         self.socket = socket
     }
 }
+
+/// Whom a ``Server`` lets in: what of its settings may change while it serves.
+struct Admission: Sendable {
+    let allowedUsers: Set<uid_t>?
+    let adminUsers: Set<uid_t>?
+    let maxClients: Int
+
+    init(_ settings: ServerSettings) {
+        allowedUsers = settings.allowedUsers
+        adminUsers = settings.adminUsers
+        maxClients = settings.maxClients
+    }
+}

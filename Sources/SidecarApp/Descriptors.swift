@@ -12,9 +12,9 @@ enum Descriptors {
     private static let spare = 48
 
     /// Raises the process's limit as far as the settings need it and the system allows. Returns how many clients there may
-    /// be: fewer than `max_clients`, with a warning, when the limit is too low.
-    static func clients(_ settings: Settings, logger: Logger) throws -> Int {
-        let ours = own(settings)
+    /// be: fewer than `max_clients`, with a warning, when the limit is too low. `open` is how many were open before there was any.
+    static func clients(_ settings: Settings, open: Int, logger: Logger) throws -> Int {
+        let ours = own(settings, open: open)
         let limit = raisedLimit(settings.listen.maxClients + ours)
         let clients = min(settings.listen.maxClients, limit - ours)
         guard clients >= 1 else {
@@ -35,8 +35,8 @@ enum Descriptors {
     }
 
     /// How many are not for clients.
-    static func own(_ settings: Settings) -> Int {
-        openCount + Wiring.connections(settings) * perDatabaseConnection + spare
+    static func own(_ settings: Settings, open: Int = openCount) -> Int {
+        open + Wiring.connections(settings) * perDatabaseConnection + spare
     }
 
     /// How far the soft limit can be raised.
@@ -60,7 +60,7 @@ enum Descriptors {
     }
 
     /// How many are open now.
-    private static var openCount: Int {
+    static var openCount: Int {
         guard let folder = opendir("/proc/self/fd") else { return 64 }
         defer { closedir(folder) }
         var count = 0

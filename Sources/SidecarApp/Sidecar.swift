@@ -16,11 +16,15 @@ public struct Sidecar: Sendable {
     private let settings: Settings
     private let logger: Logger
     private let isStrict: Bool
+    private let reloadSource: ReloadSource?
 
     /// Prepares a sidecar; nothing is opened yet.
     ///
-    /// - Parameter isStrict: Whether a query that the database refuses keeps it from starting.
-    public init(settings: Settings, logger: Logger, isStrict: Bool = false) {
+    /// - Parameters:
+    ///   - isStrict: Whether a query that the database refuses keeps it from starting.
+    ///   - reloadSource: Where the settings are read again at SIGHUP or `PGS.RELOAD`; nil: they stay.
+    public init(settings: Settings, logger: Logger, isStrict: Bool = false, reloadSource: ReloadSource? = nil) {
+        self.reloadSource = reloadSource
         self.settings = settings
         self.logger = logger
         self.isStrict = isStrict
@@ -36,10 +40,12 @@ public struct Sidecar: Sendable {
     public func run(whenReady: @escaping @Sendable () -> Void = {}) async throws {
         // A peer that went away is an error of the call that writes to it, not a signal.
         signal(SIGPIPE, SIG_IGN)
-        StraySignals.ignore(logger: logger)
+        let (hangups, hangup) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        StraySignals.ignore { hangup.yield() }
+        let reloader = Reloader(reloadSource, logger: logger)
         logger.info(
             "starting", metadata: ["version": "\(Self.version)", "process": "\(getpid())", "user": "\(geteuid())"])
-        let parts = try Wiring(settings, logger: logger)
+        let parts = try Wiring(settings, operations: Operations(reload: reloader.operation), logger: logger)
         // First of all: a second instance has no business with the database.
         do throws(ServerError) {
             try parts.server.claimSocket()
@@ -49,21 +55,17 @@ public struct Sidecar: Sendable {
         defer { parts.stopLoops() }
         guard parts.loops.allSatisfy({ $0.start() }) else { throw Self.noThread }
         // Before anything is loaded: from here on its groups store nothing until changes are heard of.
-        if let changes = parts.changes {
-            let groups = changes.groups
-            let isStarted = changes.start { [server = parts.server] in server.tell(groups, hearOfChanges: $0) }
-            guard isStarted else { throw Self.noThread }
-        }
-        parts.database.start()
-        let queryCheck = QueryCheckService(
-            database: parts.database, settings: settings, mistakes: parts.mistakes, logger: logger)
+        guard parts.startChangesIfWanted() else { throw Self.noThread }
+        let database = parts.live.database
+        database.start()
+        let queryCheck = QueryCheckService(live: parts.live, mistakes: parts.mistakes, logger: logger)
         do {
-            let mistakes = try await Self.descriptions(by: parts.database).compactMap(\.mistake)
+            let mistakes = try await Self.descriptions(by: database).compactMap(\.mistake)
             await parts.changes?.firstAttempt()
             if isStrict {
                 do {
                     try Self.refuse(mistakes, settings)
-                    try Self.refuse(parts.changes?.status)
+                    try Self.refuse(parts.changes.flatMap { $0.isStarted ? $0.status : nil })
                 } catch {
                     await parts.changes?.stop()
                     throw error
@@ -75,13 +77,14 @@ public struct Sidecar: Sendable {
                 "serving without a database for now; it is asked again until it answers",
                 metadata: ["reason": "\(error)"])
         }
+        await reloader.begin(parts)
         let services: [any Service] =
             [
-                DatabaseService(database: parts.database)
+                DatabaseService(live: parts.live)
             ] + (parts.changes.map { [ChangeStreamService(changes: $0)] } ?? []) + verifying(parts) + [
                 ExpiryService(cache: parts.cache, loop: parts.loops[0]),
-                queryCheck,
-                ServerService(server: parts.server, settings: settings, logger: logger, whenReady: whenReady),
+                queryCheck, ReloadService(reloader: reloader, hangups: hangups),
+                ServerService(server: parts.server, live: parts.live, logger: logger, whenReady: whenReady),
             ]
         try await ServiceGroup(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
@@ -90,7 +93,7 @@ public struct Sidecar: Sendable {
 
     private func verifying(_ parts: Wiring) -> [any Service] {
         guard let verifier = parts.verifier, let changes = parts.changes else { return [] }
-        return [VerifyService(verifier: verifier, database: parts.database, changes: changes)]
+        return [VerifyService(verifier: verifier, live: parts.live, changes: changes)]
     }
 
     /// Connects to the database once and has it describe every group's query.

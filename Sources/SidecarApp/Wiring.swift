@@ -11,21 +11,26 @@ import Server
 struct Wiring {
     let loops: [EventLoop]
     let cache: Cache
-    let database: Database
-    /// Hears of changes; nil when nothing is to tell of them, or no group wants to know.
+    let live: Live
+    /// Hears of changes; nil when nothing is to tell of them. Not started while no group wants to know.
     let changes: ChangeStream?
     /// Compares memory with the database; nil when that is not wanted.
     let verifier: MemoryVerifier?
     let server: Server
     let mistakes = QueryMistakes()
+    let reloads = ReloadLog()
+    let groupParts: GroupParts
+    /// Open before any client came.
+    private let openDescriptors: Int
+    private let logger: Logger
 
+    /// - Parameter operations: What clients may ask of the process.
     /// - Throws: `StartupError`, when the system has no descriptors or memory for them.
-    init(_ settings: Settings, logger: Logger) throws {
+    init(_ settings: Settings, operations: Operations = Operations(), logger: Logger) throws {
         do {
             let loadLog = LoadLog(logger: logger)
             let cache = Cache(memory: settings.memory) { .now() }
             let loops = try (0..<Self.loopCount(settings.threads)).map { try EventLoop(index: $0) }
-            let getters = Self.getters(settings)
             let breaker = CircuitBreaker(evidence: .reports, threshold: 2) { state in
                 switch state {
                 case .open: logger.warning("the circuit opens: the database does not answer, loads fail at once")
@@ -33,40 +38,45 @@ struct Wiring {
                 case .probing: break
                 }
             }
-            let served = try zip(settings.groups, getters).map { group, getter in
-                ServedGroup(
-                    try Group(
-                        group.name, settings: Self.rules(group, of: settings, loops: loops.count), in: cache,
-                        breaker: breaker, onLoad: loadLog.observer(of: group.name), getter: getter),
-                    shape: Self.shape(group.returns),
-                    hearsOfChanges: settings.invalidation.source != .none && !group.invalidateOn.isEmpty)
-            }
-            let map = Self.map(settings, concerning: served.map(\.group))
-            let database = Database(
-                settings: settings.database, loops: loops, getters: getters, logger: logger, circuit: breaker,
-                onSchemaChange: { [cache] name in cache.groups.first { $0.name == name }?.invalidateAll() },
-                onKeysKnown: { group, verdicts in map.note(verdicts, ofGroup: group) })
+            let parts = GroupParts(cache: cache, breaker: breaker, loadLog: loadLog, loops: loops.count)
+            let groups = try settings.groups.map { try parts.make($0, of: settings) }
+            let map = Self.map(settings, concerning: groups)
+            let database = Self.database(
+                settings, groups, map, loops: loops, circuit: breaker, succeeding: nil, logger: logger)
+            let live = Live(Live.State(settings: settings, groups: groups, database: database, map: map))
             let changes = try Self.changes(settings, map, loops: loops.count, logger: logger)
-            let verifier = try Self.verifier(settings, of: served.map(\.group), changes, logger)
-            var information = ServerInformation(memoryLimit: settings.memory, memoryUsed: { cache.usedBytes }) {
+            let verifier = try Self.verifier(settings, of: groups, changes, logger)
+            var information = ServerInformation(memoryLimit: cache.memory, memoryUsed: { cache.usedBytes }) {
                 [mistakes] in
-                Self.lines(database.status, breaker.state, loadLog, mistakes)
+                Self.lines(live.database.status, breaker.state, loadLog, mistakes)
             }
             information.invalidation = {
-                Self.lines(changes?.status, settings.invalidation) + (verifier?.lines ?? [])
+                Self.lines(changes.flatMap { $0.isStarted ? $0.status : nil }, settings.invalidation)
+                    + (verifier?.lines ?? [])
             }
+            information.settings = { [reloads] in reloads.lines }
             self.changes = changes
             self.verifier = verifier
             self.loops = loops
             self.cache = cache
-            self.database = database
+            self.live = live
+            self.logger = logger
+            groupParts = parts
+            openDescriptors = Descriptors.openCount
             server = try Server(
-                settings: Self.server(settings, logger: logger), loops: loops,
-                keyspace: Keyspace(served, keyPrefix: settings.keyPrefix ?? ""),
-                information: information, changes: Self.applied(changes), logger: logger)
+                settings: Self.server(settings, open: openDescriptors, logger: logger), loops: loops,
+                keyspace: Keyspace(groups.map(\.served), keyPrefix: settings.keyPrefix ?? ""),
+                information: information, changes: Self.applied(changes), operations: operations, logger: logger)
         } catch let error as SystemError {
             throw StartupError(.systemRefuses, "can't start: \(error)")
         }
+    }
+
+    /// Begins to hear of changes, if some group wants to know of them and that was not begun. False when the system gives no
+    /// thread.
+    func startChangesIfWanted() -> Bool {
+        guard let changes, !changes.isStarted, !changes.groups.isEmpty else { return true }
+        return changes.start { [server] in server.tell(changes.groups, hearOfChanges: $0) }
     }
 
     /// Ends the loops' threads, after everything on them was closed.
@@ -78,30 +88,46 @@ struct Wiring {
     // MARK: Settings in each part's own terms
 
     /// What a change makes stale; nothing when nothing tells of changes.
-    private static func map(_ settings: Settings, concerning groups: [Group]) -> InvalidationMap {
+    static func map(
+        _ settings: Settings, concerning groups: [Live.ServingGroup], after old: InvalidationMap? = nil
+    ) -> InvalidationMap {
         InvalidationMap(
             settings.invalidation.source == .none
                 ? []
-                : zip(settings.groups, groups).filter { !$0.0.invalidateOn.isEmpty }.map {
-                    InvalidatedGroup($1, rules: $0.invalidateOn, onChange: $0.onChange)
-                })
+                : groups.filter { !$0.settings.invalidateOn.isEmpty }.map {
+                    InvalidatedGroup(
+                        $0.served.group, rules: $0.settings.invalidateOn, onChange: $0.settings.onChange)
+                }, after: old)
+    }
+
+    /// The way to the database for the groups' getters.
+    static func database(
+        _ settings: Settings, _ groups: [Live.ServingGroup], _ map: InvalidationMap, loops: [EventLoop],
+        circuit: CircuitBreaker, succeeding predecessor: Database?, logger: Logger
+    ) -> Database {
+        let byName = Dictionary(uniqueKeysWithValues: groups.map { ($0.settings.name, $0.served.group) })
+        return Database(
+            settings: settings.database, loops: loops, getters: groups.map(\.getter), logger: logger, circuit: circuit,
+            succeeding: predecessor,
+            onSchemaChange: { name in byName[name]?.invalidateAll() },
+            onKeysKnown: { group, verdicts in map.note(verdicts, ofGroup: group) })
     }
 
     private static func changes(
         _ settings: Settings, _ map: InvalidationMap, loops: Int, logger: Logger
     ) throws(SystemError) -> ChangeStream? {
-        guard !map.groups.isEmpty else { return nil }
+        guard settings.invalidation.source != .none else { return nil }
         return ChangeStream(
             settings.invalidation, database: settings.database, map: map, loop: try EventLoop(index: loops),
             logger: logger)
     }
 
     private static func verifier(
-        _ settings: Settings, of groups: [Group], _ changes: ChangeStream?, _ logger: Logger
+        _ settings: Settings, of groups: [Live.ServingGroup], _ changes: ChangeStream?, _ logger: Logger
     ) throws -> MemoryVerifier? {
         guard settings.verify.rate > 0, changes != nil else { return nil }
-        let told = zip(settings.groups, groups).filter { !$0.0.invalidateOn.isEmpty }.map(\.1)
-        return try MemoryVerifier(told, settings.verify) { group, key in
+        return try MemoryVerifier(groups.filter(\.served.hearsOfChanges).map(\.served.group), settings.verify) {
+            group, key in
             logger.error(
                 "an entry was not what the database has for longer than verify.bound; it was dropped",
                 metadata: ["group": "\(group.name)"])
@@ -132,23 +158,6 @@ struct Wiring {
                 } : [])
     }
 
-    private static func shape(_ returns: QueryGetter.Returns) -> ServedGroup.Shape {
-        switch returns {
-        case .row: .row
-        case .value: .value
-        case .rows: .rows
-        }
-    }
-
-    private static func rules(_ group: Settings.Group, of settings: Settings, loops: Int) -> GroupSettings {
-        var rules = group.rules
-        // `max_loads` bounds what the database is asked at once, and a batch is one query: its getter sees to that, and
-        // here so many loads are let through as may be in them.
-        rules.maxLoads *= group.batch.sql.isEmpty ? 1 : group.batch.max
-        rules.shards = shards(for: min(rules.memory, settings.memory / max(1, settings.groups.count)), loops: loops)
-        return rules
-    }
-
     /// A single loop never meets another one at a lock, and with four shards a loop they seldom meet. Each shard has pages
     /// that it has begun, some 24 KiB: with one for each MiB at most, they are little beside what the group may hold.
     static func shards(for memory: Int, loops: Int) -> Int {
@@ -162,9 +171,14 @@ struct Wiring {
         settings.database.connections(for: loopCount(settings.threads))
     }
 
-    private static func server(_ settings: Settings, logger: Logger) throws -> ServerSettings {
+    /// What the server is told, with as many clients as there can be.
+    func serverSettings(_ settings: Settings) throws -> ServerSettings {
+        try Self.server(settings, open: openDescriptors, logger: logger)
+    }
+
+    private static func server(_ settings: Settings, open: Int, logger: Logger) throws -> ServerSettings {
         var server = settings.listen
-        server.maxClients = try Descriptors.clients(settings, logger: logger)
+        server.maxClients = try Descriptors.clients(settings, open: open, logger: logger)
         server.version = Sidecar.version
         return server
     }

@@ -8,7 +8,7 @@ struct Serve: AsyncParsableCommand {
         abstract: "Serve the groups of a settings file.",
         discussion: """
             Runs until SIGTERM or SIGINT; then it stops accepting, answers what is in flight (at most `drain_timeout`) and \
-            ends. A second signal ends it at once. It takes a socket from systemd (LISTEN_FDS) and tells systemd when it \
+            ends. A second signal ends it at once. SIGHUP has it read the settings again. It takes a socket from systemd (LISTEN_FDS) and tells systemd when it \
             is ready; Config/pgsidecar.service is an example.
 
             Example:
@@ -26,7 +26,10 @@ struct Serve: AsyncParsableCommand {
         try await reportingErrors {
             let settings = try config.load()
             try await logging(settings.log) { log in
-                try await Sidecar(settings: settings, logger: log.logger, isStrict: strict).run()
+                let source = ReloadSource(path: config.config, environment: environmentVariables(), log: log)
+                try await Sidecar(
+                    settings: settings, logger: log.logger, isStrict: strict, reloadSource: source
+                ).run()
             }
         }
     }

@@ -198,6 +198,7 @@ final class Recorder: ChangeSourceOwner, Sendable {
     func told(upTo position: LogPosition) { state.withLock { $0.told = position } }
     func lags(by bytes: UInt64, holding transactions: Int) {}
     func beatAnswered() {}
+    func adopted() {}
     func refused(_ groups: [String: String]) { state.withLock { $0.refused = groups } }
     func lost(_ reason: String) { state.withLock { $0.losses.append(reason) } }
 }

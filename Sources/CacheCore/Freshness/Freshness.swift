@@ -63,6 +63,15 @@ struct Freshness: Sendable {
         return times
     }
 
+    /// The latest times that an entry has which comes in at `now`, nanoseconds since the group's start; nil: any.
+    func latestTimes(isMissing: Bool, at now: Int64) -> (stale: Tick?, refresh: Tick?, expires: Tick?) {
+        let end = (isMissing ? negativeLife : life).map { now + $0 }
+        return (
+            end.map { scale.tick($0) }, isMissing ? nil : refreshAge.map { scale.tick(now + $0) },
+            end.map { scale.tick(isMissing ? $0 : $0 + stale) }
+        )
+    }
+
     /// When an entry leaves memory; nil: never.
     func leaving(_ slot: Slot) -> Tick? {
         let expires = slot.flags.contains(.unlimited) ? nil : slot.expires

@@ -7,6 +7,14 @@ struct Marks: BitwiseCopyable {
     var refresh: Tick
     /// What its load cost, in ticks, not rounded; for early refresh.
     var cost: Float
+
+    /// The same, or earlier.
+    func limited(to latest: (stale: Tick?, refresh: Tick?, expires: Tick?)) -> Marks {
+        var marks = self
+        if let stale = latest.stale, !marks.stale.isReached(at: stale) { marks.stale = stale }
+        if let refresh = latest.refresh, !marks.refresh.isReached(at: refresh) { marks.refresh = refresh }
+        return marks
+    }
 }
 
 /// The times that a new entry is stored with.

@@ -32,7 +32,7 @@ struct Tick: Equatable {
 
 /// How long a step of a group's ticks is: 2^24 ns (16.8 ms), unless a rule of the group names a time of more than 208 days;
 /// then as long as it has to be, half a second for ten years.
-struct TickScale: Sendable {
+struct TickScale: Sendable, Equatable {
     private let shift: Int64
 
     /// The longest time that can be told: 36 years.

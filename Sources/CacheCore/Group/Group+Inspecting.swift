@@ -19,7 +19,7 @@ extension Group {
             let slot = state.store[index]
             guard let record = Record(slot) else { return nil }
             let lookups = state.hotKeys.estimates.first { record.hasKey($0.key.bytes.span.bytes) }?.lookups
-            let end = freshness.servedUntil(slot)
+            let end = state.freshness.servedUntil(slot)
             return EntryInspection(
                 bytes: record.cost + EntryStore.slotCost,
                 idle: .nanoseconds(max(0, -nanoseconds(from: now, to: slot.asked))),
@@ -34,7 +34,7 @@ extension Group {
             sum += withShard(shard) { state in
                 var counters = state.counters
                 counters.entries = state.store.count
-                counters.expiring = state.store.count - (freshness.endsWhenIdle ? 0 : state.store.unlimitedCount)
+                counters.expiring = state.store.count - (state.freshness.endsWhenIdle ? 0 : state.store.unlimitedCount)
                 counters.bytes = state.store.bytes
                 return counters
             }
@@ -78,7 +78,8 @@ extension Group {
                 while slot < end, keys.count < count {
                     let entry = state.store[SlotIndex(slot)]
                     slot += 1
-                    guard let record = Record(entry), !(freshness.leaving(entry)?.isReached(at: tick) ?? false) else {
+                    guard let record = Record(entry), !(state.freshness.leaving(entry)?.isReached(at: tick) ?? false)
+                    else {
                         continue
                     }
                     keys.append(Key(record))

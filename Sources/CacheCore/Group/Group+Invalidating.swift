@@ -58,7 +58,7 @@ extension Group {
             Storing(isOn: $0, change: storingChanges.wrappingAdd(1, ordering: .relaxed).newValue)
         }
         for shard in 0..<shards.count {
-            let old = shards[shard].state.withLock { $0.flush(Self.makeStore(settings, freshness), change) }
+            let old = shards[shard].state.withLock { $0.flush(Self.makeStore(settings), change) }
             release(old.bytes)
             if observers.exist { observers.tellFlushed(old) }
         }

@@ -37,7 +37,11 @@ extension Group {
     }
 
     private func leaveGate() {
-        guard gate.withLock({ $0.leave() }) else { return }
+        if gate.withLock({ $0.leave() }) { startQueued() }
+    }
+
+    /// Starts the loads whose turn has come, for the one whom the gate told to do so.
+    func startQueued() {
         while let flight = gate.withLock({ $0.next() }) {
             if flight.isWanted(at: cache.clock()) {
                 start(flight)

@@ -3,6 +3,7 @@ import Groundwork
 extension Group {
     /// Takes the room that an entry needs, evicting until there is. Returns 0 when the value is not to be stored.
     func reserve(for value: Value, of key: Key) -> Int {
+        let freshness = withShard(of: key.hash) { _, state in state.freshness }
         guard freshness.keeps(value) else { return 0 }
         let cost =
             Record.cost(keyLength: key.bytes.count, value: value, marks: freshness.hasMarks) + EntryStore.slotCost

@@ -12,12 +12,10 @@ public final class Group: Sendable {
     public let getter: any Getter
     /// The same, if it knows the texts of its keys.
     let keyed: (any KeyedGetter)?
-    /// Its rules.
-    public let settings: GroupSettings
-
     let cache: Cache
     let budget: Budget
-    let freshness: Freshness
+    let rules: Groundwork.Mutex<GroupSettings>
+    let scale: TickScale
     let gate: Groundwork.Mutex<LoadGate<Flight>>
     let breaker: CircuitBreaker?
     let onLoad: (@Sendable (Outcome) -> Void)?
@@ -34,29 +32,39 @@ public final class Group: Sendable {
     /// A group in `cache`, or in a cache of its own. Groups whose getters ask the same source share a `breaker`.
     ///
     /// `onLoad` is called at the end of each load, outside every lock, on the thread that ended it. It must be quick.
-    public init(
+    public convenience init(
         _ name: String, settings: GroupSettings = GroupSettings(), in cache: Cache = Cache(),
         breaker: CircuitBreaker? = nil, onLoad: (@Sendable (Outcome) -> Void)? = nil, getter: any Getter
+    ) throws(DuplicateGroupError) {
+        try self.init(
+            name, settings: settings, in: cache, replacing: nil, breaker: breaker, onLoad: onLoad, getter: getter)
+    }
+
+    /// The same with the name of a group that is in `cache` yet, and that is to ``retire()``.
+    package init(
+        _ name: String, settings: GroupSettings, in cache: Cache, replacing old: Group?, breaker: CircuitBreaker?,
+        onLoad: (@Sendable (Outcome) -> Void)?, getter: any Getter
     ) throws(DuplicateGroupError) {
         self.name = name
         self.getter = getter
         keyed = getter as? any KeyedGetter
-        self.settings = settings
+        rules = Groundwork.Mutex(settings)
         self.cache = cache
         self.breaker = breaker
         self.onLoad = onLoad
-        loadNanoseconds = settings.loadTimeout.wholeNanoseconds
-        freshness = Freshness(settings)
+        loadTime = Atomic(settings.loadTimeout.wholeNanoseconds)
+        let freshness = Freshness(settings)
+        scale = freshness.scale
         gate = Groundwork.Mutex(LoadGate(limit: settings.maxLoads, queueLimit: settings.maxQueuedLoads))
         start = cache.clock()
         budget = Budget(limit: settings.memory)
         var count = 1
         while count < settings.shards { count *= 2 }
-        let (freshness, observers) = (freshness, observers)
+        let observers = observers
         shards = FixedArray(count: count) {
-            Shard(Shard.State(Self.makeStore(settings, freshness), freshness, observers, seed: cache.nextSeed()))
+            Shard(Shard.State(Self.makeStore(settings), freshness, observers, seed: cache.nextSeed()))
         }
-        try cache.add(self)
+        try cache.add(self, replacing: old)
     }
 
     deinit {
@@ -64,18 +72,22 @@ public final class Group: Sendable {
     }
 
     /// An empty store for one shard.
-    static func makeStore(_ settings: GroupSettings, _ freshness: Freshness) -> EntryStore {
+    static func makeStore(_ settings: GroupSettings) -> EntryStore {
         EntryStore(
-            policy: settings.eviction.makePolicy(), exactly: settings.idleTimeToLive != nil, scale: freshness.scale)
+            policy: settings.eviction.makePolicy(), exactly: settings.idleTimeToLive != nil,
+            scale: Freshness(settings).scale)
     }
 
     /// How many callers wait for one load at most. How many may wait in all is the cache's to say.
     package static let waiterLimit = 1 << 17
 
+    /// Its rules.
+    public var settings: GroupSettings { rules.withLock { $0 } }
     /// How long a caller waits for a load.
-    public var loadTimeout: Duration { settings.loadTimeout }
+    public var loadTimeout: Duration { .nanoseconds(loadNanoseconds) }
     /// The same in nanoseconds: what a `Duration` takes to be converted adds up when each load does it.
-    package let loadNanoseconds: Int64
+    package var loadNanoseconds: Int64 { loadTime.load(ordering: .relaxed) }
+    let loadTime: Atomic<Int64>
 
     // MARK: Asking
 
@@ -164,7 +176,7 @@ public final class Group: Sendable {
     /// to 17 ms less than the rules say, since it goes by ticks.
     package func lifetime(of key: RawSpan, at now: Instant) -> Lifetime {
         let lifetime = withServable(key, at: now) { slot, state -> Lifetime in
-            guard let end = freshness.servedUntil(state.store[slot]) else { return .unlimited }
+            guard let end = state.freshness.servedUntil(state.store[slot]) else { return .unlimited }
             return .left(.nanoseconds(nanoseconds(from: now, to: end)))
         }
         return lifetime ?? .absent
@@ -214,7 +226,7 @@ public final class Group: Sendable {
     func shardNumber(of hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 56) & (shards.count - 1) }
 
     @inline(__always)
-    func tick(_ now: Instant) -> Tick { freshness.scale.tick(age(at: now)) }
+    func tick(_ now: Instant) -> Tick { scale.tick(age(at: now)) }
 
     /// Nanoseconds since the group's start.
     func age(at now: Instant) -> Int64 { now.nanoseconds - start.nanoseconds }
@@ -224,6 +236,6 @@ public final class Group: Sendable {
     }
 
     func nanoseconds(from now: Instant, to tick: Tick) -> Int64 {
-        freshness.scale.nanoseconds(from: age(at: now), to: tick)
+        scale.nanoseconds(from: age(at: now), to: tick)
     }
 }

@@ -5,8 +5,8 @@ import DequeModule
 ///
 /// A state machine without a lock of its own; whoever drives it does what it returns outside the lock.
 package struct LoadGate<Flight: ~Copyable>: ~Copyable {
-    private let limit: Int
-    private let queueLimit: Int
+    private var limit = 1
+    private var queueLimit = 0
     private var active = 0
     private var queue = UniqueDeque<Flight>()
     /// Whether somebody is starting queued loads: then others leave it to them. Without this a source that fails each load
@@ -24,8 +24,19 @@ package struct LoadGate<Flight: ~Copyable>: ~Copyable {
     }
 
     package init(limit: Int, queueLimit: Int) {
+        setLimits(limit, queueLimit: queueLimit)
+    }
+
+    private mutating func setLimits(_ limit: Int, queueLimit: Int) {
         self.limit = max(1, limit)
         self.queueLimit = max(0, queueLimit)
+    }
+
+    /// Other bounds from now on: what runs goes on, and what waits stays. Returns whether the caller has to ask ``next()`` until
+    /// it gives nothing.
+    mutating func change(limit: Int, queueLimit: Int) -> Bool {
+        setLimits(limit, queueLimit: queueLimit)
+        return startsPumping()
     }
 
     /// Loads that run.
@@ -50,6 +61,10 @@ package struct LoadGate<Flight: ~Copyable>: ~Copyable {
     /// A load ended. Returns whether the caller has to ask ``next()`` until it gives nothing.
     package mutating func leave() -> Bool {
         active -= 1
+        return startsPumping()
+    }
+
+    private mutating func startsPumping() -> Bool {
         guard !isPumping, !queue.isEmpty else { return false }
         isPumping = true
         return true

@@ -43,6 +43,8 @@ extension Shard.State {
         flights.forgetAll()
         counters.invalidations += store.count
         swap(&fresh, &store)
+        // The rules may have changed since the new one was made.
+        store.noteAsks(exactly: freshness.endsWhenIdle, scale: freshness.scale)
         return fresh
     }
 

@@ -15,7 +15,7 @@ struct Shard: ~Copyable, Sendable {
     /// `freed` and `events`.
     struct State: ~Copyable {
         /// The group's rules of time.
-        let freshness: Freshness
+        var freshness: Freshness
         private let observers: Observers
         var store: EntryStore
         var flights = FlightTable<Key, Waiter>()

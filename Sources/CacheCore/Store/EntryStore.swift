@@ -5,7 +5,7 @@ struct EntryStore: ~Copyable {
     private var records = RecordRoom()
     private(set) var hashIndex = HashIndex()
     private var policy: any EvictionPolicy
-    private let resolution: UInt32
+    private var resolution: UInt32
     private var vacant = SlotIndex.none
     /// For each page of slots a time before which none of its entries expires; nil: never. It makes expiry a matter of
     /// looking at the pages that are due, at no cost for each entry.
@@ -28,6 +28,12 @@ struct EntryStore: ~Copyable {
     /// the policy wants.
     init(policy: any EvictionPolicy, exactly: Bool, scale: TickScale = TickScale()) {
         self.policy = policy
+        resolution = 0
+        noteAsks(exactly: exactly, scale: scale)
+    }
+
+    /// Says anew whether it is to tell that exactly.
+    mutating func noteAsks(exactly: Bool, scale: TickScale) {
         resolution = exactly ? 0 : scale.steps(policy.resolution)
     }
 
@@ -236,6 +242,31 @@ struct EntryStore: ~Copyable {
         }
         calendar[page] = earliest
         return (removed, freed)
+    }
+
+    /// Has the entries of one page of slots end no later than one that comes in at `age`, nanoseconds since the group's start.
+    /// Returns whether there is such a page. O(128).
+    mutating func limitTimes(ofPage page: Int, _ freshness: Freshness, age: Int64) -> Bool {
+        let first = page << Self.pageShift
+        guard first < slots.count else { return false }
+        for index in first..<min(first + Self.pageSize, slots.count) {
+            let slot = slots[index]
+            guard let record = Record(slot.pointee) else { continue }
+            let latest = freshness.latestTimes(isMissing: slot.pointee.flags.contains(.negative), at: age)
+            var marks = record.marks?.limited(to: latest)
+            if let expires = latest.expires {
+                if slot.pointee.flags.remove(.unlimited) != nil {
+                    unlimitedCount -= 1
+                    slot.pointee.expires = expires
+                    marks?.stale = latest.stale ?? expires
+                } else if !slot.pointee.expires.isReached(at: expires) {
+                    slot.pointee.expires = expires
+                }
+            }
+            if let marks { record.setMarks(marks) }
+            note(freshness.leaving(slot.pointee), of: SlotIndex(index))
+        }
+        return true
     }
 
     // MARK: Hashing

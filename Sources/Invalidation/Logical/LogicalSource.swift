@@ -18,8 +18,8 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
     /// How many transactions are held at most: a server has no more that commit at once, and a standby that lags is no base.
     static let heldTransactions = 1 << 17
 
-    let settings: Settings
-    let map: InvalidationMap
+    private(set) var settings: Settings
+    private(set) var map: InvalidationMap
     let loop: EventLoop
     weak let owner: (any ChangeSourceOwner)?
     let logger: Logger
@@ -61,6 +61,15 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
     }
 
     // MARK: Questions
+
+    /// A transaction's changes are gathered by the columns that concern somebody when they come, so for other columns the stream
+    /// begins anew.
+    func adopt(_ map: InvalidationMap, isKnown: Bool, stream: DatabaseSettings, loads: DatabaseSettings) {
+        self.map = map
+        settings.stream = stream
+        settings.loads = loads
+        if !isKnown, self.stream != nil { owner?.lost("the settings have other invalidate_on rules") }
+    }
 
     /// Asks on either connection, which is lost if it does not answer within `patience`. An answer of a connection that was
     /// let go of is nobody's.

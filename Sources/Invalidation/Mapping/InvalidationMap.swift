@@ -32,11 +32,13 @@ public struct InvalidationMap: Sendable {
 
     private static let separator = UInt8(ascii: ":")
 
-    /// The rules of `groups`.
-    public init(_ groups: [InvalidatedGroup]) {
+    /// The rules of `groups`. Of those that `old` has with the same rules is known what the database told of their keys.
+    public init(_ groups: [InvalidatedGroup], after old: InvalidationMap? = nil) {
         self.groups = groups
         var dependences: [TableName: [Dependence]] = [:]
-        let standings = groups.map { $0.rules.map { _ in RuleStanding() } }
+        let standings = groups.map { group in
+            old?.standings(of: group) ?? group.rules.map { _ in RuleStanding() }
+        }
         for (number, group) in groups.enumerated() {
             for (rule, standing) in zip(group.rules, standings[number]) {
                 dependences[rule.table, default: []].append(
@@ -45,6 +47,15 @@ public struct InvalidationMap: Sendable {
         }
         self.dependences = dependences
         self.standings = standings
+    }
+
+    private func standings(of group: InvalidatedGroup) -> [RuleStanding]? {
+        groups.firstIndex { $0.group === group.group && $0.rules == group.rules }.map { standings[$0] }
+    }
+
+    /// Whether it has a group of that name with the same rules.
+    func hasNamesake(of group: InvalidatedGroup) -> Bool {
+        groups.contains { $0.group.name == group.group.name && $0.rules == group.rules }
     }
 
     /// Takes what the database told of the keys of a group, a verdict for each of its rules: where a table can't tell of them,

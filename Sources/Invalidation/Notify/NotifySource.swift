@@ -6,10 +6,10 @@ import Postgres
 /// What triggers notify, over a listening connection.
 final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sendable {
     // Unchecked: it is touched on the stream's loop only; what makes a connection on another thread hands it back there.
-    private let settings: DatabaseSettings
-    private let loads: DatabaseSettings
+    private var settings: DatabaseSettings
+    private var loads: DatabaseSettings
     private let channel: String
-    private let map: InvalidationMap
+    private var map: InvalidationMap
     private let loop: EventLoop
     private weak let owner: (any ChangeSourceOwner)?
     private let logger: Logger
@@ -63,6 +63,21 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
             }
         }
         if !isStarted { loop.enqueue { [self] in owner?.lost("no thread to connect on") } }
+    }
+
+    func adopt(_ map: InvalidationMap, isKnown: Bool, stream: DatabaseSettings, loads: DatabaseSettings) {
+        self.map = map
+        settings = stream
+        self.loads = loads
+        guard !isKnown, connection != nil else { return }
+        // What is being looked at was asked for the old ones.
+        attempt += 1
+        isChecking = false
+        look { [self] found in
+            note(found)
+            owner?.refused(found.refused)
+            owner?.adopted()
+        }
     }
 
     func beat() {

@@ -4,16 +4,39 @@ import Groundwork
 /// Carries out what changes make stale, and what a stream's loss means for the groups that depend on it. On the stream's
 /// thread only.
 struct ChangeApplier {
-    let map: InvalidationMap
+    private(set) var map: InvalidationMap
     let onLoss: InvalidationSettings.OnStreamLoss
     /// What was done so far.
     private(set) var counters = ChangeCounters()
     /// The groups, by name, of whose tables the stream does not tell all. They are suspended.
     private var refused: Set<String> = []
+    /// The groups that came while the stream told of others already, and those that are refused no longer: they store nothing
+    /// before ``admit()``.
+    private var waiting: [Group] = []
 
     init(_ map: InvalidationMap, onLoss: InvalidationSettings.OnStreamLoss) {
         self.map = map
         self.onLoss = onLoss
+    }
+
+    /// Has other rules from now on. Groups that were not in the old ones have to be suspended; they stay so until ``admit()`` or
+    /// ``resume()``, unless a lost stream would not suspend them either.
+    mutating func adopt(_ new: InvalidationMap) {
+        let new = (map: new, old: map)
+        map = new.map
+        waiting.removeAll { group in !map.groups.contains { $0.group === group } }
+        for invalidated in map.groups where !new.old.groups.contains(where: { $0.group === invalidated.group }) {
+            switch onLoss {
+            case .flush: waiting.append(invalidated.group)
+            case .serveUntilTTL: invalidated.group.resumeStoring()
+            }
+        }
+    }
+
+    /// The stream tells of all that concerns those that waited for it, unless they are refused.
+    mutating func admit() {
+        for group in waiting where !refused.contains(group.name) { group.resumeStoring() }
+        waiting = []
     }
 
     /// Applies a change: from now on no older value of what it concerns is served or stored. O(keys), a lock for each.
@@ -55,7 +78,8 @@ struct ChangeApplier {
 
     /// The stream tells of every change from a moment on that is past: what was loaded before goes, and so does what loads
     /// bring that began before.
-    func resume() {
+    mutating func resume() {
+        waiting = []
         for invalidated in map.groups where !refused.contains(invalidated.group.name) {
             // Also where storing was not suspended: it flushes, and fences what is under way.
             invalidated.group.resumeStoring()
@@ -65,6 +89,7 @@ struct ChangeApplier {
     /// The stream does not tell all that concerns these groups, from its next ``resume()`` to the one after: they store
     /// nothing, whatever is to happen to the others while it is lost.
     mutating func refuse(_ names: Set<String>) {
+        waiting += map.groups.map(\.group).filter { refused.contains($0.name) && !names.contains($0.name) }
         refused = names
         for invalidated in map.groups where names.contains(invalidated.group.name) {
             invalidated.group.suspendStoring()

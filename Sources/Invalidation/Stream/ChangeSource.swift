@@ -5,6 +5,10 @@ protocol ChangeSource: AnyObject {
     /// Makes a connection and subscribes; the owner is told ``ChangeSourceOwner/opened()`` or
     /// ``ChangeSourceOwner/lost(_:)``. There is none at the time of the call.
     func connect()
+    /// Other groups depend on tables from now on. When `isKnown` is false there are rules among theirs that were not there before;
+    /// then the owner is told ``ChangeSourceOwner/adopted()`` when all that concerns them is told of, or that the connection is
+    /// lost. The next connections are made by these settings, those of the stream's and of the loads' server.
+    func adopt(_ map: InvalidationMap, isKnown: Bool, stream: DatabaseSettings, loads: DatabaseSettings)
     /// Has the server give a sign of life, after all that it said before. Does nothing while another is under way.
     func beat()
     /// Closes the connection, if there is one, or lets go of the one that is being made. The owner is told nothing more of it.
@@ -36,6 +40,8 @@ protocol ChangeSourceOwner: AnyObject {
     /// The changes that these groups depend on can't be followed, and why, by their names: they store nothing until they are
     /// told of without. Told before each time the stream is proven, by sources that can tell.
     func refused(_ groups: [String: String])
+    /// What ``ChangeSource/adopt(_:isKnown:)`` brought is looked at; ``refused(_:)`` was told before.
+    func adopted()
     /// The connection, or the attempt to make one, is lost, for a reason that the operator may read.
     func lost(_ reason: String)
 }

@@ -15,9 +15,10 @@ public final class ChangeStream: @unchecked Sendable {
 
     private let loop: EventLoop
     private let logger: Logger
-    private let kind: InvalidationSettings.Source
-    /// The groups whose changes it tells of.
-    public let groups: [Group]
+    private let settings: InvalidationSettings
+    private var kind: InvalidationSettings.Source { settings.source }
+    private let told: Groundwork.Mutex<[Group]>
+    private let hasStarted = Atomic<Bool>(false)
     /// All that was committed up to it is applied; 0 while nobody knows.
     private let applied = Atomic<UInt64>(0)
     private let published = Groundwork.Mutex(StreamStatus())
@@ -47,8 +48,8 @@ public final class ChangeStream: @unchecked Sendable {
     ) {
         self.loop = loop
         self.logger = logger
-        kind = settings.source
-        groups = map.groups.map(\.group)
+        self.settings = settings
+        told = Groundwork.Mutex(map.groups.map(\.group))
         state = StreamState(heartbeat: settings.heartbeat, unproven: settings.source.unproven, seed: seed)
         applier = ChangeApplier(map, onLoss: settings.onStreamLoss)
         source = settings.makeSource(database, map, on: loop, owner: self, logger: logger)
@@ -56,11 +57,18 @@ public final class ChangeStream: @unchecked Sendable {
 
     // MARK: Any thread
 
+    /// The groups whose changes it tells of.
+    public var groups: [Group] { told.withLock { $0 } }
+
+    /// Whether it was started.
+    public var isStarted: Bool { hasStarted.load(ordering: .acquiring) }
+
     /// Begins to connect. Until the stream is there its groups are as after a loss. `onTrust` is told when it comes (true) and
-    /// when it is lost, on the loop's thread. False when the system gives no thread; then nothing was begun.
+    /// when it is lost, on the loop's thread. False when the system gives no thread; then nothing was begun. To be called once.
     public func start(onTrust: @escaping @Sendable (Bool) -> Void = { _ in }) -> Bool {
         guard loop.start() else { return false }
         applier.suspend()
+        hasStarted.store(true, ordering: .releasing)
         loop.submit { [self] in
             self.onTrust = onTrust
             act(on: state.start())
@@ -68,8 +76,33 @@ public final class ChangeStream: @unchecked Sendable {
         return true
     }
 
+    /// Tells of changes to other groups from now on. Those that were not there before have to store nothing; they begin when all
+    /// that concerns them is told of. What the others hold stays, as long as the rules are known already, or the source is
+    /// `notify`; with `logical` the stream begins anew for new rules. `database` is where loads go from now on. To be called
+    /// before ``start(onTrust:)``, or after.
+    public func adopt(_ map: InvalidationMap, database: DatabaseSettings) async {
+        told.withLock { $0 = map.groups.map(\.group) }
+        guard isStarted else { return adoptHere(map, database) }
+        await withCheckedContinuation { continuation in
+            loop.submit { [self] in
+                adoptHere(map, database)
+                continuation.resume()
+            }
+        }
+    }
+
+    private func adoptHere(_ map: InvalidationMap, _ database: DatabaseSettings) {
+        let isKnown = map.groups.allSatisfy { applier.map.hasNamesake(of: $0) }
+        applier.adopt(map)
+        source?.adopt(map, isKnown: isKnown, stream: settings.streamDatabase(database), loads: database)
+        if isKnown, state.isTrusted { applier.admit() }
+        // An attempt that is under way looked at the old ones.
+        if !isKnown, state.isBeginning { lost("the settings have other invalidate_on rules") }
+    }
+
     /// Waits until the stream is there, or the first attempt failed or may take long.
     public func firstAttempt() async {
+        guard isStarted else { return }
         await withCheckedContinuation { continuation in
             let hasEnded = first.withLock { waiting in
                 waiting?.append(continuation)
@@ -81,6 +114,7 @@ public final class ChangeStream: @unchecked Sendable {
 
     /// Closes the connection and ends the loop's thread; the groups stay as they are.
     public func stop() async {
+        guard isStarted else { return }
         await withCheckedContinuation { continuation in
             loop.submit { [self] in
                 act(on: state.end())
@@ -110,6 +144,7 @@ public final class ChangeStream: @unchecked Sendable {
         _ position: LogPosition, by deadline: Instant, _ done: @escaping @Sendable (Bool) -> Void
     ) {
         if hasApplied(position) { return done(true) }
+        guard isStarted else { return done(false) }
         loop.submit { [self] in wait(for: position, by: deadline, done) }
     }
 
@@ -310,6 +345,10 @@ extension ChangeStream: ChangeSourceOwner {
         for group in before where groups[group] == nil {
             logger.notice("a group's tables can be followed again", metadata: ["group": "\(group)"])
         }
+    }
+
+    func adopted() {
+        if state.isTrusted { applier.admit() }
     }
 
     func lost(_ reason: String) { act(on: state.lost(reason, at: loop.now)) }

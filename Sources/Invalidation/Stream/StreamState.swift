@@ -74,6 +74,14 @@ struct StreamState {
         }
     }
 
+    /// Whether an attempt is under way.
+    var isBeginning: Bool {
+        switch phase {
+        case .connecting, .proving: true
+        case .idle, .live, .pausing, .ended: false
+        }
+    }
+
     /// When to call ``timeCame(at:)``; nil: an event comes first.
     var nextLook: Instant? {
         switch phase {

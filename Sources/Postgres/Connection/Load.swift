@@ -7,7 +7,7 @@ struct Load: ~Copyable, Sendable {
     /// Whose SQL is run.
     let getter: QueryGetter
     /// The getter's index among those of its database.
-    let getterIndex: Int
+    var getterIndex: Int
     /// The parameters.
     let parts: KeyParts
     /// Nanoseconds that the database has for it.

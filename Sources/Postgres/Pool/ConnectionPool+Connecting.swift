@@ -41,6 +41,7 @@ extension ConnectionPool {
             let (host, process) = (session.link.host, session.link.backendProcess)
             connections.append(try DatabaseConnection(session, on: loop, context: context, owner: self))
             context.counters.noteConnected()
+            context.firstConnection.came()
             context.circuit.sourceAnswered(at: loop.now)
             context.logger.info(
                 "database connection ready",
@@ -59,6 +60,7 @@ extension ConnectionPool {
 
     private func attemptFailed(_ text: String) {
         context.counters.noteFailure(text)
+        context.firstConnection.failed(text, of: context.settings.connections)
         context.logger.warning("no database connection", metadata: ["reason": "\(text)"])
         act(on: state.attemptFailed())
         if state.isDown { reconsiderQueue() }

@@ -9,7 +9,7 @@ extension ConnectionPool {
     @discardableResult
     func publishRoom() -> Bool {
         seat.publish(queued: turns.reduce(0) { $0 + queues[$1].count })
-        guard let routing, routing.seats.count > 1 else { return false }
+        guard let routing, routing.seats.count > 1, !isRetired else { return false }
         let flowing = connections.reduce(0) { $0 + ($1.flows(at: loop.now) ? 1 : 0) }
         let idle = connections.reduce(0) { $0 + ($1.depth == 0 ? 1 : 0) }
         // As in ``Placement``: one stays for short queries.
@@ -32,6 +32,7 @@ extension ConnectionPool {
 
     /// Gives another pool, which asked for it, what it can send and this one cannot.
     func giveWork(to other: PoolSeat) {
+        guard !isRetired else { return }
         for getter in turns {
             giveWork(of: getter) { kind in
                 switch kind {

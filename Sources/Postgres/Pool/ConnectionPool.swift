@@ -20,6 +20,10 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// The getters that have something waiting; they take turns.
     var turns = Deque<Int>()
     private var isDispatchDue = false
+    /// Another database takes the loads, but for those of getters that it does not have.
+    private(set) var isRetired = false
+    /// Called once it is retired and nothing waits or is in flight here.
+    private var whenIdle: (@Sendable () -> Void)?
     /// Whether something waits for a connection that is kept free.
     private var isKeeping = false
     private var queueTimer: (timer: Timer, due: Instant)?
@@ -64,17 +68,46 @@ final class ConnectionPool: DatabaseConnectionOwner {
             while let load = waiting.popFirst() { load.fail(LoadError.stopped) }
         }
         publish()
+        whenIdle?()
+        whenIdle = nil
         return cancels
+    }
+
+    // MARK: A successor
+
+    /// Sends what waits to the database that has the getters now, as it does with all that comes. What is in flight goes on here,
+    /// and so does what that database does not know.
+    func retire() {
+        isRetired = true
+        seat.publish(flowing: 0, spare: 0)
+        reconsiderQueue()
+    }
+
+    /// Calls `done` once nothing waits here, nor is in flight.
+    func onIdle(_ done: @escaping @Sendable () -> Void) {
+        whenIdle = done
+        dispatchAtRoundEnd()
+    }
+
+    private func tellIfIdle() {
+        guard let done = whenIdle, turns.isEmpty, connections.allSatisfy({ $0.depth == 0 }) else { return }
+        whenIdle = nil
+        done()
     }
 
     // MARK: Loads
 
     /// Takes a load on; or hands it to a loop that has a connection when this one has none.
     func start(_ load: consuming Load) {
+        guard isRetired else { return startHere(load) }
+        if let load = load.getter.forward(load, from: seat) { startHere(load) }
+    }
+
+    private func startHere(_ load: consuming Load) {
         if load.startedAt.nanoseconds == 0 { load.startedAt = loop.now }
         let getter = load.getterIndex
         let hasShare = seat.share(ofQueries: context.queries(of: getter)) > 0
-        if !hasShare || state.ready == 0, !load.isHandedOver,
+        if !hasShare || state.ready == 0, !load.isHandedOver, !isRetired,
             let other = routing?.seat(insteadOf: seat, forQueries: context.queries(of: getter))
         {
             load.isHandedOver = true
@@ -128,11 +161,12 @@ final class ConnectionPool: DatabaseConnectionOwner {
         }
         if !isKeeping { for connection in connections { connection.isKeptFree = false } }
         if !turns.isEmpty {
-            handOver()
+            if !isRetired { handOver() }
             expectDeadlines()
             lookAgain()
         }
         fetchWork()
+        tellIfIdle()
     }
 
     /// Sends one segment or one batch of a getter's loads. False when nothing can be sent now.
@@ -206,7 +240,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         var query = Placement.Query(getter: getter, isShort: pace.isShort && !isLate, held: context.held(by: getter))
         guard let batch = context.getters[getter].batch else { return (DatabaseConnection.segmentLoads, query, pace) }
         let underWay = connections.reduce(0) { $0 + $1.count(of: getter) }
-        let left = seat.share(ofQueries: batch.queries) - underWay
+        let left = seat.share(ofQueries: context.queries(of: getter)) - underWay
         guard left > 0 else { return nil }
         guard next == .batchable else { return (min(left, DatabaseConnection.segmentLoads), query, pace) }
         let isFull = queue.batchableCount >= batch.max
@@ -281,7 +315,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     }
 
     func connectionHasRoom(_ connection: DatabaseConnection) {
-        if turns.isEmpty { fetchWork() } else { dispatchAtRoundEnd() }
+        if turns.isEmpty, whenIdle == nil { fetchWork() } else { dispatchAtRoundEnd() }
     }
 
     func schemaChanged(for getter: QueryGetter) {

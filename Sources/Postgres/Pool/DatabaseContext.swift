@@ -8,7 +8,8 @@ final class DatabaseContext: Sendable {
     let settings: DatabaseSettings
     let getters: [QueryGetter]
     let logger: Logger
-    let counters = DatabaseCounters()
+    let counters: DatabaseCounters
+    let firstConnection = FirstConnection()
     let catalog = Catalog()
     /// Told when the database answers, and when it does not.
     let circuit: CircuitBreaker
@@ -24,6 +25,7 @@ final class DatabaseContext: Sendable {
 
     init(
         settings: DatabaseSettings, getters: [QueryGetter], logger: Logger, circuit: CircuitBreaker,
+        counters: DatabaseCounters,
         onSchemaChange: @escaping @Sendable (String) -> Void,
         onKeysKnown: @escaping @Sendable (String, [KeyVerdict]) -> Void
     ) {
@@ -32,12 +34,13 @@ final class DatabaseContext: Sendable {
         self.getters = getters
         self.logger = logger
         self.circuit = circuit
+        self.counters = counters
         self.onSchemaChange = onSchemaChange
         self.onKeysKnown = onKeysKnown
     }
 
     /// Queries of a getter that may be under way at most.
-    func queries(of getter: Int) -> Int { getters[getter].batch?.queries ?? .max }
+    func queries(of getter: Int) -> Int { getters[getter].queries }
 
     /// How many connections of all pools a getter holds by queries of unknown length.
     func held(by getter: Int) -> Int { paces[2 * getter].inFlightUnknown + paces[2 * getter + 1].inFlightUnknown }
@@ -45,7 +48,7 @@ final class DatabaseContext: Sendable {
     /// Loads of a getter that may wait on one loop. With a batch, as many come through the group's gate as its queries hold.
     func queueLimit(of getter: Int) -> Int {
         guard let batch = getters[getter].batch else { return settings.queuedLoads }
-        let (loads, overflow) = batch.queries.multipliedReportingOverflow(by: batch.max)
+        let (loads, overflow) = getters[getter].queries.multipliedReportingOverflow(by: batch.max)
         return max(settings.queuedLoads, overflow ? .max : loads)
     }
 

@@ -88,7 +88,10 @@ final class PoolSeat: @unchecked Sendable {
     }
 
     private func startHere(_ load: consuming Load) {
-        guard let pool else { return load.fail(LoadError.stopped) }
+        guard let pool else {
+            if let load = load.getter.forward(load, from: self) { load.fail(LoadError.stopped) }
+            return
+        }
         pool.start(load)
     }
 }

@@ -28,13 +28,11 @@ public struct BatchQuery: Sendable, Equatable {
 struct BatchStatement: Sendable {
     let statement: Statement
     let max: Int
-    let queries: Int
 
     /// For keys of `keyParts` parts.
     init(_ query: BatchQuery, group: String, keyParts: Int, returns: QueryGetter.Returns) {
         statement = Statement(ofBatch: QueryText(query.sql), group: group, keyParts: keyParts, returns: returns)
         max = query.max
-        queries = query.queries
     }
 }
 

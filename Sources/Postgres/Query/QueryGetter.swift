@@ -32,7 +32,8 @@ public final class QueryGetter: Getter, KeyedGetter {
     public let keyedBy: [KeyedTable]
     let keys = PublishedKeys()
 
-    private let route = AtomicLazyReference<Route>()
+    private let route = Groundwork.Mutex<Route?>(nil)
+    private let queryLimit: Atomic<Int>
     private let description = AtomicLazyReference<GroupDescriptionBox>()
     private let degraded = Atomic<Bool>(false)
     private let isBatchRefused: Atomic<Bool>
@@ -59,6 +60,7 @@ public final class QueryGetter: Getter, KeyedGetter {
             : batch.map {
                 BatchStatement($0, group: name, keyParts: text.parameterCount, returns: returns)
             }
+        queryLimit = Atomic(self.batch == nil ? .max : batch?.queries ?? .max)
         isBatchRefused = Atomic(self.batch?.statement.mistake != nil)
     }
 
@@ -73,7 +75,7 @@ public final class QueryGetter: Getter, KeyedGetter {
         if let mistake = statement.mistake { return flight.fail(LoadError(.query, "\(name): \(mistake.message)")) }
         do {
             let parts = try KeyParts(of: flight.key, count: parameterCount)
-            guard let route = route.load() else { return flight.fail(.stopped(name)) }
+            guard let route = route.withLock({ $0 }) else { return flight.fail(.stopped(name)) }
             route.routing.start(Load(of: self, getterIndex: route.getterIndex, parts: parts, flight: flight))
         } catch {
             flight.fail(LoadError(.badKey, "\(name): \(Self.text(of: error))"))
@@ -82,9 +84,28 @@ public final class QueryGetter: Getter, KeyedGetter {
 
     // MARK: For the database
 
-    /// Where loads go from now on. The first call counts: a getter belongs to one database.
+    /// Where loads go from now on: a getter belongs to one database at a time.
     func attach(to routing: Routing, index: Int) {
-        _ = route.storeIfNil(Route(routing: routing, getterIndex: index))
+        route.withLock { $0 = Route(routing: routing, getterIndex: index) }
+    }
+
+    /// Sends a load that came to a pool of a database that has a successor to that one. Gives it back when there is none.
+    func forward(_ load: consuming Load, from seat: PoolSeat) -> Load? {
+        guard let route = route.withLock({ $0 }), !route.routing.seats.contains(where: { $0 === seat }) else {
+            return load
+        }
+        load.getterIndex = route.getterIndex
+        load.isHandedOver = false
+        route.routing.start(load)
+        return nil
+    }
+
+    /// Queries that may be under way at most, where keys go out together; with none of that any number.
+    var queries: Int { queryLimit.load(ordering: .relaxed) }
+
+    /// Says anew how many queries may be under way, if keys go out together.
+    public func limitQueries(to count: Int) {
+        if batch != nil { queryLimit.store(max(1, count), ordering: .relaxed) }
     }
 
     /// Remembers what the server told, for better texts.

@@ -70,8 +70,11 @@ extension ClientConnection {
             hole.fill(.success(value))
         } else {
             counters.timeouts.add(1)
-            server.logger.warning("no answer within load_timeout", metadata: ["group": "\(hole.group.name)"])
-            hole.fill(.failure(LoadError(.timedOut, Self.overdue(hole.group))))
+            guard let group = hole.group else {
+                return hole.fill(.failure(LoadError(.timedOut, "it takes long, and goes on; the log tells of its end")))
+            }
+            server.logger.warning("no answer within load_timeout", metadata: ["group": "\(group.name)"])
+            hole.fill(.failure(LoadError(.timedOut, Self.overdue(group))))
         }
     }
 

@@ -50,7 +50,7 @@ extension ClientConnection {
 
     /// Whether the client's user may run what concerns all clients.
     var isAdministrator: Bool {
-        guard let users = server.settings.adminUsers else { return true }
+        guard let users = server.admission.adminUsers else { return true }
         return server.directory.record(of: id)?.credentials.map { users.contains($0.user) } ?? false
     }
 

@@ -35,11 +35,9 @@ extension ClientConnection {
             }
             let text = request[index].withUnsafeBytes { Array($0) }
             let key = Key(copying: location.key(in: request[index]))
-            if tracking?.isTold(of: text, as: keyspace.groups[location.group].group.wireKey(key), in: keyspace) == true
-            {
-                continue
-            }
-            trackers.note(key, in: location.group, as: text, by: self)
+            let group = keyspace.groups[location.group].group
+            if tracking?.isTold(of: text, as: group.wireKey(key), in: keyspace) == true { continue }
+            trackers.note(key, in: group, as: text, by: self)
         }
     }
 

@@ -18,7 +18,7 @@ extension ClientConnection {
                     + "pg_current_wal_insert_lsn() said after the commit, such as 16/B374D848")
             return nil
         }
-        return CatchUp(to: position, on: loop, waits: waits)
+        return CatchUp(to: position, on: loop, waits: waits, keyspace: keyspace)
     }
 
     /// Appends the text of a key, or a hole for it, from a state that has seen the position.

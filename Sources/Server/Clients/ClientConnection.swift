@@ -33,7 +33,7 @@ final class ClientConnection: EventSource {
     let id: Int
     let loop: EventLoop
     let server: ServerContext
-    /// The server's, at hand for every request.
+    /// Its loop's, at hand for every request.
     let keyspace: Keyspace
     let counters: LoopCounters
     let round: Round
@@ -106,7 +106,7 @@ final class ClientConnection: EventSource {
         self.position = position
         loop = clients.loop
         server = clients.server
-        keyspace = server.keyspace
+        keyspace = clients.keyspace
         counters = clients.counters
         round = clients.round
         waits = clients.waits

@@ -10,6 +10,8 @@ final class Clients: @unchecked Sendable {
 
     let loop: EventLoop
     let server: ServerContext
+    /// The groups that they can ask for.
+    let keyspace: Keyspace
     let counters: LoopCounters
     /// Whose turn it is at the end of the round.
     let round: Round
@@ -31,7 +33,7 @@ final class Clients: @unchecked Sendable {
     private var whenEmpty: (@Sendable () -> Void)?
 
     /// The clients of `loop`, which is the server's loop number `index`.
-    init(of loop: EventLoop, index: Int, server: ServerContext) {
+    init(of loop: EventLoop, index: Int, server: ServerContext, keyspace: Keyspace) {
         self.loop = loop
         self.index = index
         self.server = server
@@ -41,7 +43,8 @@ final class Clients: @unchecked Sendable {
         buffers = SharedBuffers(limits: RequestLimits(requestBytes: server.settings.maxRequest))
         held = HeldBytes(server.output)
         subscribers = Subscribers(on: loop, server: server)
-        watchers = Watchers(server.keyspace)
+        self.keyspace = keyspace
+        watchers = Watchers(keyspace)
         // Kept by the loop until that ends. (A weak reference would make every retain of this object take the slow path.)
         loop.submit { [self] in
             loop.afterEachRound { self.endRound() }
@@ -79,6 +82,14 @@ final class Clients: @unchecked Sendable {
             })
         // The server is going: what this client sent meanwhile is answered, no more.
         if whenEmpty != nil { connection.finish() }
+    }
+
+    /// Serves other groups from now on.
+    func serve(_ groups: [ServedGroup]) {
+        keyspace.serve(groups)
+        subscribers.followGroups()
+        watchers.followGroups()
+        trackers.followGroups()
     }
 
     /// The connection of a number; nil when it is not here. O(connections).

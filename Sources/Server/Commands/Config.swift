@@ -15,8 +15,8 @@ enum Config: ContainerCommand {
         let subcommand = request.word(at: 1)
         if subcommand == "set" || subcommand == "rewrite" {
             reply.bytes.appendError(
-                "ERR CONFIG \(request.string(at: 1).uppercased()) is not supported: settings are read "
-                    + "from the settings' file at start")
+                "ERR CONFIG \(request.string(at: 1).uppercased()) is not supported: change the settings' file, "
+                    + "and have it read by PGS.RELOAD or SIGHUP")
         } else if subcommand == "resetstat" {
             reply.bytes.appendError("ERR CONFIG RESETSTAT is not supported: figures count from the start")
         } else {
@@ -44,8 +44,8 @@ enum Config: ContainerCommand {
     private static func settings(_ context: ServerContext) -> [(name: String, value: String)] {
         [
             ("appendonly", "no"), ("save", ""), ("databases", "1"), ("cluster-enabled", "no"),
-            ("maxclients", "\(context.settings.maxClients)"),
-            ("maxmemory", "\(context.information.memoryLimit)"), ("maxmemory-policy", context.keyspace.memoryPolicy),
+            ("maxclients", "\(context.admission.maxClients)"),
+            ("maxmemory", "\(context.information.memoryLimit())"), ("maxmemory-policy", context.groups.memoryPolicy),
             ("proto-max-bulk-len", "\(context.settings.maxRequest)"), ("timeout", "0"),
             // All of them, with nothing to turn on: who subscribes is told.
             ("notify-keyspace-events", "AKE"),

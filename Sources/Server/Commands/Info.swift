@@ -9,7 +9,7 @@ enum Info: Command {
     static let syntax = "[section ...]"
     static let topic = CommandTopic.server
     static let summary =
-        "Figures by section: `server`, `clients`, `memory`, `stats`, `keyspace`, `groups`, `database`, `invalidation`, and "
+        "Figures by section: `server`, `clients`, `memory`, `stats`, `keyspace`, `groups`, `database`, `invalidation`, `settings`, and "
         + "what clients look for in `persistence`, `replication` and `cluster`."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
@@ -40,6 +40,7 @@ enum Info: Command {
         Section(name: "Cluster") { _ in [("cluster_enabled", "0")] }, Section(name: "Keyspace", lines: keyspace),
         Section(name: "Groups", lines: groups), Section(name: "Database") { $0.information.database() },
         Section(name: "Invalidation") { $0.information.invalidation() },
+        Section(name: "Settings") { $0.information.settings() },
     ]
 
     private static let server: @Sendable (ServerContext) -> [Line] = { context in
@@ -55,7 +56,7 @@ enum Info: Command {
     private static let clients: @Sendable (ServerContext) -> [Line] = { context in
         let statistics = context.statistics
         return [
-            ("connected_clients", "\(statistics.clients)"), ("maxclients", "\(context.settings.maxClients)"),
+            ("connected_clients", "\(statistics.clients)"), ("maxclients", "\(context.admission.maxClients)"),
             ("blocked_clients", "0"), ("pending_loads", "\(statistics.pending)"),
             ("waiting_request_bytes", "\(statistics.requestBytes)"),
             ("waiting_reply_bytes", "\(statistics.replyBytes)"),
@@ -70,7 +71,7 @@ enum Info: Command {
             ("used_memory", "\(used)"), ("used_memory_dataset", "\(cache)"),
             ("used_memory_overhead", "\(max(0, used - cache))"), ("used_memory_cache", "\(cache)"),
             ("used_memory_rss", "\(resident)"), ("mem_fragmentation_ratio", ratio(resident, to: used)),
-            ("maxmemory", "\(context.information.memoryLimit)"), ("maxmemory_policy", context.keyspace.memoryPolicy),
+            ("maxmemory", "\(context.information.memoryLimit())"), ("maxmemory_policy", context.groups.memoryPolicy),
         ]
     }
 
@@ -107,7 +108,7 @@ enum Info: Command {
     }
 
     private static let groups: @Sendable (ServerContext) -> [Line] = { context in
-        context.keyspace.groups.map { served in
+        context.groups.map { served in
             let statistics = served.group.statistics
             let figures = GroupStatistics.named.map { "\($0.name)=\(statistics[keyPath: $0.figure])" }
             return ("group_\(served.group.name)", figures.joined(separator: ","))
@@ -115,7 +116,7 @@ enum Info: Command {
     }
 
     private static func sum(of context: ServerContext) -> GroupStatistics {
-        context.keyspace.groups.reduce(into: GroupStatistics()) { $0 += $1.group.statistics }
+        context.groups.reduce(into: GroupStatistics()) { $0 += $1.group.statistics }
     }
 
     /// A value from elsewhere must not begin a line of its own.

@@ -94,7 +94,7 @@ enum Watch: Command {
             guard location.isTold(of: key) else {
                 return reply.bytes.appendError(ErrorText.unwatchable(request[index]))
             }
-            keys.append(WatchedKey(group: location.group, bytes: key.withUnsafeBytes { Array($0) }))
+            keys.append(WatchedKey(key.withUnsafeBytes { Array($0) }, of: client.keyspace.groups[location.group].group))
         }
         guard client.mayKeep(keys.reduce(0) { $0 + Watchers.size(of: $1) }) else {
             return reply.bytes.appendError(ErrorText.tooMuchKept)

@@ -14,7 +14,7 @@ final class Subscribers: @unchecked Sendable {
     private let server: ServerContext
     private let mailbox: EventMailbox
     private var connections: [Int: ClientConnection] = [:]
-    private var observations: [(group: Group, observation: Observation)] = []
+    private var observations = GroupObservations()
 
     /// What is being told, and to whom it is still to be told.
     private var telling: (messages: [KeyspaceEvent.Message], rest: [ClientConnection]) = ([], [])
@@ -47,15 +47,18 @@ final class Subscribers: @unchecked Sendable {
 
     private func observeIfWanted() {
         if connections.isEmpty {
-            for (group, observation) in observations { group.removeObserver(observation) }
-            observations = []
+            observations.end()
         } else if observations.isEmpty {
-            observations = server.keyspace.groups.map { served in
-                let group = served.group
-                let observation = group.addObserver { [self, unowned group] event, key in
-                    if let event = KeyspaceEvent(event, of: key, in: group) { publish(event) }
-                }
-                return (group, observation)
+            followGroups()
+        }
+    }
+
+    /// Takes note of which groups are served by now.
+    func followGroups() {
+        guard !connections.isEmpty else { return }
+        observations.follow(server.groups) { group in
+            group.addObserver { [self, unowned group] event, key in
+                if let event = KeyspaceEvent(event, of: key, in: group) { publish(event) }
             }
         }
     }

@@ -1,10 +1,15 @@
 import CacheCore
 import Groundwork
 
-/// A key, by its group's index in the keyspace.
+/// A key of a group.
 struct WatchedKey: Hashable, Sendable {
-    let group: Int
+    let group: ObjectIdentifier
     let bytes: [UInt8]
+
+    init(_ bytes: [UInt8], of group: Group) {
+        self.group = ObjectIdentifier(group)
+        self.bytes = bytes
+    }
 }
 
 /// The keys that clients of one loop watch, and whose were invalidated meanwhile.
@@ -25,7 +30,7 @@ final class Watchers: @unchecked Sendable {
     private let keyspace: Keyspace
     private let state = Groundwork.Mutex(State())
     private var keys: [Int: (all: Swift.Set<WatchedKey>, byteCount: Int)] = [:]
-    private var observations: [(group: Group, observation: Observation)] = []
+    private var observations = GroupObservations()
 
     init(_ keyspace: Keyspace) {
         self.keyspace = keyspace
@@ -71,14 +76,28 @@ final class Watchers: @unchecked Sendable {
 
     private func observeIfWanted() {
         if keys.isEmpty {
-            for (group, observation) in observations { group.removeObserver(observation) }
-            observations = []
+            observations.end()
         } else if observations.isEmpty {
-            observations = keyspace.groups.enumerated().map { index, served in
-                let observation = served.group.addObserver { [self] event, key in
-                    if event == .invalidated { touch(WatchedKey(group: index, bytes: key.bytes)) }
-                }
-                return (served.group, observation)
+            observe()
+        }
+    }
+
+    private func observe() {
+        observations.follow(keyspace.groups) { group in
+            group.addObserver { [self, unowned group] event, key in
+                if event == .invalidated { touch(WatchedKey(key.bytes, of: group)) }
+            }
+        }
+    }
+
+    /// Takes note of which groups are served by now: a key of one that no longer is counts as changed.
+    func followGroups() {
+        guard !keys.isEmpty else { return }
+        observe()
+        let served = Swift.Set(keyspace.groups.map { ObjectIdentifier($0.group) })
+        state.withLock { state in
+            for (key, clients) in state.clients where !served.contains(key.group) {
+                state.touched.formUnion(clients)
             }
         }
     }

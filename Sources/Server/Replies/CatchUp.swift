@@ -10,12 +10,14 @@ final class CatchUp: @unchecked Sendable {
     let position: UInt64
     private let loop: EventLoop
     private let waits: Waits
+    private let keyspace: Keyspace
     private var waiting: [(hole: Hole, key: Key)] = []
     /// When it is no longer waited for the position.
     private var deadline = Instant(nanoseconds: .max)
 
-    init(to position: UInt64, on loop: EventLoop, waits: Waits) {
+    init(to position: UInt64, on loop: EventLoop, waits: Waits, keyspace: Keyspace) {
         self.position = position
+        self.keyspace = keyspace
         self.loop = loop
         self.waits = waits
     }
@@ -38,13 +40,17 @@ final class CatchUp: @unchecked Sendable {
     /// What has seen the position is in memory or on its way; or nobody knows, and it is loaded by a load that begins now.
     private func end(_ isApplied: Bool) {
         for (hole, key) in waiting where hole.reply != nil {
+            guard let asked = hole.group else { continue }
+            // Meanwhile another one may have taken its place.
+            let group = keyspace.groups.successor(of: asked) ?? asked
+            hole.moves(to: group)
             let waiter = Waiter(waits, token: hole.token, deadline: hole.deadline)
             let span = key.bytes.span.bytes
-            if isApplied, hole.group.isStoring {
+            if isApplied, group.isStoring {
                 var nothing = OutputRawSpan()
-                settle(hole, hole.group.lookup(span, .whole, at: loop.now, waiter: waiter, into: &nothing))
+                settle(hole, group.lookup(span, .whole, at: loop.now, waiter: waiter, into: &nothing))
             } else {
-                settle(hole, hole.group.loadAnew(span, waiter: waiter))
+                settle(hole, group.loadAnew(span, waiter: waiter))
             }
         }
         waiting = []

@@ -25,7 +25,8 @@ final class Hole {
 
     /// Its name in the loop's ``Waits`` and towards the group.
     let token: UInt64
-    let group: Group
+    /// The group whose load it waits for; nil: what it waits for is none's.
+    private(set) var group: Group?
     /// What it holds of the flight that it waits for; nil: it waits for none yet.
     var ticket: Ticket?
     /// The key, when an older value may stand in for the load's.
@@ -42,7 +43,7 @@ final class Hole {
     var occurrences = 0
     private var content: Content?
 
-    init(token: UInt64, group: Group, ticket: Ticket?, standInKey: Key?, deadline: Instant, use: Use) {
+    init(token: UInt64, group: Group?, ticket: Ticket?, standInKey: Key?, deadline: Instant, use: Use) {
         self.token = token
         self.group = group
         self.ticket = ticket
@@ -53,7 +54,12 @@ final class Hole {
 
     /// The older value that the group's rules allow in place of one that comes too late.
     func standIn(at now: Instant) -> Value? {
-        standInKey.flatMap { group.standIn(for: $0.bytes.span.bytes, at: now) }
+        standInKey.flatMap { group?.standIn(for: $0.bytes.span.bytes, at: now) }
+    }
+
+    /// It is another group that it is to wait for, which has the name of its own by now.
+    func moves(to group: Group) {
+        self.group = group
     }
 
     /// Takes the first outcome: the load's, or the deadline's.

@@ -44,7 +44,7 @@ final class Waits: OutcomeSink, @unchecked Sendable {
     /// Takes a hole out of its flight: nobody waits for it any more.
     func abandon(_ hole: Hole) {
         guard takeOut(hole.token) != nil else { return }
-        if let ticket = hole.ticket { hole.group.leave(ticket) }
+        if let ticket = hole.ticket { hole.group?.leave(ticket) }
     }
 
     func deliver(_ outcome: Outcome, token: UInt64) {

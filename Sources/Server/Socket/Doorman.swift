@@ -108,7 +108,8 @@ final class Doorman: @unchecked Sendable {
 
     private func admit(_ descriptor: Int32) {
         let credentials = PeerCredentials(of: descriptor)
-        if let allowed = context.settings.allowedUsers {
+        let admission = context.admission
+        if let allowed = admission.allowedUsers {
             guard let user = credentials?.user, allowed.contains(user) else {
                 let who = credentials.map { "user \($0.user)" } ?? "an unknown user"
                 context.logger.warning("client refused: not an allowed user", metadata: ["client": "\(who)"])
@@ -117,7 +118,7 @@ final class Doorman: @unchecked Sendable {
         }
         guard let id = context.admitClient() else {
             context.logger.warning(
-                "client refused: there are max_clients", metadata: ["max_clients": "\(context.settings.maxClients)"])
+                "client refused: there are max_clients", metadata: ["max_clients": "\(admission.maxClients)"])
             return refuse(descriptor, "-ERR max number of clients reached\r\n")
         }
         let clients = clients[turn % clients.count]

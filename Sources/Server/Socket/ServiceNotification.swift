@@ -5,6 +5,8 @@ import Glibc
 public enum ServiceNotification: String, Sendable {
     /// Clients can connect.
     case ready = "READY=1"
+    /// The settings are being read again; `ready` follows.
+    case reloading = "RELOADING=1"
     /// The service is about to end.
     case stopping = "STOPPING=1"
 

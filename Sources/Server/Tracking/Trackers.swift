@@ -9,7 +9,7 @@ final class Trackers {
     /// All of the loop, those who do not track included.
     private unowned let clients: Clients
     private var connections: [Int: ClientConnection] = [:]
-    private var observations: [(group: Group, observation: Observation)] = []
+    private var observations = GroupObservations()
 
     init(of clients: Clients, _ table: TrackingTable) {
         self.clients = clients
@@ -37,25 +37,31 @@ final class Trackers {
 
     private func observeIfWanted() {
         if connections.isEmpty {
-            for (group, observation) in observations { group.removeObserver(observation) }
-            observations = []
+            observations.end()
             // Who begins later is on this loop, and so begins after this.
             table.forgetAll()
         } else if observations.isEmpty {
-            observations = server.keyspace.groups.enumerated().map { [table] index, served in
-                let observation = served.group.addObserver(flushed: { table.allChanged(of: index) }) { event, key in
-                    switch event {
-                    case .loaded: break
-                    case .replaced, .unkept, .expired, .evicted, .invalidated: table.changed(key, of: index)
-                    }
-                }
-                return (served.group, observation)
-            }
+            followGroups()
         }
     }
 
+    /// Takes note of which groups are served by now.
+    func followGroups() {
+        guard !connections.isEmpty else { return }
+        let gone = observations.follow(clients.keyspace.groups) { [table] group in
+            group.addObserver(flushed: { [unowned group] in table.allChanged(of: group) }) {
+                [unowned group] event, key in
+                switch event {
+                case .loaded: break
+                case .replaced, .unkept, .expired, .evicted, .invalidated: table.changed(key, of: group)
+                }
+            }
+        }
+        for group in gone { table.allChanged(of: group) }
+    }
+
     /// Notes that a client is about to read a key, which it asked for by `text`.
-    func note(_ key: Key, in group: Int, as text: [UInt8], by client: ClientConnection) {
+    func note(_ key: Key, in group: Group, as text: [UInt8], by client: ClientConnection) {
         table.note(Readings.Reading(client: client.id, text: text), of: key, in: group)
     }
 
@@ -98,11 +104,11 @@ final class Trackers {
         case .broadcast(let text, let cause):
             for (id, client) in connections {
                 guard let tracking = client.tracking, !(tracking.skipsOwn && cause == id) else { continue }
-                told[id, default: Told()].keys += tracking.texts(of: text, prefix: server.keyspace.keyPrefix)
+                told[id, default: Told()].keys += tracking.texts(of: text, prefix: server.keyPrefix)
             }
         case .broadcastGroup(let name):
             for (id, client) in connections {
-                let isMeant = client.tracking?.mayMatchKeys(of: name, prefix: server.keyspace.keyPrefix) == true
+                let isMeant = client.tracking?.mayMatchKeys(of: name, prefix: server.keyPrefix) == true
                 if isMeant { told[id, default: Told()].addEverything() }
             }
         case .everythingForAll: for id in connections.keys { told[id, default: Told()].addEverything() }

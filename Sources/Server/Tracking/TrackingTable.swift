@@ -7,24 +7,22 @@ import Groundwork
 /// nobody keeps what is not kept here. Any thread.
 final class TrackingTable: Sendable {
     private struct State: Sendable {
-        /// By the group's index.
-        var groups: [Readings]
+        var groups: [ObjectIdentifier: Readings] = [:]
         var byteCount = 0
         /// Whether somebody is told by the beginnings of keys.
         var broadcasts = false
         var random = SplitMix64(seed: .random(in: .min ... .max))
 
         /// Changes what is known of one group.
-        mutating func change<Result>(_ group: Int, _ body: (inout Readings) -> Result) -> Result {
-            byteCount -= groups[group].byteCount
-            defer { byteCount += groups[group].byteCount }
-            return body(&groups[group])
+        mutating func change<Result>(_ group: ObjectIdentifier, _ body: (inout Readings) -> Result) -> Result {
+            let before = groups[group]?.byteCount ?? 0
+            defer { byteCount += (groups[group]?.byteCount ?? 0) - before }
+            return body(&groups[group, default: Readings()])
         }
     }
 
-    private let keyspace: Keyspace
     private let limit: Int
-    private let state: Groundwork.Mutex<State>
+    private let state = Groundwork.Mutex(State())
     /// What the loop has to tell its clients.
     let mailbox = NoticeMailbox(limit: 512 << 10)
 
@@ -35,16 +33,14 @@ final class TrackingTable: Sendable {
     private static let listed = 1024
 
     /// A table that takes about `limit` bytes at most.
-    init(_ keyspace: Keyspace, limit: Int) {
-        self.keyspace = keyspace
+    init(limit: Int) {
         self.limit = limit
-        state = Groundwork.Mutex(State(groups: keyspace.groups.map { _ in Readings() }))
     }
 
     /// The number of keys in it, and the number of keys and clients. O(groups).
     var figures: (keys: Int, readings: Int) {
         state.withLock { state in
-            state.groups.reduce(into: (0, 0)) { sum, readings in
+            state.groups.values.reduce(into: (0, 0)) { sum, readings in
                 sum.0 += readings.count
                 sum.1 += readings.readingCount
             }
@@ -58,9 +54,9 @@ final class TrackingTable: Sendable {
 
     /// Notes that a client is about to read a key. Where there is no room others are told that theirs changed: nobody keeps
     /// what nobody would tell of.
-    func note(_ reading: Readings.Reading, of key: Key, in group: Int) {
+    func note(_ reading: Readings.Reading, of key: Key, in group: Group) {
         let evicted = state.withLock { state in
-            state.change(group) { $0.insert(reading, of: key) }
+            state.change(ObjectIdentifier(group)) { $0.insert(reading, of: key) }
             var evicted: [Readings.Reading] = []
             while state.byteCount > limit { evicted += Self.evict(from: &state) }
             return evicted
@@ -70,8 +66,7 @@ final class TrackingTable: Sendable {
 
     /// Takes a key out of the group whose keys take most.
     private static func evict(from state: inout State) -> Swift.Set<Readings.Reading> {
-        guard let group = state.groups.indices.max(by: { state.groups[$0].byteCount < state.groups[$1].byteCount })
-        else { return [] }
+        guard let group = state.groups.max(by: { $0.value.byteCount < $1.value.byteCount })?.key else { return [] }
         var random = state.random
         defer { state.random = random }
         return state.change(group) { $0.removeAny(&random) }
@@ -81,7 +76,7 @@ final class TrackingTable: Sendable {
     func forgetAll() {
         let old = state.withLock { state in
             let old = state.groups
-            state.groups = old.map { _ in Readings() }
+            state.groups = [:]
             state.byteCount = 0
             return old
         }
@@ -89,19 +84,19 @@ final class TrackingTable: Sendable {
     }
 
     /// The value of a key is not in memory any more, or is another one. Outside every lock.
-    func changed(_ key: Key, of group: Int) {
+    func changed(_ key: Key, of group: Group) {
         let (readings, broadcasts) = state.withLock { state in
-            (state.change(group) { $0.remove(key) }, state.broadcasts)
+            (state.change(ObjectIdentifier(group)) { $0.remove(key) }, state.broadcasts)
         }
         tell(readings, by: Self.cause)
-        if broadcasts { mailbox.post(.broadcast(keyspace.groups[group].group.wireKey(key), by: Self.cause)) }
+        if broadcasts { mailbox.post(.broadcast(group.wireKey(key), by: Self.cause)) }
     }
 
     /// The same for all keys of a group.
-    func allChanged(of group: Int) {
+    func allChanged(of group: Group) {
         let (old, broadcasts) = state.withLock { state in
-            let old = state.groups[group]
-            state.change(group) { $0 = Readings() }
+            let old = state.groups.removeValue(forKey: ObjectIdentifier(group)) ?? Readings()
+            state.byteCount -= old.byteCount
             return (old, state.broadcasts)
         }
         let readings = old.all
@@ -110,7 +105,7 @@ final class TrackingTable: Sendable {
         } else {
             for client in Swift.Set(readings.map(\.client)) { mailbox.post(.everything(for: client)) }
         }
-        if broadcasts { mailbox.post(.broadcastGroup(Array(keyspace.groups[group].group.name.utf8))) }
+        if broadcasts { mailbox.post(.broadcastGroup(Array(group.name.utf8))) }
     }
 
     private func tell(_ readings: some Sequence<Readings.Reading>, by cause: Int?) {

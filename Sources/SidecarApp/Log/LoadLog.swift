@@ -36,6 +36,9 @@ final class LoadLog: Sendable {
     /// The text of the last failure of a load, whichever the group.
     var lastError: String? { state.withLock { $0.lastError } }
 
+    /// Forgets a group that is there no longer.
+    func forget(_ group: String) { state.withLock { $0.failing[group] = nil } }
+
     /// What is to be told of each end of a load of the group.
     func observer(of group: String) -> @Sendable (Outcome) -> Void {
         let isFailing = Flag()

@@ -10,7 +10,7 @@ public import Logging
 public final class LogWriter: Sendable {
     private let descriptor: Int32
     private let style: LogStyle
-    private let level: Logger.Level
+    private let leastLevel: Groundwork.Mutex<Logger.Level>
     private let queue: Groundwork.Mutex<State>
     /// Signalled when there is something to do for the thread.
     private let work = DispatchSemaphore(value: 0)
@@ -29,7 +29,7 @@ public final class LogWriter: Sendable {
         self.descriptor = descriptor
         let isForJournal = LogStyle.isJournal(descriptor, stream: getenv("JOURNAL_STREAM").map { String(cString: $0) })
         style = LogStyle(format: settings.format, isForJournal: isForJournal)
-        level = settings.level
+        leastLevel = Groundwork.Mutex(settings.level)
         queue = Groundwork.Mutex(State(lines: LogQueue(capacity: Self.capacity)))
         if !startThread({ [self] in run() }) {
             // Without a thread nothing is written: what is logged is dropped rather than waited for.
@@ -37,9 +37,15 @@ public final class LogWriter: Sendable {
         }
     }
 
+    /// The least important level that is logged. It may change at any time.
+    public var level: Logger.Level {
+        get { leastLevel.withLock { $0 } }
+        set { leastLevel.withLock { $0 = newValue } }
+    }
+
     /// A logger whose records this writes.
     public var logger: Logger {
-        Logger(label: "pgsidecar") { _ in QueueingLogHandler(writer: self, logLevel: level) }
+        Logger(label: "pgsidecar") { _ in QueueingLogHandler(writer: self) }
     }
 
     /// Writes what waits, for at most `limit`, and ends. What is logged later is lost.
@@ -162,13 +168,18 @@ extension LogQueue.Notice {
 /// Hands records to a ``LogWriter``.
 private struct QueueingLogHandler: LogHandler {
     let writer: LogWriter
-    var logLevel: Logger.Level
+    /// What somebody wants for his own copy of the logger.
+    private var ownLevel: Logger.Level?
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
 
-    init(writer: LogWriter, logLevel: Logger.Level) {
+    init(writer: LogWriter) {
         self.writer = writer
-        self.logLevel = logLevel
+    }
+
+    var logLevel: Logger.Level {
+        get { ownLevel ?? writer.level }
+        set { ownLevel = newValue }
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {

@@ -3,10 +3,11 @@ import ServiceLifecycle
 
 /// Keeps the database's connections until everything that stands on them has ended.
 struct DatabaseService: SidecarService {
-    let database: Database
+    let live: Live
 
     func run() async throws {
         try? await gracefulShutdown()
-        await database.stop()
+        await live.state.retiring?.stop()
+        await live.database.stop()
     }
 }

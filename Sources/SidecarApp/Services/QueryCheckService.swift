@@ -2,6 +2,7 @@ import Groundwork
 import Invalidation
 import Logging
 import Postgres
+import Server
 import ServiceLifecycle
 
 /// Which groups' queries the database refused when it was asked last.
@@ -26,6 +27,11 @@ final class QueryMistakes: Sendable {
         }
     }
 
+    /// Forgets groups that are there no longer, or have another query that the database takes.
+    func forget(_ gone: [String]) {
+        state.withLock { state in state.groups?.removeAll { gone.contains($0) } }
+    }
+
     /// Whether nobody asks at the moment; if so, ``endAsking()`` has to follow.
     func beginAsking() -> Bool {
         state.withLock { state in
@@ -43,8 +49,7 @@ final class QueryMistakes: Sendable {
 /// since its tables may change; and now and then while it tells of changes, since a column of another type has other texts in
 /// keys. A group that is refused is degraded, and the others serve.
 struct QueryCheckService: SidecarService {
-    let database: Database
-    let settings: Settings
+    let live: Live
     let mistakes: QueryMistakes
     let logger: Logger
 
@@ -62,9 +67,8 @@ struct QueryCheckService: SidecarService {
     }
 
     private func watch() async throws {
-        let hasKeys = settings.invalidation.source != .none && settings.groups.contains { !$0.invalidateOn.isEmpty }
         var pause = Self.pauses.first
-        while !mistakes.isKnown || !mistakes.groups.isEmpty || hasKeys {
+        while true {
             if mistakes.isKnown, mistakes.groups.isEmpty {
                 try await Task.sleep(for: Self.keyPause)
                 pause = Self.pauses.first
@@ -73,16 +77,22 @@ struct QueryCheckService: SidecarService {
                 pause = min(pause * 2, Self.pauses.longest)
             } else {
                 try await Task.sleep(for: Self.glance)
-                if database.status.connectionsReady == 0 { continue }
+                if live.database.status.connectionsReady == 0 { continue }
             }
-            guard mistakes.beginAsking() else { continue }
+            guard !mistakes.isKnown || !mistakes.groups.isEmpty || hasKeys, mistakes.beginAsking() else { continue }
             // Not waited for: a database that hangs must not keep a shutdown waiting.
             Task {
-                if let found = try? await database.describe() { note(found.compactMap(\.mistake)) }
+                let database = live.database
+                // What an older one found while another took its place, concerns nobody.
+                if let found = try? await database.describe(), live.database === database {
+                    note(found.compactMap(\.mistake))
+                }
                 mistakes.endAsking()
             }
         }
     }
+
+    private var hasKeys: Bool { live.groups.contains { $0.served.hearsOfChanges } }
 
     /// Logs what is new among the mistakes, each with its file and line.
     func note(_ found: [QueryMistake]) {
@@ -97,7 +107,7 @@ struct QueryCheckService: SidecarService {
                 }
             logger.error(
                 consequence,
-                metadata: ["group": "\(mistake.group)", "mistake": "\(settings.text(of: mistake))"])
+                metadata: ["group": "\(mistake.group)", "mistake": "\(live.settings.text(of: mistake))"])
         }
         for group in mended {
             logger.notice("the database takes a group's query again", metadata: ["group": "\(group)"])

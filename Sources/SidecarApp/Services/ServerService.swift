@@ -7,7 +7,7 @@ import ServiceLifecycle
 /// Serves clients until the shutdown begins, then drains.
 struct ServerService: SidecarService {
     let server: Server
-    let settings: Settings
+    let live: Live
     let logger: Logger
     let whenReady: @Sendable () -> Void
 
@@ -17,15 +17,16 @@ struct ServerService: SidecarService {
         } catch {
             throw StartupError(.socketUnavailable, "\(error)")
         }
-        logger.info("ready", metadata: ["socket": "\(settings.listen.socket)", "groups": "\(settings.groups.count)"])
+        logger.info("ready", metadata: ["socket": "\(live.settings.listen.socket)", "groups": "\(live.groups.count)"])
         ServiceNotification.ready.send()
         whenReady()
         // Cancelled when another service failed: that too is a shutdown, and its error is the one to tell.
         try? await gracefulShutdown()
         endAtNextSignal()
         ServiceNotification.stopping.send()
-        logger.info("draining", metadata: ["deadline": "\(settings.drainTimeout)"])
-        await server.stop(deadline: settings.drainTimeout)
+        let deadline = live.settings.drainTimeout
+        logger.info("draining", metadata: ["deadline": "\(deadline)"])
+        await server.stop(deadline: deadline)
     }
 
     /// From now on a signal does what it does to any process.

@@ -6,7 +6,7 @@ import ServiceLifecycle
 /// Has some of what is in memory compared with the database, once a second.
 struct VerifyService: SidecarService {
     let verifier: MemoryVerifier
-    let database: Database
+    let live: Live
     let changes: ChangeStream
 
     func run() async throws {
@@ -14,7 +14,7 @@ struct VerifyService: SidecarService {
             while true {
                 try await Task.sleep(for: .seconds(1))
                 await verifier.tick(
-                    isTrusted: changes.status.state == .live, isUnderPressure: database.status.loadsQueued > 0)
+                    isTrusted: changes.status.state == .live, isUnderPressure: live.database.status.loadsQueued > 0)
             }
         }
         // One service that ends would end them all.

@@ -7,7 +7,7 @@ struct SettingDescription: Sendable {
     /// What else is to be known, in Markdown.
     var more = ""
     /// What stands behind the colon.
-    let content: Content
+    private(set) var content: Content
     /// Whether it is one of the `defaults`, told again for a group.
     private(set) var isInherited = false
 
@@ -17,6 +17,16 @@ struct SettingDescription: Sendable {
         case value(expects: String, byDefault: String?, example: String?)
         /// The keys below it.
         case section([SettingDescription])
+    }
+
+    /// The same, with the word that a change takes a restart.
+    var fixed: SettingDescription {
+        var copy = self
+        switch content {
+        case .value: copy.more += (more.isEmpty ? "" : " ") + "A change takes a restart."
+        case .section(let inner): copy.content = .section(inner.map(\.fixed))
+        }
+        return copy
     }
 
     /// The same for a group that says otherwise than the `defaults`.

@@ -17,7 +17,8 @@ extension Settings {
             more: """
                 Each has its own share of the client and database connections. One loop answers well over a hundred thousand requests a second, twenty times that when they are pipelined, \
                 the more it has at once the less each one costs, and the other cores are the application's.
-                """),
+                """
+        ).fixed,
         SettingKey(
             "memory", \.memory, .bytes(1 << 20...1 << 50),
             "The bytes of the entries of all groups together: keys, values and overhead.",
@@ -26,8 +27,8 @@ extension Settings {
         SettingKey(
             "drain_timeout", \.drainTimeout, .duration(),
             "How long SIGTERM waits for what is in flight before the process ends."),
-        SettingKey("invalidation", \.invalidation, invalidationKeys, "How changes in the database are heard of."),
-        SettingKey("verify", \.verify, verifyKeys, "What is compared with the database while pgsidecar serves."),
+        SettingKey("invalidation", \.invalidation, invalidationKeys, "How changes in the database are heard of.").fixed,
+        SettingKey("verify", \.verify, verifyKeys, "What is compared with the database while pgsidecar serves.").fixed,
         SettingKey("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise itself."),
         SettingKey(
             groups: "groups", "The groups, each under its name, with which its keys begin.",
@@ -106,7 +107,8 @@ extension Settings {
                 One sidecar is one trust domain: it has one database role, and what that role may read, every client may \
                 ask for.
                 """,
-            example: "postgresql://app@db1,db2/app?target_session_attrs=read-write"),
+            example: "postgresql://app@db1,db2/app?target_session_attrs=read-write"
+        ).fixed,
         SettingKey(
             "password", \.password, optional: .secret,
             "The password, beside a URL without one.",
@@ -161,15 +163,18 @@ extension Settings {
             more: """
                 A relative path is relative to the folder that pgsidecar was started in. Its folder must exist. With \
                 systemd's socket activation, systemd's socket counts instead.
-                """),
+                """
+        ).fixed,
         SettingKey(
             "mode", \.listen.mode, .fileMode,
-            "The permission bits of the socket file: who may write to the file may connect."),
+            "The permission bits of the socket file: who may write to the file may connect."
+        ).fixed,
         SettingKey(
             "group", \.listen.group, optional: .unixGroup,
             "The Unix group that the socket file is given to.",
             more: "So the applications in that group may connect. pgsidecar's user must be in it, or be root.",
-            example: "www-data"),
+            example: "www-data"
+        ).fixed,
         SettingKey(
             "allow_users", \.listen.allowedUsers, listOf: .unixUser,
             "The users that may connect, by what the kernel says of the client's process (`SO_PEERCRED`).",
@@ -190,7 +195,8 @@ extension Settings {
                 Where a key begins with it, the key then begins with its group's name; keys without it are asked for as they \
                 are. [clients.md](clients.md) tells which frameworks do so.
                 """,
-            example: "\":1:\""),
+            example: "\":1:\""
+        ).fixed,
         SettingKey(
             "max_clients", \.listen.maxClients, .count(1...1_000_000),
             "Client connections at once; one more gets an error and is closed.",
@@ -201,7 +207,8 @@ extension Settings {
         SettingKey(
             "max_request", \.listen.maxRequest, .bytes(1 << 10...1 << 29),
             "The bytes of one request.",
-            more: "A longer one is a protocol error, and its connection is closed."),
+            more: "A longer one is a protocol error, and its connection is closed."
+        ).fixed,
         SettingKey(
             "max_output", \.listen.maxOutput, .bytes(1 << 16...1 << 40),
             "The bytes of replies that may wait for one client.",
@@ -209,14 +216,16 @@ extension Settings {
                 They wait because it doesn't read them or because an earlier reply is not there yet. What a load brings \
                 beyond it is let go, and the request is executed again at its turn. A single reply that is larger is an \
                 error, and a subscriber for whom more would have to wait is closed.
-                """),
+                """
+        ).fixed,
         SettingKey(
             "max_pipeline", \.listen.maxPipeline, .bytes(1 << 16...1 << 40),
             "The bytes of requests of one client that may wait for their turn.",
             more: """
                 So much a client may write before it reads any reply. Beyond it the client is not read from until requests \
                 were executed.
-                """),
+                """
+        ).fixed,
         SettingKey(
             "max_buffers", \.listen.maxBuffers, .bytes(1 << 20...1 << 44),
             "The bytes of requests and replies that may wait, of all clients together, half of it for each.",
@@ -226,19 +235,22 @@ extension Settings {
                 hold, until there is room. The first 16 KiB of each client's requests don't count. What clients keep \
                 between their requests (transactions, watched keys, subscriptions) may take half of what requests may; beyond \
                 it the next such request is an error.
-                """),
+                """
+        ).fixed,
         SettingKey(
             "max_tracking", \.listen.maxTracking, .bytes(1 << 16...1 << 40),
             "The bytes of what is known of clients' own caches (`CLIENT TRACKING`): which key who read.",
             more: """
                 At the bound clients are told of changes that there were not, and so drop what they could no longer be told \
                 of. A key that one client read takes about 300 bytes. Clients that track with `BCAST` take none of it.
-                """),
+                """
+        ).fixed,
         SettingKey(
             "password", \.listen.password, optional: .secret,
             "What a client must say with `AUTH`, or in `HELLO`, before it may ask.",
             more: "Without it none is asked for.",
-            example: "${PGSIDECAR_PASSWORD}"),
+            example: "${PGSIDECAR_PASSWORD}"
+        ).fixed,
     ]
 }
 
@@ -261,6 +273,7 @@ extension Settings.Log {
                 `text` is the time, the level, the message and `name=value` for what belongs to it; `json` is an object with \
                 `time`, `level`, `message` and `metadata`. When systemd reads the log (`JOURNAL_STREAM`), each line begins \
                 with its priority, such as `<4>` for a warning, and a text has no time, since the journal has it.
-                """),
+                """
+        ).fixed,
     ]
 }

@@ -38,10 +38,10 @@ final class MemoryVerifier: Sendable {
         var turn = 0
         /// By group: how far the walk through its memory has come.
         var cursors: [Int]
+        var checks: [EntryCheck]
         var random = SplitMix64(seed: .random(in: .min ... .max))
     }
 
-    private let checks: [EntryCheck]
     private let settings: Settings.Verify
     private let clock: @Sendable () -> Instant
     private let state: Groundwork.Mutex<State>
@@ -59,11 +59,21 @@ final class MemoryVerifier: Sendable {
         _ groups: [Group], _ settings: Settings.Verify, clock: @escaping @Sendable () -> Instant = { Instant.now() },
         onMismatch: @escaping @Sendable (Group, Key) -> Void
     ) throws {
-        checks = try groups.map { try EntryCheck($0) }
         self.settings = settings
         self.clock = clock
         self.onMismatch = onMismatch
-        state = Groundwork.Mutex(State(cursors: Array(repeating: 0, count: groups.count)))
+        state = try Groundwork.Mutex(State(cursors: groups.map { _ in 0 }, checks: groups.map { try EntryCheck($0) }))
+    }
+
+    private var checks: [EntryCheck] { state.withLock { $0.checks } }
+
+    /// Checks other groups from now on.
+    func follow(_ groups: [Group]) throws {
+        let checks = try groups.map { try EntryCheck($0) }
+        state.withLock { state in
+            state.checks = checks
+            state.cursors = checks.map { _ in 0 }
+        }
     }
 
     var figures: Figures { state.withLock { $0.figures } }
@@ -101,10 +111,12 @@ final class MemoryVerifier: Sendable {
     /// The next key to compare: in turn one of those that are asked for most, and the next one in memory, so that each has
     /// its turn however seldom it is asked for.
     private func choose() -> (EntryCheck, Key)? {
+        let checks = checks
         for _ in checks {
             let (turn, lot, cursor) = state.withLock { state in
                 state.turn &+= 1
-                return (state.turn, state.random.next(), state.cursors[state.turn % checks.count])
+                let index = state.turn % checks.count
+                return (state.turn, state.random.next(), index < state.cursors.count ? state.cursors[index] : 0)
             }
             let index = turn % checks.count
             let check = checks[index]
@@ -113,7 +125,7 @@ final class MemoryVerifier: Sendable {
             var (keys, next) = check.group.keys(from: cursor, count: 1, at: clock())
             if keys.isEmpty, cursor != 0 { (keys, next) = check.group.keys(from: 0, count: 1, at: clock()) }
             let reached = next
-            state.withLock { $0.cursors[index] = reached }
+            state.withLock { if index < $0.cursors.count { $0.cursors[index] = reached } }
             if let key = keys.first { return (check, key) }
         }
         return nil

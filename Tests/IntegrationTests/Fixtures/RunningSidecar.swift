@@ -9,6 +9,7 @@ import Testing
 final class RunningSidecar: Sendable {
     let folder: String
     let process: RunningProgram
+    private let listen: String
 
     var socket: String { "\(folder)/s.sock" }
 
@@ -26,10 +27,21 @@ final class RunningSidecar: Sendable {
         self.folder = folder
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let file = "\(folder)/pgsidecar.yaml"
-        let listen = "listen: { socket: \(folder)/s.sock, max_clients: 500\(more) }\n"
+        listen = "listen: { socket: \(folder)/s.sock, max_clients: 500\(more) }\n"
         try (listen + settings).write(toFile: file, atomically: true, encoding: .utf8)
         process = try RunningProgram(
             wrapper + [pgsidecarPath, "serve", "--config", file] + options, in: folder, environment: environment)
+    }
+
+    /// Writes other settings, for who reads them again.
+    func rewrite(_ settings: String) throws {
+        try (listen + settings).write(toFile: "\(folder)/pgsidecar.yaml", atomically: true, encoding: .utf8)
+    }
+
+    /// Writes other settings and has them read.
+    func reload(_ settings: String) throws -> Reply {
+        try rewrite(settings)
+        return try client().ask("PGS.RELOAD")
     }
 
     /// Waits until clients can connect.

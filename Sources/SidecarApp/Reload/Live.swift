@@ -1,0 +1,47 @@
+import Groundwork
+import Invalidation
+import Postgres
+import Server
+
+/// What is in force, and what a reload replaces. Any thread may ask, and asks each time that it wants to know.
+final class Live: Sendable {
+    /// A group with what it was made of.
+    struct ServingGroup: Sendable {
+        let settings: Settings.Group
+        let getter: QueryGetter
+        let served: ServedGroup
+    }
+
+    /// All of it, as one.
+    struct State: Sendable {
+        var settings: Settings
+        var groups: [ServingGroup]
+        var database: Database
+        /// What a change makes stale.
+        var map: InvalidationMap
+        /// The database before, while it answers what it was asked.
+        var retiring: Database?
+    }
+
+    private let current: Groundwork.Mutex<State>
+
+    init(_ state: State) {
+        current = Groundwork.Mutex(state)
+    }
+
+    var state: State {
+        get { current.withLock { $0 } }
+        set { current.withLock { $0 = newValue } }
+    }
+
+    var settings: Settings { state.settings }
+    var database: Database { state.database }
+    var groups: [ServingGroup] { state.groups }
+
+    /// Ends the database before, unless another one is that by now.
+    func retired(_ database: Database) {
+        current.withLock { state in
+            if state.retiring === database { state.retiring = nil }
+        }
+    }
+}
