@@ -41,7 +41,10 @@ struct VerifyCommand: AsyncParsableCommand {
     var bound = 5
     @Flag(inversion: .prefixedNo, help: "Cut connections and kill the server meanwhile.")
     var breaks = true
-    @Option(help: "Do it wrong, to see that it is found: forget or early with source none, silent with notify.")
+    @Option(
+        help:
+            "Do it wrong, to see that it is found: forget or early with source none, silent with notify, mislabel with either stream."
+    )
     var sabotage: Verification.Sabotage?
     @Option(help: "What all that is drawn by lot comes from.")
     var seed: UInt64 = 1
@@ -55,6 +58,10 @@ struct VerifyCommand: AsyncParsableCommand {
             guard source == .none else { throw ValidationError("--sabotage forget and early go with --source none") }
         case .silent:
             guard source == .notify else { throw ValidationError("--sabotage silent goes with --source notify") }
+        case .mislabel:
+            guard source != .none else {
+                throw ValidationError("--sabotage mislabel goes with --source notify or logical")
+            }
         }
     }
 

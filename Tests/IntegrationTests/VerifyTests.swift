@@ -31,8 +31,12 @@ struct VerifyTests {
         #expect(end == .code(0), "\(output)")
     }
 
-    @Test(arguments: [("none", "forget"), ("none", "early"), ("notify", "silent")])
-    func `writers that do not tell, or tell before they commit, are found`(_ source: String, _ sabotage: String)
+    @Test(arguments: [
+        ("none", "forget"), ("none", "early"), ("notify", "silent"), ("notify", "mislabel"), ("logical", "mislabel"),
+    ])
+    func `writers that do not tell, or tell before they commit, and rules that name a wrong column, are found`(
+        _ source: String, _ sabotage: String
+    )
         async throws
     {
         let (end, output) = try await verify("--source", source, "--no-breaks", "--sabotage", sabotage)
@@ -41,7 +45,10 @@ struct VerifyTests {
         #expect(line?.hasPrefix("0 ") == false, "\(output)")
     }
 
-    @Test(arguments: [["--source", "none", "--sabotage", "silent"], ["--source", "triggers"], ["--readers", "0"]])
+    @Test(arguments: [
+        ["--source", "none", "--sabotage", "silent"], ["--source", "none", "--sabotage", "mislabel"],
+        ["--source", "triggers"], ["--readers", "0"],
+    ])
     func `options that make no sense are refused as usage`(_ options: [String]) async throws {
         let folder = temporaryPath()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

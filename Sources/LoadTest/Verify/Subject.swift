@@ -38,8 +38,12 @@ enum Subject {
         end $$
         """
 
-    /// The groups' settings, as YAML. `isTold`: whether a stream tells of changes.
-    static func groups(isTold: Bool) -> String {
+    /// The groups' settings, as YAML.
+    ///
+    /// - Parameters:
+    ///   - isTold: Whether a stream tells of changes.
+    ///   - isMislabelled: Whether shelves are taken for keys of rows.
+    static func groups(isTold: Bool, isMislabelled: Bool) -> String {
         func group(_ name: String, _ settings: [String], changesBy column: String) -> String {
             let told = isTold ? ["invalidate_on: [{ table: public.verified, key: [\(column)] }]"] : []
             return "  \(name):\n" + (settings + told).map { "    \($0)\n" }.joined()
@@ -55,7 +59,7 @@ enum Subject {
             + group(
                 "shelf",
                 ["sql: select id, version from verified where shelf = $1 order by id", "returns: rows"],
-                changesBy: "shelf")
+                changesBy: isMislabelled ? "id" : "shelf")
     }
 
     /// All wire keys whose value has a key's row in it.

@@ -25,6 +25,8 @@ public struct Verification: Sendable {
         case early
         /// With `notify`: one transaction in about a hundred fires no trigger.
         case silent
+        /// With `notify` or `logical`: a group's `invalidate_on` names another column than its query compares.
+        case mislabel
     }
 
     /// What is done, and how much of it.

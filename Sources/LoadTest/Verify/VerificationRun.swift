@@ -50,7 +50,7 @@ struct VerificationRun {
         database: { url: '\(postgres.url)' }
         memory: \(options.memory)
         defaults: { ttl: 0, negative_ttl: 1h, load_timeout: \(options.breaks ? 5 : 30)s\(onChange) }
-        \(invalidation)\(Subject.groups(isTold: options.source != .none))
+        \(invalidation)\(Subject.groups(isTold: options.source != .none, isMislabelled: options.sabotage == .mislabel))
         """
     }
 
