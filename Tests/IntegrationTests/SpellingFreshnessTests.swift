@@ -87,13 +87,15 @@ struct SpellingFreshnessTests {
         set extra_float_digits = -10;
         """
 
-    @Test(arguments: [
-        "", "-c datestyle=German -c timezone=Asia/Kathmandu -c bytea_output=escape -c extra_float_digits=-10",
-    ])
+    private static let oddOptions =
+        "-c datestyle=German -c timezone=Asia/Kathmandu -c bytea_output=escape -c extra_float_digits=-10"
+
+    @Test(arguments: [("notify", ""), ("notify", oddOptions), ("logical", ""), ("logical", oddOptions)])
     func `for every type, every spelling and every kind of change, whatever the sessions' settings are`(
-        _ options: String
+        _ source: String, _ options: String
     ) async throws {
-        let database = try await TestDatabase.shared()
+        let isLogical = source == "logical"
+        let database = try await isLogical ? TestDatabase.fresh(["wal_level": "logical"]) : TestDatabase.shared()
         var sql = "create table marker(id int primary key, v int); insert into marker values (1, 0);"
         var groups = group("marker", "select v from marker where id = $1", "public.marker", "id")
         for (number, type) in Self.types.enumerated() {
@@ -105,7 +107,7 @@ struct SpellingFreshnessTests {
         try await database.run(sql)
         let settings = """
             database: { url: "\(database.url)&options=\(Self.escaped(options))", connections: 2 }
-            invalidation: { source: notify }
+            invalidation: { source: \(source) }
             groups:
             \(groups)
             """
@@ -125,8 +127,13 @@ struct SpellingFreshnessTests {
             ]
             try await expectTruth(client, database)
             for (round, statements) in changes.enumerated() {
-                // Twice, so that what may be kept is.
+                // Twice, so that what may be kept is; and the marker is in memory, or its change would not be waited for.
                 try await expectTruth(client, database)
+                #expect(
+                    try await eventually {
+                        _ = try client.ask("GET", "marker:1")
+                        return try client.ask("PGS.PEEK", "marker:1") == .bulk("\(round)")
+                    })
                 try await database.run("\(Self.oddSettings) begin; \(statements.joined()) commit;")
                 try await database.run("update marker set v = \(round + 1) where id = 1")
                 // Changes are told in the order of their commits.
@@ -139,6 +146,7 @@ struct SpellingFreshnessTests {
             let after = try sidecar.statistics("g1")
             #expect(after["loads"] == before["loads"])
         }
+        if isLogical { await database.server.remove() }
     }
 
     private func group(_ name: String, _ sql: String, _ table: String, _ column: String) -> String {
@@ -157,7 +165,7 @@ struct SpellingFreshnessTests {
         text.replacing(" ", with: "%20").replacing("=", with: "%3D").replacing("/", with: "%2F")
     }
 
-    /// Makes the triggers.
+    /// Makes what the source needs in the database.
     private func install(_ settings: String) async throws {
         let folder = temporaryPath()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
