@@ -23,9 +23,9 @@ extension LogicalSource {
             let refused = refused(by: found)
             var isAsBefore = false
             if let before = standing {
-                // What a transaction did before its table was published is in no stream, whenever it commits: a new slot waits
-                // for those.
-                guard refused == self.refused(by: before) else {
+                // What a transaction did before its table was published, or while it was not, is in no stream, whenever it
+                // commits: a new slot waits for those.
+                guard refused == self.refused(by: before), found.membership == before.membership else {
                     return lose("the publication or its tables were changed")
                 }
                 let changed = found.changed(since: before)

@@ -21,14 +21,14 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
     private var isChecking = false
 
     /// Between two looks at the triggers: a migration may make a table anew, or somebody disable them.
-    private static let checkPause = Duration.seconds(30)
+    private let checkPause: Duration
 
     /// - Parameters:
     ///   - settings: The way to the server that is listened to.
     ///   - loads: Where loads go.
     init(
         _ settings: DatabaseSettings, loads: DatabaseSettings, channel: String, _ map: InvalidationMap,
-        on loop: EventLoop, owner: any ChangeSourceOwner, logger: Logger
+        on loop: EventLoop, owner: any ChangeSourceOwner, logger: Logger, checkPause: Duration = .seconds(30)
     ) {
         self.settings = settings
         self.loads = loads
@@ -37,6 +37,7 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
         self.loop = loop
         self.owner = owner
         self.logger = logger
+        self.checkPause = checkPause
     }
 
     /// First the triggers are looked at: what they don't tell is not kept, whatever the connection hears.
@@ -82,12 +83,18 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
 
     func beat() {
         connection?.sendEcho()
-        guard let check, loop.now - check.at > Self.checkPause else { return }
+        guard let check, loop.now - check.at > checkPause else { return }
         look { [self] found in
-            let isAsBefore = found.refused == check.found.refused
             note(found)
             // Groups of whose tables all is told again are flushed first, in the order of every beginning.
-            if !isAsBefore { owner?.lost("the tables' triggers were changed") }
+            guard found.refused == check.found.refused else {
+                owner?.lost("the tables' triggers were changed")
+                return
+            }
+            for table in found.changed(since: check.found) {
+                owner?.changed(TableChange(table: table, what: .all))
+                guard connection != nil else { return }
+            }
         }
     }
 

@@ -7,6 +7,8 @@ struct TriggerCheck: Sendable, Equatable {
     var refused: [String: String] = [:]
     /// Partitions and children whose own statements are not heard of.
     var unheard: [TableName] = []
+    /// By table, what changes with all of it that no trigger tells.
+    private var prints: [TableName: String] = [:]
 
     /// Asks how the triggers for `groups` stand. Blocks, so it is for threads of its own.
     init(of groups: [InvalidatedGroup], channel: String, in session: SQLSession) throws(SQLFailure) {
@@ -21,7 +23,13 @@ struct TriggerCheck: Sendable, Equatable {
             }
         }
         for standing in standings {
+            prints[standing.rule.table, default: ""] += standing.print
             for table in standing.unheard where !unheard.contains(table) { unheard.append(table) }
         }
+    }
+
+    /// The tables that were changed since `old` in a way that no trigger tells: by a migration, or while triggers were disabled.
+    func changed(since old: TriggerCheck) -> [TableName] {
+        prints.compactMap { table, print in old.prints[table] == print ? nil : table }
     }
 }

@@ -70,6 +70,10 @@ public enum PublicationSQL {
                     case when pubinsert then 'i' end, case when pubupdate then 'u' end, case when pubdelete then 'd' end,
                     case when pubtruncate then 't' end) as one, pubviaroot::text as other
                 from pg_catalog.pg_publication where pubname = \(name)
+            union all select -1, 'membership', pg_catalog.concat_ws(' ', p.oid, p.xmin, (
+                    select pg_catalog.string_agg(d.objid::text, ' ' order by d.objid) from pg_catalog.pg_depend d
+                    where d.refclassid = 'pg_catalog.pg_publication'::pg_catalog.regclass and d.refobjid = p.oid)), null
+                from pg_catalog.pg_publication p where p.pubname = \(name)
             union all select -1, 'position', (
                     case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
                         else pg_catalog.pg_current_wal_insert_lsn() end)::text, null

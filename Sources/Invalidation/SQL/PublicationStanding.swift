@@ -28,17 +28,21 @@ public struct PublicationStanding: Sendable {
     /// What is published of `i`nserts, `u`pdates, `d`eletes and `t`runcates; nil when there is no publication.
     let actions: String?
     let isByRoot: Bool
+    /// Changes whenever the publication does, though what it publishes be the same in the end: a table that was left out for a
+    /// moment has a new entry.
+    let membership: String
     /// The end of the log, as far as the server that was asked has it.
     let position: LogPosition
 
     /// Reads the rows that ``PublicationSQL/check(_:_:)`` for the same tables brought.
     public init(_ rows: [[String?]], tables: [TableName]) {
         var standings = [Table](repeating: Table(), count: tables.count)
-        var (actions, isByRoot, position): (String?, Bool, LogPosition) = (nil, false, .none)
+        var (actions, isByRoot, membership, position): (String?, Bool, String, LogPosition) = (nil, false, "", .none)
         for row in rows where row.count == 4 {
             guard let index = row[0].flatMap({ Int($0) }) else { continue }
             let (what, one, other) = (row[1], row[2], row[3])
             if what == "publication" { (actions, isByRoot) = (one, other == "true") }
+            if what == "membership" { membership = one ?? "" }
             if what == "position" { position = one.flatMap { LogPosition($0) } ?? .none }
             guard standings.indices.contains(index) else { continue }
             switch what {
@@ -59,6 +63,7 @@ public struct PublicationStanding: Sendable {
         self.standings = standings
         self.actions = actions
         self.isByRoot = isByRoot
+        self.membership = membership
         self.position = position
     }
 

@@ -18,6 +18,9 @@ struct TriggerCatalog: Sendable {
         let hidesRows: Bool
         /// Whether a subscription writes to it, which calls no statement's trigger.
         let isSubscribed: Bool
+        /// Changes with all that no trigger tells: its definition, its file (rewritten, or emptied by its own name), and whether
+        /// triggers were disabled meanwhile.
+        let print: String
         /// By name.
         var triggers: [String: Trigger] = [:]
     }
@@ -94,7 +97,15 @@ extension TriggerCatalog {
             (with recursive parts(oid) as (
                 select c.oid union select i.inhrelid from pg_catalog.pg_inherits i join parts p on p.oid = i.inhparent)
             select pg_catalog.bool_or(f.relkind = 'f') from parts p join pg_catalog.pg_class f on f.oid = p.oid),
-            exists (select from pg_catalog.pg_subscription_rel s where s.srrelid = c.oid)
+            exists (select from pg_catalog.pg_subscription_rel s where s.srrelid = c.oid),
+            pg_catalog.md5(pg_catalog.concat_ws(' ', c.oid, pg_catalog.pg_relation_filenode(c.oid), (
+                select pg_catalog.string_agg(
+                    pg_catalog.concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ',' order by a.attnum)
+                from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), (
+                select pg_catalog.string_agg(pg_catalog.concat_ws(' ', t.oid, t.xmin), ',' order by t.oid)
+                from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+                join pg_catalog.pg_namespace f on f.oid = p.pronamespace
+                where t.tgrelid = c.oid and f.nspname = '\(ChangeTriggers.schema)')))
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where c.oid in (select oid from below union select oid from above)
         order by n.nspname, c.relname
@@ -131,13 +142,13 @@ extension TriggerCatalog {
                 isPlain: row[3] == "t")
         }
         var numbers: [String] = []
-        for row in try session.run(Self.relationsQuery, [table.schema, table.name]) where row.count == 9 {
+        for row in try session.run(Self.relationsQuery, [table.schema, table.name]) where row.count == 10 {
             numbers.append(row[0] ?? "")
             relations.append(
                 Relation(
                     name: TableName(schema: row[1] ?? "", name: row[2] ?? ""), kind: row[3] ?? "",
                     isTemporary: row[4] == "t", isAsked: row[5] == "t", isBelow: row[6] == "t",
-                    hidesRows: row[7] == "t", isSubscribed: row[8] == "t"))
+                    hidesRows: row[7] == "t", isSubscribed: row[8] == "t", print: row[9] ?? ""))
         }
         for row in try session.run(Self.triggersQuery, [function]) where row.count == 10 {
             guard let name = row[1] else { continue }

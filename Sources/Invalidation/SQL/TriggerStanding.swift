@@ -83,6 +83,11 @@ public struct TriggerStanding: Sendable {
         return wrong.map { "the \($0.event) trigger on \($0.relation.name) is missing or differs" }
     }
 
+    /// Changes with all of the table, its partitions and its children that no trigger tells.
+    var print: String {
+        catalog.relations.filter { $0.isAsked || $0.isBelow }.map(\.print).joined()
+    }
+
     /// Partitions and children whose own statements are not heard of.
     public var unheard: [TableName] {
         var names: [TableName] = []
