@@ -17,6 +17,15 @@ TOLD = "INFO used_memory / RSS"
 FIRST_HIT = "ms from exec to the first hit"
 IDLE_RESIDENT = "idle RSS MiB"
 IDLE_CORE = "idle % of a core"
+COMMIT_P50 = "COMMIT to its answer, p50 ms"
+COMMIT_P99 = "COMMIT to its answer, p99 ms"
+TOLD_P50 = "COMMIT to invalidated, p50 ms"
+TOLD_P99 = "COMMIT to invalidated, p99 ms"
+READ_P50 = "COMMIT to the next read is new, p50 ms"
+READ_P99 = "COMMIT to the next read is new, p99 ms"
+SERVER_TIME = "server us of an UPDATE"
+HIT_RATIO = "% hits"
+QUERIES_A_SECOND = "queries a second"
 
 
 class Measurements:

@@ -5,9 +5,9 @@ import platform
 import re
 import statistics
 import time
-from dataclasses import dataclass
 
 import database
+import freshness_tables
 import openload
 import processes
 import sections
@@ -28,29 +28,7 @@ from measurements import (
     spread,
 )
 from servers import FLOOR, REDIS, SIDECAR, redis_program
-
-
-@dataclass
-class Target:
-    """One line of the summary. Judged by the median of `values`."""
-
-    what: str
-    values: list
-    bound: float
-    at_most: bool
-    unit: str = ""
-    form: str = "{:.2f}"
-
-    def row(self):
-        wanted = ("≤ " if self.at_most else "≥ ") + f"{self.bound:g}{self.unit}"
-        return [self.what, wanted, spread(self.values, self.form), self.verdict()]
-
-    def verdict(self):
-        if not self.values:
-            return "not measured"
-        median = statistics.median(self.values)
-        reached = median <= self.bound if self.at_most else median >= self.bound
-        return "pass" if reached else "MISS"
+from tables import Table, Target
 
 
 def targets(measured):
@@ -89,6 +67,7 @@ def targets(measured):
         Target("cold start to the first hit", first_hit, 100, True, " ms", "{:.1f}"),
         Target("idle: resident", measured.get(sections.IDLE, SIDECAR, IDLE_RESIDENT), 20, True, " MiB", "{:.1f}"),
         Target("idle: of a core", measured.get(sections.IDLE, SIDECAR, IDLE_CORE), 1, True, " %", "{:.2f}"),
+        *freshness_tables.targets(measured),
     ]
 
 
@@ -130,29 +109,10 @@ def _neighbour_targets(measured):
         yield Target("the same: error replies a run", errors, 0, True, form="{:,.0f}")
 
 
-@dataclass
-class Table:
-    title: str
-    head: list
-    rows: list
-
-    def as_markdown(self):
-        lines = [f"### {self.title}", "", "| " + " | ".join(self.head) + " |", "|" + "---|" * len(self.head)]
-        return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in self.rows]) + "\n"
-
-    def as_text(self):
-        widths = [max(len(row[i]) for row in [self.head, *self.rows]) for i in range(len(self.head))]
-
-        def line(row):
-            return "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-
-        rule = "  " + "  ".join("-" * width for width in widths)
-        return "\n".join([self.title, line(self.head), rule, *map(line, self.rows)]) + "\n"
-
-
 def tables(measured):
     made = [_hits(measured), _latency(measured), _open_latency(measured), _open_ratios(measured)]
     made += [_misses(measured), _neighbours(measured), _memory(measured), _start(measured)]
+    made += freshness_tables.tables(measured)
     summary = Table("Targets", ["target", "wanted", "measured", ""], [target.row() for target in targets(measured)])
     return [table for table in made if table.rows] + [summary]
 

@@ -60,17 +60,20 @@ class Sizes:
     open_seconds: float
     open_least_arrivals: int  # a slow schedule lasts longer, so that its p99 is of some arrivals
     neighbours_seconds: float
+    commits: int
+    told_rows: int
+    zipf_seconds: int
 
 
-FULL = Sizes(5, 500_000, 3_000_000, 400_000, 8, 1_000_000, 10, 10, 0.8, 1_600, 3)
-QUICK = Sizes(2, 100_000, 500_000, 60_000, 2, 100_000, 3, 2, 0.2, 200, 1.5)
+FULL = Sizes(5, 500_000, 3_000_000, 400_000, 8, 1_000_000, 10, 10, 0.8, 1_600, 3, 800, 500_000, 10)
+QUICK = Sizes(2, 100_000, 500_000, 60_000, 2, 100_000, 3, 2, 0.2, 200, 1.5, 100, 100_000, 2)
 
 
 @dataclass
 class Bench:
     """What every section needs."""
 
-    tools: object  # the compiled `echo`, `distinct` and `open`
+    tools: object  # the compiled programs in C
     folder: str  # sockets, settings and logs
     database: object  # None when pgsidecar is left out and no section needs it
     sidecar: str  # the pgsidecar program, or None
@@ -123,13 +126,13 @@ def hits(bench):
             bench.note(f"hits, round {round_number + 1} of {sizes.rounds}")
             for case, connections, pipeline, operations in cases:
                 for server in running:
-                    _hits_once(bench, case, server, connections, pipeline, operations)
+                    hits_once(bench, case, server, connections, pipeline, operations)
     finally:
         for server in running:
             server.stop()
 
 
-def _hits_once(bench, case, server, connections, pipeline, operations):
+def hits_once(bench, case, server, connections, pipeline, operations):
     arguments = [redis_program("redis-benchmark"), "-s", server.socket_path, "-c", str(connections)]
     arguments += ["-n", str(operations), "-P", str(pipeline), "-r", str(HIT_KEYS), "--csv", "GET", "m:__rand_int__"]
     before = server.process.processor_ns()

@@ -113,26 +113,65 @@ class Sidecar(Server):
     BATCHES = {
         "batched": "select aid, abalance from pgbench_accounts where aid = any($1)",
     }
+    #: Accounts of which a stream tells what changed.
+    TOLD = {"account": ACCOUNTS["account"]}
     #: A value of 100 bytes for any argument, from no table.
     VALUES_OF_100_BYTES = {"m": ("select lpad($1, 100, 'x')", "value")}
+    #: By group the table and the column that its key is, where a stream tells of changes.
+    TABLES = {
+        "m": ("public.bench_kv", "k"),
+        "account": ("public.pgbench_accounts", "aid"),
+        "batched": ("public.pgbench_accounts", "aid"),
+    }
     #: A fast group, and one whose every query takes 1.5 seconds.
     NEIGHBOURS = {
         "m": ("select v from bench_kv where k = $1", "value"),
         "slow": ("select $1::text from pg_sleep(1.5)", "value"),
     }
 
-    def __init__(self, program, folder, database, threads, groups=VALUES, wait=True, connections=4):
-        path = os.path.join(folder, "pgsidecar.sock")
-        config = os.path.join(folder, "pgsidecar.yaml")
+    def __init__(
+        self,
+        program,
+        folder,
+        database,
+        threads,
+        groups=VALUES,
+        wait=True,
+        connections=4,
+        ttl="0s",
+        source="none",
+        heartbeat="5s",
+        name=SIDECAR,
+    ):
+        """With a `source` of changes, what it needs in the database is made now and removed by `stop`."""
+        path = os.path.join(folder, f"{name}.sock")
+        config = os.path.join(folder, f"{name}.yaml")
+        self._command = [program, "sql", "{}", "--config", config, "--apply"]
+        self.source = source
         with open(config, "w") as file:
-            file.write(settings(database.url, path, threads, groups, connections))
-        process = processes.Process([program, "serve", "--config", config], os.path.join(folder, "pgsidecar.log"))
-        super().__init__(SIDECAR, process, path)
+            file.write(settings(database.url, path, threads, groups, connections, ttl, source, heartbeat))
+        if source != "none":
+            self._sql("install")
+        process = processes.Process([program, "serve", "--config", config], os.path.join(folder, f"{name}.log"))
+        super().__init__(name, process, path)
         if wait:
             self.wait_until_listening()
+        if source != "none":
+            processes.wait_until("the stream of changes", self._hears_changes, process)
+
+    def stop(self):
+        super().stop()
+        if self.source != "none":
+            self._sql("uninstall")
+
+    def _sql(self, verb):
+        processes.run([part.format(verb) for part in self._command])
+
+    def _hears_changes(self):
+        return "invalidation_state:live" in self.ask("INFO", "invalidation")
 
 
-def settings(database_url, socket_path, threads, groups, connections):
+def settings(database_url, socket_path, threads, groups, connections, ttl, source, heartbeat):
     """`connections` is None for the default."""
     lines = [
         "database:",
@@ -142,12 +181,16 @@ def settings(database_url, socket_path, threads, groups, connections):
         f"  socket: {socket_path}",
         f"threads: {threads}",
         "memory: 1GiB",
+        *([] if source == "none" else [f"invalidation: {{ source: {source}, heartbeat: {heartbeat} }}"]),
         "groups:",
     ]
     for name, (text, returns) in groups.items():
-        lines += [f"  {name}:", f'    sql: "{text}"', f"    returns: {returns}", "    ttl: 0s"]
+        lines += [f"  {name}:", f'    sql: "{text}"', f"    returns: {returns}", f"    ttl: {ttl}"]
         if name in Sidecar.BATCHES:
             lines += ["    batch:", f'      sql: "{Sidecar.BATCHES[name]}"']
+        if source != "none":
+            table, column = Sidecar.TABLES[name]
+            lines += [f"    invalidate_on: [{{ table: {table}, key: [{column}] }}]"]
     return "\n".join(lines) + "\n"
 
 
