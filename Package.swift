@@ -30,6 +30,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // C at the bottom: module maps, no logic.
@@ -124,7 +125,11 @@ let package = Package(
         // What puts a sidecar to the test: clients that ask and writers that write.
         .target(
             name: "LoadTest",
-            dependencies: ["RESP", "EventLoop", "Postgres", "PrivateDatabase", "Machine", "Groundwork"],
+            dependencies: [
+                "RESP", "EventLoop", "CacheCore", "Postgres", "PrivateDatabase", "Machine", "Groundwork", "CLinux",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Histogram", package: "hdrhistogram-swift", condition: sidecar),
+            ],
             swiftSettings: strict),
 
         // Settings in, running services out; and the command line.
@@ -204,7 +209,14 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "PagesTests", dependencies: ["Pages"], swiftSettings: strict),
-        .testTarget(name: "LoadTestTests", dependencies: ["LoadTest", "Groundwork"], swiftSettings: strict),
+        .testTarget(
+            name: "LoadTestTests",
+            dependencies: [
+                "LoadTest", "Groundwork",
+                .product(name: "Histogram", package: "hdrhistogram-swift", condition: sidecar),
+            ],
+            exclude: ["Resources"],  // read by path
+            swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
             dependencies: [
