@@ -148,7 +148,7 @@ let package = Package(
         .executableTarget(
             name: "pgsidecar",
             dependencies: [
-                "SidecarApp", "LoadTest", "Postgres", "Machine",
+                "SidecarApp", "LoadTest", "Postgres", "Machine", "PrivateDatabase",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: sidecar),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import LoadTest
 import SidecarApp
 
 /// Runs a command; an error goes to standard error in its own words, and the exit code says its kind (sysexits.h).
@@ -32,6 +33,11 @@ private func exitCode(for error: any Error) -> ExitCode {
         case .queryRefused, .changesUnheard, .sourceNotReady: return ExitCode(EX_CONFIG)
         case .databaseUnreachable: return ExitCode(EX_UNAVAILABLE)
         case .socketUnavailable, .demoTablesMissing, .demoFilesMissing, .systemRefuses: return .failure
+        }
+    case let error as BenchError:
+        switch error.code {
+        case .unavailable: return ExitCode(EX_UNAVAILABLE)
+        case .unsuitable: return ExitCode(EX_USAGE)
         }
     default: return .failure
     }

@@ -40,7 +40,9 @@ struct ConfigOption: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("The settings file (YAML).", valueName: "file"))
     var config: String
 
-    func load() throws -> Settings {
-        try Settings.load(from: config, environment: environmentVariables())
+    func load() throws -> Settings { try Self.load(config) }
+
+    static func load(_ path: String) throws -> Settings {
+        try Settings.load(from: path, environment: environmentVariables())
     }
 }

@@ -1,4 +1,5 @@
 import Groundwork
+import Histogram
 
 /// The histories of all keys, shared by the writers and the readers, and what was found wrong.
 final class Ledger: Sendable {
@@ -110,13 +111,13 @@ final class Ledger: Sendable {
     var findings: Findings { noted.withLock { $0 } }
 
     /// For each commit after which the state before was still answered, how long; and how many commits there are.
-    var staleness: (histogram: Histogram, commits: Int) {
-        var histogram = Histogram()
+    var staleness: (histogram: Histogram<UInt64>, commits: Int) {
+        var histogram = Histogram<UInt64>()
         var commits = 0
         for stripe in stripes {
             let states = stripe.histories.withLock { $0.flatMap { $0.states.dropFirst() } }
             commits += states.count
-            for state in states where state.outlived > 0 { histogram.record(state.outlived) }
+            for state in states where state.outlived > 0 { histogram.record(UInt64(state.outlived)) }
         }
         return (histogram, commits)
     }

@@ -1,3 +1,5 @@
+import Histogram
+
 /// What a run found, in words.
 struct Report: Sendable {
     let findings: Ledger.Findings
@@ -11,10 +13,10 @@ struct Report: Sendable {
         let (staleness, commits) = ledger.staleness
         var lines = [
             "reads              \(progress.readCount), of which stale \(progress.staleReadCount); errors \(progress.errorCount)",
-            "commits of a row   \(commits), of which \(staleness.count) were outlived by the state before",
+            "commits of a row   \(commits), of which \(staleness.totalCount) were outlived by the state before",
             """
-            staleness          median \(Self.text(staleness.quantile(0.5))), p99 \(Self.text(staleness.quantile(0.99))), \
-            max \(Self.text(staleness.longest)) (commit to the last stale read that was asked for)
+            staleness          median \(Self.text(staleness.valueAtPercentile(50))), p99 \(Self.text(staleness.valueAtPercentile(99))), \
+            max \(Self.text(staleness.maxRecorded)) (commit to the last stale read that was asked for)
             """,
             "in memory at last  \(inMemory) values, compared with the database",
         ]
@@ -26,7 +28,7 @@ struct Report: Sendable {
     }
 
     /// A duration in nanoseconds, as people read it.
-    static func text(_ nanoseconds: Int64) -> String {
+    static func text(_ nanoseconds: some BinaryInteger) -> String {
         switch nanoseconds {
         case ..<10_000: "\(nanoseconds) ns"
         case ..<10_000_000: "\(nanoseconds / 1000) us"

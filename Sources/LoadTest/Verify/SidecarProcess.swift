@@ -10,7 +10,7 @@ final class SidecarProcess: Sendable {
 
     /// Starts `program` with these settings (YAML without `listen`), which are written to `folder`.
     init(_ program: String, settings: String, in folder: String) throws {
-        socket = "\(folder)/verify.sock"
+        socket = "\(folder)/pgsidecar.sock"
         log = "\(folder)/pgsidecar.log"
         let file = "\(folder)/pgsidecar.yaml"
         try Folder.append("listen: { socket: \(socket) }\n\(settings)", to: file)

@@ -2,7 +2,7 @@ import FoundationEssentials
 
 extension BenchReport {
     /// The report as JSON, with its keys in alphabetical order.
-    func json() throws -> String {
+    public func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(self), as: UTF8.self)

@@ -1,7 +1,7 @@
 /// What a run of `pgsidecar bench` measured. `--json` writes it, and the tables and pages are made of it.
 ///
 /// Times are in microseconds unless a name says seconds; rates are a second.
-struct BenchReport: Codable, Sendable, Equatable {
+public struct BenchReport: Codable, Sendable, Equatable {
     /// Of this form of report.
     static let currentVersion = 1
 
@@ -14,7 +14,7 @@ struct BenchReport: Codable, Sendable, Equatable {
 }
 
 /// What is done to the ways in one part of a run.
-enum Scenario: String, Codable, Sendable, CaseIterable {
+public enum Scenario: String, Codable, Sendable, CaseIterable {
     /// Every key was asked for before: what a warm cache gives.
     case hits
     /// Some keys are asked for more often than others (Zipf), from a cold start.
@@ -40,7 +40,7 @@ struct ScenarioReport: Codable, Sendable, Equatable {
 }
 
 /// A way from a key to its value.
-enum Way: String, Codable, Sendable, CaseIterable {
+public enum Way: String, Codable, Sendable, CaseIterable {
     /// Through pgsidecar's socket.
     case sidecar
     /// By libpq, a query for each ask.

@@ -1,0 +1,93 @@
+import CacheCore
+import Groundwork
+import Machine
+import Postgres
+
+/// What is asked in a run: a sidecar, its database, and groups with their keys.
+struct Ground: Sendable {
+    /// A group and the keys that are asked for.
+    struct Group: Sendable {
+        var name: String
+        var sql: String
+        var returns: QueryGetter.Returns
+        var keys: KeySet
+    }
+
+    var socket: String
+    var database: DatabaseSettings
+    /// What is asked for in most scenarios.
+    var group: Group
+    /// What everybody asks for in `herd`.
+    var hotGroup: Group
+    var watch: DatabaseWatch
+    /// In words.
+    var description: String
+    /// What tells the sidecar of changes, in words.
+    var toldBy = ""
+
+    /// What stands before keys in Redis, so that nothing of others is touched there.
+    static let redisPrefix = "pgsidecar-bench:"
+
+    init(
+        socket: String, database: DatabaseSettings, group: Group, hotGroup: Group, description: String, toldBy: String
+    ) throws(BenchError) {
+        (self.socket, self.database, self.group, self.hotGroup) = (socket, database, group, hotGroup)
+        (self.description, self.toldBy) = (description, toldBy)
+        watch = try DatabaseWatch(database)
+    }
+
+    /// A sidecar that runs.
+    init(of subject: Bench.Subject, _ options: Bench.Options) throws(BenchError) {
+        guard ServerFacts(of: subject.socket) != nil else {
+            throw BenchError(
+                .unavailable, "no sidecar answers at \(subject.socket); start it, or name its socket by --socket")
+        }
+        let arguments = try Self.arguments(of: subject, count: options.keys)
+        guard !arguments.isEmpty else {
+            throw BenchError(.unsuitable, "there are no keys of the group '\(subject.group)' to ask for")
+        }
+        let isSingle = GetterQuery(subject.sql, group: subject.group, returns: subject.returns, form: .plain).keyParts == 0
+        var keys = Self.shuffled(arguments, options.seed)
+        if isSingle { keys = [""] }
+        let group = Group(
+            name: subject.group, sql: subject.sql, returns: subject.returns,
+            keys: KeySet(arguments: keys, prefix: isSingle ? subject.group : "\(subject.group):"))
+        var hot = group
+        hot.keys = group.keys.prefix(options.hotKeys)
+        try self.init(
+            socket: subject.socket, database: subject.database, group: group, hotGroup: hot,
+            description: "the group '\(subject.group)' of the sidecar at \(subject.socket)",
+            toldBy: "the sidecar's settings")
+    }
+
+    private static func arguments(of subject: Bench.Subject, count: Int) throws(BenchError) -> [String] {
+        switch subject.keys {
+        case .query(let sql):
+            let rows: [[String?]]
+            do {
+                let session = try SQLSession(url: subject.database.url ?? "", name: "pgsidecar bench")
+                rows = try session.run("select * from (\n\(sql)\n) pgsidecar_keys limit \(count)")
+            } catch {
+                throw BenchError(.unavailable, "the keys can't be queried: \(error)")
+            }
+            return rows.map { $0.map { $0 ?? "" }.joined(separator: ":") }
+        case .file(let path):
+            let text: String
+            do {
+                text = try textOfFile(path)
+            } catch {
+                throw BenchError(.unavailable, "can't read the keys in \(path): \(error.reason)")
+            }
+            let prefix = "\(subject.group):"
+            return text.split(whereSeparator: \.isNewline).prefix(count).map {
+                $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : String($0)
+            }
+        }
+    }
+
+    /// So that the likeliest keys by Zipf's law are no neighbours in the database.
+    static func shuffled(_ keys: [String], _ seed: UInt64) -> [String] {
+        var random = SplitMix64(seed: seed)
+        return keys.shuffled(using: &random)
+    }
+}

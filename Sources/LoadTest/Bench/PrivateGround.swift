@@ -1,0 +1,94 @@
+import Glibc
+import Groundwork
+import Postgres
+import PrivateDatabase
+
+/// A PostgreSQL with pgbench's tables and a sidecar before it, of the run's own.
+struct PrivateGround: Sendable {
+    let postgres: PrivatePostgres
+    private let sidecar: SidecarProcess
+    private let folder: String
+    private let options: Bench.Options
+
+    private static let accounts = 100_000
+    private static let branches = 10
+
+    private static let accountSQL = "select aid, bid, abalance from pgbench_accounts where aid = $1"
+    private static let branchSQL =
+        "select count(*) as accounts, sum(abalance) as balance from pgbench_accounts where bid = $1"
+
+    /// Starts both, in a folder to make.
+    init(in folder: String, _ options: Bench.Options) async throws {
+        try Folder.make(folder)
+        self.folder = Folder.resolved(folder)
+        self.options = options
+        let program = Folder.resolved("/proc/self/exe")
+        postgres = try await PrivatePostgres(
+            in: "\(folder)/postgres", settings: ["max_connections": "\(options.connections + 50)"])
+        do {
+            _ = try await postgres.psql(Self.schema)
+            let settings = Self.settings(postgres.url, clients: options.connections)
+            let file = "\(folder)/install.yaml"
+            try Folder.append(settings, to: file)
+            _ = try await Program(command: [program, "sql", "install", "--config", file, "--apply"]).run()
+            sidecar = try SidecarProcess(program, settings: settings, in: self.folder)
+            try await sidecar.ready()
+        } catch {
+            await postgres.remove()
+            throw error
+        }
+    }
+
+    /// What is asked there. Blocks for a moment.
+    var ground: Ground {
+        get throws {
+            var database = DatabaseSettings()
+            database.url = Secret(postgres.url)
+            let count = min(options.keys, Self.accounts)
+            let accounts = Ground.shuffled((1...count).map { "\($0)" }, options.seed)
+            let branches = (1...min(options.hotKeys, Self.branches)).map { "\($0)" }
+            return try Ground(
+                socket: sidecar.socket, database: database,
+                group: .init(
+                    name: "account", sql: Self.accountSQL, returns: .row,
+                    keys: KeySet(arguments: accounts, prefix: "account:")),
+                hotGroup: .init(
+                    name: "branch", sql: Self.branchSQL, returns: .row,
+                    keys: KeySet(arguments: branches, prefix: "branch:")),
+                description: "a private PostgreSQL with pgbench's tables (\(Self.accounts) accounts)",
+                toldBy: "triggers (source: notify)")
+        }
+    }
+
+    /// Ends both and removes the folder.
+    func remove() async {
+        await sidecar.end()
+        await postgres.remove()
+        for name in Folder.names(in: folder) { unlink("\(folder)/\(name)") }
+        rmdir(folder)
+    }
+
+    /// As `pgbench -i` makes them, but for ten branches of ten thousand accounts each.
+    private static let schema = """
+        create table pgbench_accounts (aid int not null primary key, bid int, abalance int, filler char(84));
+        insert into pgbench_accounts
+            select aid, (aid - 1) / \(accounts / branches) + 1, 0, '' from generate_series(1, \(accounts)) aid;
+        analyze pgbench_accounts;
+        do $$ begin create extension pg_stat_statements; exception when others then null; end $$;
+        """
+
+    private static func settings(_ url: String, clients: Int) -> String {
+        """
+        database: { url: '\(url)' }
+        invalidation: { source: notify, on_stream_loss: serve_until_ttl }
+        log: { level: warning }
+        defaults: { ttl: 1h, load_timeout: 30s }
+        groups:
+          account:
+            sql: \(accountSQL)
+            invalidate_on: [{ table: public.pgbench_accounts, key: [aid] }]
+          branch:
+            sql: \(branchSQL)
+        """
+    }
+}

@@ -1,0 +1,155 @@
+import Groundwork
+import Histogram
+import Postgres
+
+/// Writes rows, and asks for each until the new value is there.
+struct WriteProbes: Sendable {
+    private let way: WayRun
+    private let rate: Double
+    private let count: Int
+
+    /// How long a new value is waited for.
+    private static let patience: Int64 = 5_000_000_000
+
+    init(_ way: WayRun) {
+        self.way = way
+        rate = way.scenario.options.writeRate
+        count = max(1, min(8, Int((rate / 100).rounded(.up))))
+    }
+
+    /// What one thread saw.
+    private struct Part: Sendable {
+        var latency = Histogram<UInt64>()
+        var writes = 0
+        var unseen = 0
+        var failure: String?
+    }
+
+    /// Does it in the measured time, on threads of their own.
+    func run(_ times: LoadTimes) async throws -> WritesReport {
+        var whole = Part()
+        await withTaskGroup(of: Part.self) { group in
+            for index in 0..<count {
+                group.addTask {
+                    do {
+                        return try await onOwnThread { probe(index, times) }
+                    } catch {
+                        return Part(failure: "\(error)")
+                    }
+                }
+            }
+            for await part in group {
+                whole.latency.add(part.latency)
+                whole.writes += part.writes
+                whole.unseen += part.unseen
+                whole.failure = whole.failure ?? part.failure
+            }
+        }
+        if let failure = whole.failure { throw BenchError(.unavailable, "writing: \(failure)") }
+        let seconds = Double(times.end - times.start) / 1e9
+        return WritesReport(
+            writes: whole.writes, perSecond: Double(whole.writes) / seconds, commitToNew: LatencySummary(whole.latency),
+            unseen: whole.unseen, patience: Double(Self.patience) / 1e9,
+            toldBy: {
+                switch way.route {
+                case .sidecar, .database: way.scenario.ground.toldBy
+                case .redis: "whoever writes, by DEL after the commit"
+                }
+            }())
+    }
+
+    private func probe(_ index: Int, _ times: LoadTimes) -> Part {
+        var part = Part()
+        do {
+            let session = try SQLSession(url: way.scenario.ground.database.url ?? "", name: "pgsidecar bench writes")
+            var reader = try ProbeReader.connect(way.route, way.scenario.ground)
+            var schedule = Schedule.open(
+                rate: rate / Double(count), from: times.start, until: times.end,
+                seed: way.scenario.options.seed &+ UInt64(index))
+            var random = SplitMix64(seed: way.scenario.options.seed &+ 31 &* UInt64(index))
+            while let due = schedule.nextDue {
+                Instant(nanoseconds: due).wait()
+                let now = Instant.now().nanoseconds
+                guard now < times.end, schedule.take(at: now) != nil else { break }
+                // Each key is one thread's own, or it would see another one's write.
+                let key = Int(random.next() % UInt64(max(1, way.keys.count / count))) * count + index
+                guard key < way.keys.count else { continue }
+                try write(key, session, &reader, &part)
+            }
+        } catch {
+            part.failure = "\(error)"
+        }
+        return part
+    }
+
+    private func write(
+        _ key: Int, _ session: borrowing SQLSession, _ reader: inout ProbeReader, _ part: inout Part
+    ) throws {
+        let (name, argument) = (way.keys.text(key), way.keys.argumentText(key))
+        let old = try reader.value(of: name, argument)
+        _ = try session.run(
+            "update pgbench_accounts set abalance = abalance + 1 where aid = \(SQLSession.quoted(argument))")
+        let committed = Instant.now().nanoseconds
+        part.writes += 1
+        try reader.noteWrite(of: name)
+        while true {
+            let value = try reader.value(of: name, argument)
+            let waited = Instant.now().nanoseconds - committed
+            if value != old {
+                part.latency.record(UInt64(waited))
+                return
+            }
+            if waited > Self.patience {
+                part.unseen += 1
+                return
+            }
+        }
+    }
+}
+
+/// Reads single values as a way's users do.
+private struct ProbeReader: ~Copyable {
+    private let route: Route
+    private let group: Ground.Group
+    private var connection: BlockingConnection
+    private let session: SQLSession?
+
+    private init(
+        _ route: Route, _ group: Ground.Group, _ connection: consuming BlockingConnection,
+        _ session: consuming SQLSession?
+    ) {
+        (self.route, self.group) = (route, group)
+        self.connection = connection
+        self.session = session
+    }
+
+    /// Connects.
+    static func connect(_ route: Route, _ ground: Ground) throws -> ProbeReader {
+        switch route {
+        case .sidecar(let socket):
+            return ProbeReader(route, ground.group, try BlockingConnection(socket), nil)
+        case .redis(let redis):
+            let session = try SQLSession(url: ground.database.url ?? "", name: "pgsidecar bench writes")
+            return ProbeReader(route, ground.group, try BlockingConnection(redis.socket), session)
+        case .database:
+            throw BenchError(.unsuitable, "what is written is new in the database at once")
+        }
+    }
+
+    mutating func value(of name: String, _ argument: String) throws -> [String?] {
+        let reply = try connection.ask(["GET", name])
+        if case .error(let text) = reply { throw BenchError(.unavailable, text) }
+        guard case .redis(let redis) = route, reply == .null else { return [reply.text] }
+        let sql = group.sql.replacing("$1", with: SQLSession.quoted(argument))
+        let row = try session?.run("select row_to_json(pgs_row.*)::text from (\n\(sql)\n) pgs_row").first ?? []
+        if let json = row.first ?? nil {
+            _ = try connection.ask(["SET", name, json, "EX", "\(redis.timeToLive)"])
+        }
+        return row
+    }
+
+    /// What a writer does after its commit.
+    mutating func noteWrite(of name: String) throws {
+        if case .redis = route { _ = try connection.ask(["DEL", name]) }
+    }
+}

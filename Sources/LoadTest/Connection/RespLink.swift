@@ -1,0 +1,119 @@
+import EventLoop
+import Glibc
+import Groundwork
+
+/// What a ``RespLink`` tells, on its loop's thread. `now` is when the bytes were there, in nanoseconds.
+protocol RespLinkOwner: AnyObject {
+    /// So many replies came that are nothing but values.
+    func link(_ link: RespLink, received plain: Int, at now: Int64)
+    /// A reply came in which these elements are nil.
+    func link(_ link: RespLink, receivedWithout missing: [Int], at now: Int64)
+    /// An error came.
+    func link(_ link: RespLink, receivedError text: String, at now: Int64)
+    /// It is lost, and closed.
+    func link(_ link: RespLink, lost reason: ConnectionError)
+}
+
+/// A client's connection of a load generator: requests are copied out, and of replies only their kinds are told.
+///
+/// On its loop's thread only.
+final class RespLink: EventSource {
+    private let socket: UnixSocket
+    private let loop: EventLoop
+    private let input: ReceiveBuffer
+    private weak let owner: (any RespLinkOwner)?
+    private var registration: Registration?
+    private var waitsForWriting = false
+    private var scanner = ReplyScanner()
+    private var sent = 0
+    /// What is to be sent.
+    var output: [UInt8] = []
+
+    /// Connects to the socket at `path`. `input` is for all links of the loop.
+    init(
+        _ path: String, on loop: EventLoop, input: ReceiveBuffer, owner: any RespLinkOwner
+    ) throws(ConnectionError) {
+        socket = try UnixSocket(path)
+        socket.stopBlocking()
+        (self.loop, self.input, self.owner) = (loop, input, owner)
+        do {
+            registration = try loop.register(socket.descriptor, for: .readable, source: self)
+        } catch {
+            throw ConnectionError("\(error)")
+        }
+    }
+
+    /// Sends what is in ``output``, as far as the kernel takes it; the rest follows by itself.
+    func flush() {
+        guard registration != nil, sent < output.count else { return }
+        let count = output.withUnsafeBytes { bytes in
+            send(socket.descriptor, bytes.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
+        }
+        if count < 0, errno != EAGAIN, errno != EINTR { return lose(ConnectionError("send", errno)) }
+        sent += max(0, count)
+        if sent == output.count {
+            output.removeAll(keepingCapacity: true)
+            sent = 0
+        }
+        waitForWriting(!output.isEmpty)
+    }
+
+    private func waitForWriting(_ waits: Bool) {
+        guard waits != waitsForWriting, let registration else { return }
+        waitsForWriting = waits
+        loop.update(registration, for: waits ? [.readable, .writable] : .readable)
+    }
+
+    /// Closes the connection; its owner is told nothing more.
+    func close() {
+        guard let registration else { return }
+        self.registration = nil
+        loop.deregister(registration)
+    }
+
+    func ready(_ readiness: Readiness) {
+        do throws(ConnectionError) {
+            let count = try input.receive(from: socket.descriptor)
+            if count > 0 { try scan(count) }
+            if waitsForWriting { flush() }
+        } catch {
+            lose(error)
+        }
+    }
+
+    private func scan(_ count: Int) throws(ConnectionError) {
+        let now = Instant.now().nanoseconds
+        let bytes = input.bytes
+        var offset = 0
+        while offset < count, registration != nil {
+            let (plain, odd) = try scanner.scan(bytes.span.bytes.extracting(first: count), from: &offset)
+            if plain > 0 { owner?.link(self, received: plain, at: now) }
+            switch odd {
+            case nil: break
+            case .missing: owner?.link(self, receivedWithout: scanner.missing, at: now)
+            case .error: owner?.link(self, receivedError: scanner.error, at: now)
+            }
+            if odd != nil { scanner.forget() }
+        }
+    }
+
+    private func lose(_ reason: ConnectionError) {
+        guard registration != nil else { return }
+        close()
+        owner?.link(self, lost: reason)
+    }
+}
+
+/// What a loop receives into: one for all of its links, as each is done with what came before the next receives.
+final class ReceiveBuffer {
+    private(set) var bytes = [UInt8](repeating: 0, count: 64 << 10)
+
+    /// Reads once. 0 when there was nothing to read; throws at the connection's end.
+    func receive(from descriptor: Int32) throws(ConnectionError) -> Int {
+        let count = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+        if count > 0 { return count }
+        if count == 0 { throw ConnectionError("the server closed the connection") }
+        if errno == EAGAIN || errno == EINTR { return 0 }
+        throw ConnectionError("recv", errno)
+    }
+}
