@@ -212,7 +212,7 @@ let package = Package(
         .testTarget(
             name: "LoadTestTests",
             dependencies: [
-                "LoadTest", "Groundwork",
+                "LoadTest", "CacheCore", "Groundwork",
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: sidecar),
             ],
             exclude: ["Resources"],  // read by path
@@ -236,7 +236,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["SidecarApp", "PrivateDatabase", "TestSupport", "Groundwork"],
+            dependencies: ["SidecarApp", "LoadTest", "PrivateDatabase", "TestSupport", "Groundwork"],
             exclude: ["Clients"],  // Python programs
             swiftSettings: strict),
     ],

@@ -89,7 +89,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "What all that is drawn by lot comes from.")
     var seed: UInt64 = 1
 
-    @Option(help: ArgumentHelp("Write the report as JSON; - for standard output, instead of the tables.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Write the report as JSON; - for standard output, instead of the tables.", valueName: "file")
+    )
     var json: String?
 
     func validate() throws {
@@ -115,7 +117,9 @@ struct BenchCommand: AsyncParsableCommand {
         if config == nil, [socket, group, keysQuery, keysFile].contains(where: { $0 != nil }) {
             throw ValidationError("--socket, --group, --keys-query and --keys-file go with --config")
         }
-        if keysQuery != nil, keysFile != nil { throw ValidationError("keys come from --keys-query or from --keys-file") }
+        if keysQuery != nil, keysFile != nil {
+            throw ValidationError("keys come from --keys-query or from --keys-file")
+        }
         let wanted = try wantedWays
         if wanted?.contains(.redis) == true, redis == nil {
             throw ValidationError("the way 'redis' needs the socket of a Redis server, by --redis")

@@ -1,4 +1,3 @@
-import ArgumentParser
 import LoadTest
 import SidecarApp
 
@@ -9,18 +8,21 @@ extension Bench.Subject {
     ///   - socket: Its socket; nil: that of the settings.
     ///   - group: The group's name; nil: the first one whose keys are known.
     ///   - keys: Where keys come from; nil: out of the table that the group depends on.
-    /// - Throws: `ValidationError`, when there is no such group, or its keys are not known.
+    /// - Throws: `BenchError`, when there is no such group, or its keys are not known.
     init(_ settings: Settings, socket: String?, group name: String?, keys: KeySource?) throws {
         let candidates = settings.groups.filter { name == nil || $0.name == name }
         if let name, candidates.isEmpty {
             let names = settings.groups.map(\.name).joined(separator: ", ")
-            throw ValidationError("there is no group '\(name)' in the settings; the groups are \(names)")
+            throw BenchError(
+                .unsuitable, "there is no group '\(name)' in the settings; the groups are \(names)")
         }
         guard let group = candidates.first(where: { keys != nil || $0.keysQuery != nil }),
             let keys = keys ?? group.keysQuery.map({ .query($0) })
         else {
-            throw ValidationError(
-                "no table tells the keys of \(name.map { "the group '\($0)'" } ?? "any group"); say --keys-query or --keys-file")
+            throw BenchError(
+                .unsuitable,
+                "no table tells the keys of \(name.map { "the group '\($0)'" } ?? "any group"); say --keys-query or --keys-file"
+            )
         }
         self.init(
             socket: socket ?? settings.socket, database: settings.database, group: group.name, sql: group.sql,

@@ -138,7 +138,8 @@ public struct Bench: Sendable {
             guard possible.contains(scenario) else {
                 throw BenchError(
                     .unsuitable,
-                    "the scenario '\(scenario)' changes the database, so it is only for a run with a private one (without --config)")
+                    "the scenario '\(scenario)' changes the database, so it is only for a run with a private one (without --config)"
+                )
             }
             let run = ScenarioRun(scenario, options, ground, postgres, tell)
             report.scenarios.append(try await run.run())

@@ -13,7 +13,8 @@ public struct BenchError: Error, CustomStringConvertible, Sendable {
     /// The reason.
     public let description: String
 
-    init(_ code: Code, _ description: String) {
+    /// An error with its reason.
+    public init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description
     }

@@ -46,7 +46,8 @@ struct Ground: Sendable {
         guard !arguments.isEmpty else {
             throw BenchError(.unsuitable, "there are no keys of the group '\(subject.group)' to ask for")
         }
-        let isSingle = GetterQuery(subject.sql, group: subject.group, returns: subject.returns, form: .plain).keyParts == 0
+        let isSingle =
+            GetterQuery(subject.sql, group: subject.group, returns: subject.returns, form: .plain).keyParts == 0
         var keys = Self.shuffled(arguments, options.seed)
         if isSingle { keys = [""] }
         let group = Group(

@@ -1,5 +1,5 @@
-package import CacheCore
 import CLibPQ
+package import CacheCore
 import DequeModule
 package import EventLoop
 import Groundwork

@@ -12,12 +12,10 @@ final class Generator: Sendable {
 
     /// Opens all connections.
     ///
-    /// - Parameters:
-    ///   - plan: What all loops ask together. What is drawn is drawn anew for each of them.
-    ///   - draw: What the loop of an index draws.
+    /// - Parameter plan: What a loop asks, by its index among so many.
     /// - Throws: `BenchError` with the first reason why a connection could not be opened.
     static func connect(
-        _ plan: LoadPlan, by route: Route, connections: Int, threads: Int, draw: (_ index: Int, _ of: Int) -> KeyDraw
+        by route: Route, connections: Int, threads: Int, _ plan: (_ index: Int, _ count: Int) -> LoadPlan
     ) async throws -> Generator {
         let threads = max(1, min(threads, connections))
         var loops: [EventLoop] = []
@@ -27,12 +25,8 @@ final class Generator: Sendable {
                 let loop = try EventLoop(index: index)
                 guard loop.start() else { throw BenchError.noThread }
                 loops.append(loop)
-                var part = plan
-                part.rate = plan.rate.map { $0 / Double(threads) }
-                part.draw = draw(index, threads)
-                part.seed = plan.seed &+ UInt64(index)
                 let count = connections / threads + (index < connections % threads ? 1 : 0)
-                loads.append(try await open(part, by: route, connections: count, on: loop))
+                loads.append(try await open(plan(index, threads), by: route, connections: count, on: loop))
             }
         } catch {
             for loop in loops { loop.stop() }

@@ -30,6 +30,13 @@ struct KeyDraw: Sendable {
         random = SplitMix64(seed: 0)
     }
 
+    /// The same, drawn from another seed.
+    func seeded(_ seed: UInt64) -> KeyDraw {
+        var other = self
+        other.random = SplitMix64(seed: seed)
+        return other
+    }
+
     /// The next one; nil when each was asked for.
     mutating func next() -> Int? {
         switch kind {

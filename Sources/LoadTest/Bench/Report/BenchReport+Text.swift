@@ -90,7 +90,9 @@ extension ScenarioReport {
     private var outages: [String] {
         ways.compactMap { way in
             way.outage.map { outage in
-                let recovery = outage.recoverySeconds.map { "without an error \(Figures.fixed($0, 1)) s after it was back" }
+                let recovery = outage.recoverySeconds.map {
+                    "without an error \(Figures.fixed($0, 1)) s after it was back"
+                }
                 return "\(way.way): in the \(Figures.fixed(outage.to - outage.from, 1)) s without the database "
                     + "\(outage.answered.grouped) asks were answered and \(outage.errors.grouped) got an error; "
                     + (recovery ?? "errors to the end")

@@ -1,0 +1,210 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import LoadTest
+
+/// `pgsidecar bench`: its figures are those that others count, and it ends well whatever happens.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct BenchTests {
+    /// Runs it and returns its report, when it ended well.
+    private func bench(_ options: [String]) async throws -> (report: BenchReport?, output: String) {
+        let (end, report, output) = try await run(options)
+        #expect(end == .code(0), "\(output)")
+        return (report, output)
+    }
+
+    private func run(
+        _ options: [String]
+    ) async throws -> (end: RunningProgram.End?, report: BenchReport?, output: String) {
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let few = ["--connections", "8", "--keys", "500", "--json", "\(folder)/report.json"]
+        let program = try RunningProgram([pgsidecarPath, "bench"] + options + few, in: folder)
+        let end = await program.end(within: .seconds(200))
+        if end == nil { program.signal(SIGKILL) }
+        program.expectNoRaces()
+        let json = try? String(contentsOfFile: "\(folder)/report.json", encoding: .utf8)
+        #expect((try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/run").isEmpty) ?? true)
+        return (end, try json.map { try BenchReport(json: $0) }, program.output + program.errors)
+    }
+
+    private func way(_ way: Way, _ scenario: Scenario, _ report: BenchReport?) throws -> WayReport {
+        try #require(report?.scenarios.first { $0.scenario == scenario }?.ways.first { $0.way == way })
+    }
+
+    /// Whether two counts differ by a twentieth at most, or by what may be on its way at the end.
+    private func agree(_ one: Int, _ other: Int, besides onTheirWay: Int = 16) -> Bool {
+        abs(one - other) <= max(one, other) / 20 + onTheirWay
+    }
+
+    // MARK: Counts
+
+    private func settings(_ database: TestDatabase) -> String {
+        """
+        database: { url: "\(database.url)", connections: 4 }
+        groups:
+          word: { sql: "select id, text, number from word where id = $1", ttl: 1h }
+        """
+    }
+
+    /// A sidecar's settings file, with keys of a query.
+    private func options(_ sidecar: RunningSidecar) -> [String] {
+        ["--config", "\(sidecar.folder)/pgsidecar.yaml", "--keys-query", "select id from word"]
+    }
+
+    @Test(arguments: [["--rate", "500"], [], ["--pipeline", "16"], ["--width", "5"]])
+    func `asks of the database are the queries that PostgreSQL counts`(_ shape: [String]) async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database)) { sidecar in
+            // Without warm-up, so that all that is asked is measured.
+            let (report, output) = try await bench(
+                ["hits", "--ways", "database", "--duration", "2", "--warm-up", "0"] + shape + options(sidecar))
+            let way = try way(.database, .hits, report)
+            #expect(way.asks.errors == 0 && way.asks.missing == 0, "\(output)")
+            #expect(way.asks.keys > 200)
+            let counted = try await database.run(
+                "select sum(calls) from pg_stat_statements s join pg_database d on d.oid = s.dbid where datname = '\(database.name)' and query like '%from word where%'"
+            )
+            #expect(agree(way.asks.keys, Int(counted) ?? 0, besides: 8 * 16 * 5), "\(way.asks.keys) and \(counted)")
+            let seen = try #require(way.database)
+            #expect(seen.source == .statements)
+            #expect(agree(seen.queries, way.asks.keys, besides: 8 * 16 * 5), "\(seen.queries) and \(way.asks.keys)")
+            if shape.first == "--rate" { #expect(abs(way.asks.perSecond - 500) < 100) }
+        }
+    }
+
+    @Test func `asks of the sidecar are the gets that it counts, and cost no query when all is in memory`() async throws
+    {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database)) { sidecar in
+            let (report, output) = try await bench(
+                ["hits", "--ways", "sidecar", "--duration", "2", "--warm-up", "0"] + options(sidecar))
+            let way = try way(.sidecar, .hits, report)
+            #expect(way.asks.errors == 0, "\(output)")
+            #expect(way.database?.queries == 0)
+            #expect(way.serverProcessorSeconds ?? 0 > 0)
+            let gets = try sidecar.statistics("word")["gets"] ?? 0
+            #expect(agree(way.asks.answered, gets - 500), "\(way.asks.answered) and \(gets)")
+            #expect(try sidecar.statistics("word")["loads"] == 500)
+            #expect(output.contains("hits: Every key was asked for before."))
+        }
+    }
+
+    @Test func `a file has keys with the group's name or without it; keys without a row are missing`() async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database)) { sidecar in
+            let file = "\(sidecar.folder)/keys"
+            try "word:1\n2\nword:99999\n".write(toFile: file, atomically: true, encoding: .utf8)
+            let (report, _) = try await bench([
+                "mixed", "--config", "\(sidecar.folder)/pgsidecar.yaml", "--keys-file", file, "--duration", "1",
+                "--skew", "0",
+            ])
+            for way in [try way(.sidecar, .mixed, report), try way(.database, .mixed, report)] {
+                #expect(report?.scenarios.first?.load.keys == 3)
+                #expect(way.asks.answered > 100)
+                #expect(abs(Double(way.asks.missing) / Double(way.asks.answered) - 1 / 3) < 0.1)
+            }
+        }
+    }
+
+    // MARK: Scenarios, with a database of its own
+
+    @Test func `of a herd the sidecar makes one query for each key that went, the database one for each ask`()
+        async throws
+    {
+        let (report, output) = try await bench(["herd", "--duration", "2", "--hot-keys", "5"])
+        let sidecar = try way(.sidecar, .herd, report)
+        let herd = try #require(sidecar.herd)
+        #expect(herd.expirations == 4 && herd.hotKeys == 5)
+        #expect(herd.asks > 100)
+        // One that goes while it is loaded is loaded again.
+        #expect((20...22).contains(herd.queries ?? 0), "\(output)")
+        #expect((5...7).contains(herd.mostQueriesAtOnce ?? 0))
+        #expect(
+            output.contains("sidecar: \(herd.asks.grouped) asks, \(herd.queries ?? 0) queries (5 keys went 4 times"))
+        let direct = try #require(try way(.database, .herd, report).herd)
+        #expect(agree(direct.asks, direct.queries ?? 0), "\(direct)")
+    }
+
+    @Test func `the sidecar goes on answering while the database is away, the database does not`() async throws {
+        let (report, output) = try await bench(["outage", "--duration", "3", "--rate", "300"])
+        let sidecar = try #require(try way(.sidecar, .outage, report).outage)
+        #expect(sidecar.answered > 0 && sidecar.errors == 0, "\(output)")
+        #expect(sidecar.to > sidecar.from)
+        let database = try #require(try way(.database, .outage, report).outage)
+        #expect(database.errors > 0, "\(output)")
+        #expect(database.answered <= 5, "\(output)")
+    }
+
+    @Test func `what is written is new soon after its commit`() async throws {
+        let (report, output) = try await bench(["writes", "--duration", "2", "--write-rate", "50"])
+        let writes = try #require(try way(.sidecar, .writes, report).writes)
+        #expect(writes.writes > 10 && writes.unseen == 0, "\(output)")
+        #expect(writes.commitToNew.count == writes.writes)
+        #expect(report?.scenarios.first?.ways.map(\.way) == [.sidecar])
+    }
+
+    @Test func `the search for the highest rate ends, and measures at what it found`() async throws {
+        let (report, output) = try await bench([
+            "hits", "--ways", "sidecar", "--find-limit", "20ms", "--rate", "400", "--duration", "0.5", "--warm-up", "0",
+        ])
+        let way = try way(.sidecar, .hits, report)
+        let limit = try #require(way.limit)
+        #expect(limit.bound == 20_000)
+        #expect(limit.steps.first?.rate == 400)
+        #expect(limit.steps.contains { !$0.isKept })
+        #expect(limit.rate == limit.steps.filter(\.isKept).map(\.rate).max() ?? 0, "\(output)")
+        #expect(way.lag != nil)
+    }
+
+    @Test func `a Redis server is asked first, and the database for what it does not have`() async throws {
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let socket = "\(folder)/redis.sock"
+        let redis = try RunningProgram(
+            ["/usr/bin/env", "redis-server", "--port", "0", "--unixsocket", socket, "--save", ""], in: folder)
+        defer { redis.signal(SIGKILL) }
+        #expect(await eventually { (try? TestClient(socket)) != nil }, "\(redis.output)")
+        let (report, output) = try await bench(["hits", "herd", "writes", "--redis", socket, "--duration", "2"])
+        let hits = try way(.redis, .hits, report)
+        #expect(hits.asks.answered > 100 && hits.asks.errors == 0 && hits.asks.missing == 0, "\(output)")
+        #expect(hits.database?.queries == 0)
+        #expect(report?.run.versions.redis != nil)
+        let herd = try #require(try way(.redis, .herd, report).herd)
+        #expect(herd.queries ?? 0 >= 4 * 10, "\(output)")
+        #expect(try #require(try way(.redis, .writes, report).writes).unseen == 0, "\(output)")
+    }
+
+    // MARK: Mistakes
+
+    @Test(arguments: [
+        ["flood"], ["--connections", "0"], ["--rate", "0"], ["--duration", "0.1"], ["--find-limit", "1"],
+        ["--find-limit", "1ms", "herd"], ["--ways", "memcached"], ["--ways", "redis"], ["--group", "word"],
+        ["--config", "x.yaml", "--keys-query", "select 1", "--keys-file", "x"],
+    ])
+    func `options that make no sense are refused as usage`(_ options: [String]) async throws {
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let program = try RunningProgram([pgsidecarPath, "bench"] + options, in: folder)
+        #expect(await program.end() == .code(64), "\(program.errors)")
+    }
+
+    @Test func `what it can't do to somebody's database, and a sidecar that is not there, are told`() async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database)) { sidecar in
+            let (outage, _, words) = try await run(["outage"] + options(sidecar))
+            #expect(outage == .code(64))
+            #expect(words.contains("only for a run with a private one"), "\(words)")
+            let (keys, _, keyWords) = try await run(["hits", "--config", "\(sidecar.folder)/pgsidecar.yaml"])
+            #expect(keys == .code(64))
+            #expect(keyWords.contains("say --keys-query or --keys-file"), "\(keyWords)")
+            let (absent, _, absentWords) = try await run(["hits", "--socket", "/nowhere"] + options(sidecar))
+            #expect(absent == .code(69))
+            #expect(absentWords.contains("no sidecar answers at /nowhere"), "\(absentWords)")
+        }
+    }
+}
