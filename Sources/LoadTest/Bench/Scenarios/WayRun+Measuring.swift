@@ -44,7 +44,7 @@ extension WayRun {
         HerdReport(
             hotKeys: keys.count, expirations: expirations.count, asks: report.asks.answered,
             queries: looks.queries(from: times.start, to: times.end),
-            mostQueriesAtOnce: expirations.mostQueries, longestWait: Double(recorder.latency.maxRecorded) / 1000)
+            mostQueriesAtOnce: expirations.mostQueries, longestWait: report.latency.max)
     }
 
     private func outage(_ recorder: Recorder, from: Int64, to: Int64) -> OutageReport {

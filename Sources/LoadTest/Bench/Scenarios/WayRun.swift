@@ -1,5 +1,4 @@
 import Groundwork
-import Histogram
 import Postgres
 
 /// One way in one scenario.
