@@ -10,6 +10,8 @@ public final class Cache: Sendable {
     /// Of those who wait for loads.
     let waiting: Budget
     let clock: @Sendable () -> Instant
+    /// Where loads of its groups are noted that took long; nil: nowhere.
+    let slowLoads: SlowLoads?
     private let registry = Groundwork.Mutex<[Member]>([])
     /// When the next sweep is due, in nanoseconds; `.max`: never.
     private let nextSweep = Atomic<Int64>(.max)
@@ -35,19 +37,21 @@ public final class Cache: Sendable {
     }
 
     /// A cache of which expired entries leave when ``sweep(at:pages:)`` is called, for a caller with timers and a clock. The
-    /// numbers that spread expiry come from `seed`.
+    /// numbers that spread expiry come from `seed`. Loads that take long are
+    /// noted in `slowLoads`.
     package convenience init(
         memory: Int = Cache.defaultMemory, waiters: Int = 1 << 20, seed: UInt64 = .random(in: .min ... .max),
-        clock: @escaping @Sendable () -> Instant
+        slowLoads: SlowLoads? = nil, clock: @escaping @Sendable () -> Instant
     ) {
-        self.init(memory: memory, waiters: waiters, seed: seed, alarm: nil, clock: clock)
+        self.init(memory: memory, waiters: waiters, seed: seed, slowLoads: slowLoads, alarm: nil, clock: clock)
     }
 
     private init(
-        memory: Int, waiters: Int, seed: UInt64 = .random(in: .min ... .max), alarm: Alarm?,
-        clock: @escaping @Sendable () -> Instant
+        memory: Int, waiters: Int, seed: UInt64 = .random(in: .min ... .max), slowLoads: SlowLoads? = nil,
+        alarm: Alarm?, clock: @escaping @Sendable () -> Instant
     ) {
         self.seed = Atomic(seed)
+        self.slowLoads = slowLoads
         budget = Budget(limit: memory)
         waiting = Budget(limit: waiters)
         self.alarm = alarm

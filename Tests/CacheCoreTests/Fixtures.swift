@@ -57,6 +57,7 @@ final class FlightBox: @unchecked Sendable {
     }
 
     func drop() { flight = nil }
+    func noteSent(at time: Instant) { flight?.noteSent(at: time) }
     func isWanted(at now: Instant) -> Bool { flight?.isWanted(at: now) ?? false }
 }
 

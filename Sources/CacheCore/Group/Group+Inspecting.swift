@@ -41,6 +41,14 @@ extension Group {
         }
     }
 
+    /// How long loads took, those included that failed.
+    package var loadTimes: LoadTimes {
+        (0..<shards.count).reduce(into: LoadTimes()) { sum, shard in sum += withShard(shard) { $0.loadTimes } }
+    }
+
+    /// Loads that run, and those that wait for their turn behind `maxLoads`.
+    package var loadsUnderWay: (running: Int, queued: Int) { gate.withLock { ($0.activeCount, $0.queuedCount) } }
+
     /// The number of entries in memory, expired ones that were not swept yet included.
     public var count: Int { (0..<shards.count).reduce(0) { $0 + withShard($1) { $0.store.count } } }
 

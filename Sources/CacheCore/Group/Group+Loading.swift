@@ -6,22 +6,23 @@ extension Group {
     /// the circuit is open, it fails at once.
     public func load(_ flight: consuming Flight) {
         noteLoad(of: flight.key)
+        let now = cache.clock()
+        flight.times.asked = now
         // The lock's closure may not consume what it captures; an optional can be emptied.
         var entering: Flight? = consume flight
         let passage = gate.withLock { $0.enter(&entering) }
         guard let flight = entering.take() else { return }
         switch passage {
-        case .starts: start(flight)
+        case .starts: start(flight, at: now)
         case .waits, .fails:
             flight.fail(LoadError(.busy, "\(name): too many loads are under way or waiting; try again later"))
         }
     }
 
-    private func start(_ flight: consuming Flight) {
-        let now = cache.clock()
-        flight.started = now
+    private func start(_ flight: consuming Flight, at now: Instant) {
+        flight.times.started = now
         guard breaker?.admits(at: now) ?? true else {
-            flight.started = nil
+            flight.times.started = nil
             let error = LoadError(.unavailable, "\(name): the database does not answer; it is being probed")
             flight.fail(error)
             leaveGate()
@@ -43,8 +44,9 @@ extension Group {
     /// Starts the loads whose turn has come, for the one whom the gate told to do so.
     func startQueued() {
         while let flight = gate.withLock({ $0.next() }) {
-            if flight.isWanted(at: cache.clock()) {
-                start(flight)
+            let now = cache.clock()
+            if flight.isWanted(at: now) {
+                start(flight, at: now)
             } else {
                 flight.fail(LoadError(.abandoned, "\(name): nobody waited for the load any more"))
                 gate.withLock { $0.skip() }
@@ -59,29 +61,31 @@ extension Group {
         withShard(of: key.hash) { _, state in state.isWanted(call, at: now) }
     }
 
-    /// Ends a flight: stores what it brought, unless the key was invalidated meanwhile, then tells those who wait. `started`
-    /// is when the getter got it; nil: never.
-    func land(_ call: FlightCall, of key: Key, started: Instant?, _ outcome: Outcome) {
+    /// Ends a flight: stores what it brought, unless the key was invalidated meanwhile, then tells those who wait.
+    func land(_ call: FlightCall, of key: Key, _ times: FlightTimes, _ outcome: Outcome) {
         let now = cache.clock()
+        let cost = times.started.map { now.nanoseconds - $0.nanoseconds }
         let waiters: Waiters<Waiter>
         var answer = outcome
         switch outcome {
         case .success(let value):
-            let cost = started.map { now.nanoseconds - $0.nanoseconds } ?? 0
             waiters = land(call, of: key, value, cost: cost, at: now)
         case .failure:
             let standIn: Value?
-            (waiters, standIn) = withShard(of: key.hash) { _, state in state.landFailed(call, of: key, at: tick(now)) }
+            (waiters, standIn) = withShard(of: key.hash) { _, state in
+                state.landFailed(call, of: key, cost: cost, at: tick(now))
+            }
             if let standIn { answer = .success(standIn) }
         }
         cache.waiting.release(waiters.count)
         waiters.forEach { $0.sink.deliver(answer, token: $0.token) }
-        if let started { endLoad(outcome, startedAt: started, at: now) }
+        if let started = times.started { endLoad(outcome, startedAt: started, at: now) }
+        cache.slowLoads?.note(key, of: name, times, outcome, at: now)
         onLoad?(outcome)
     }
 
     private func land(
-        _ call: FlightCall, of key: Key, _ value: Value, cost: Int64, at now: Instant
+        _ call: FlightCall, of key: Key, _ value: Value, cost: Int64?, at now: Instant
     ) -> Waiters<Waiter> {
         // What is not kept must not evict others. The landing asks again: no lock is held while room is made.
         let mayKeep = !value.isTransient && withShard(of: key.hash) { _, state in state.keeps(call) }

@@ -3,6 +3,16 @@ import Singleflight
 
 typealias FlightCall = Call<Waiter>
 
+/// When a load came to each part of its way; nil: it did not, or nobody noted it.
+struct FlightTimes: Sendable {
+    /// It was given to its group.
+    var asked: Instant?
+    /// The getter got it.
+    var started: Instant?
+    /// The getter asked its source.
+    var sent: Instant?
+}
+
 /// The duty to end one load, exactly once.
 ///
 /// It can't be copied, ending it consumes it, and one that is dropped on the way ends itself with an error: no waiter is
@@ -13,8 +23,7 @@ public struct Flight: ~Copyable, Sendable {
     /// For which group.
     public let group: Group
     private var call: FlightCall?
-    /// When the getter got it; nil: it has not passed the gate.
-    var started: Instant?
+    var times = FlightTimes()
 
     init(_ key: Key, of group: Group, call: FlightCall) {
         self.key = key
@@ -24,7 +33,7 @@ public struct Flight: ~Copyable, Sendable {
 
     deinit {
         guard let call else { return }
-        group.land(call, of: key, started: started, .failure(Self.abandoned(group)))
+        group.land(call, of: key, times, .failure(Self.abandoned(group)))
     }
 
     /// Whether anybody still waits, or it refreshes or reloads an entry and was not fenced since. A load that was not
@@ -51,7 +60,12 @@ public struct Flight: ~Copyable, Sendable {
     /// Ends the flight either way.
     public consuming func end(_ outcome: Outcome) {
         guard let call = self.call.take() else { return }
-        group.land(call, of: key, started: started, outcome)
+        group.land(call, of: key, times, outcome)
+    }
+
+    /// Notes when the source was asked, for a getter in which loads wait for something before that.
+    package mutating func noteSent(at time: Instant) {
+        times.sent = time
     }
 
     private static func abandoned(_ group: Group) -> LoadError {

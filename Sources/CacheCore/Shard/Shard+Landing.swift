@@ -21,15 +21,17 @@ extension Shard.State {
             || flights.hasWaiter(call) { now < $0.deadline }
     }
 
-    /// Lands a flight that brought a value after `cost` nanoseconds; the room for it was reserved unless `kept` is nil.
+    /// Lands a flight that brought a value, `cost` nanoseconds after the getter got it, if it ever did; the room for it was reserved unless `kept` is nil.
     ///
     /// Landing and storing are one step: an invalidation comes either before, and then the flight was fenced, or after, and
     /// then it finds the entry.
-    mutating func land(_ call: FlightCall, of key: Key, _ value: Value, kept: Value?, cost: Int64, age: Int64) -> Landed
+    mutating func land(_ call: FlightCall, of key: Key, _ value: Value, kept: Value?, cost: Int64?, age: Int64)
+        -> Landed
     {
         let keeps = keeps(call)
         let landing = flights.land(call, of: key)
         counters.localLoads += 1
+        if let cost { loadTimes.record(cost) }
         if landing.waiters.count > 1 { counters.sharedLoads += 1 }
         var landed = Landed(waiters: landing.waiters)
         guard !landing.isForgotten else {
@@ -38,7 +40,7 @@ extension Shard.State {
             return landed
         }
         if !keeps || value.isTransient { counters.transient += 1 }
-        guard keeps, let kept, let stored = store(kept, of: key, cost: cost, age: age) else {
+        guard keeps, let kept, let stored = store(kept, of: key, cost: cost ?? 0, age: age) else {
             // What is in memory is older than what goes out now, and must not be served after it.
             drop(key.bytes.span.bytes, hash: key.hash)
             note(.unkept, key)
@@ -50,10 +52,13 @@ extension Shard.State {
     }
 
     /// Lands a flight that brought an error. Returns also what stands in for its value, if the group's rules allow.
-    mutating func landFailed(_ call: FlightCall, of key: Key, at now: Tick) -> (Waiters<Waiter>, standIn: Value?) {
+    mutating func landFailed(
+        _ call: FlightCall, of key: Key, cost: Int64?, at now: Tick
+    ) -> (Waiters<Waiter>, standIn: Value?) {
         let landing = flights.land(call, of: key)
         if landing.waiters.count > 1 { counters.sharedLoads += 1 }
         counters.loadErrors += 1
+        if let cost { loadTimes.record(cost) }
         // After an invalidation the last value is no answer, not even for want of a better one.
         guard !landing.isForgotten else { return (landing.waiters, nil) }
         let bytes = key.bytes.span.bytes

@@ -21,6 +21,7 @@ struct Shard: ~Copyable, Sendable {
         var flights = FlightTable<Key, Waiter>()
         var storing = Storing()
         var counters = GroupStatistics()
+        var loadTimes = LoadTimes()
         /// Spreads expiry and decides about early refresh.
         var random: SplitMix64
         var hotKeys = HotKeys()

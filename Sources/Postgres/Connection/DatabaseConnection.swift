@@ -125,6 +125,7 @@ final class DatabaseConnection: EventSource {
         _ load: consuming Load, _ parameters: some QueryParameters, isUnknown: Bool, sends: Bool, at now: Instant
     ) -> Bool {
         let sql = load.statement.sql
+        load.noteSent(at: now)
         guard sends, context.prepares, !load.isUnprepared else {
             pipeline.append(load, runsStatement: false, prepares: false, isUnknown: isUnknown, at: now)
             guard sends else { return false }

@@ -30,6 +30,8 @@ struct Load: ~Copyable, Sendable {
     var isHandedOver = false
     /// When it was asked for, or given back by a lost connection.
     var startedAt = Instant(nanoseconds: 0)
+    /// When it was sent; nil: it was not.
+    private var sentAt: Instant?
 
     init(of getter: QueryGetter, getterIndex: Int, parts: KeyParts, flight: consuming Flight) {
         self.getter = getter
@@ -77,9 +79,22 @@ struct Load: ~Copyable, Sendable {
         isAlone = true
     }
 
+    /// Notes when it was sent: the last time, if there were several.
+    mutating func noteSent(at time: Instant) {
+        sentAt = time
+        flight.noteSent(at: time)
+    }
+
+    /// Those of its batch, which were sent when it was.
+    private func takeOthers() -> UniqueDeque<Load> {
+        var others = batch?.others.take() ?? UniqueDeque()
+        if let sentAt { for index in 0..<others.count { others[index].noteSent(at: sentAt) } }
+        return others
+    }
+
     /// The loads of a batch, in the order of its keys, each on its own again.
     consuming func split() -> UniqueDeque<Load> {
-        var others = batch?.others.take() ?? UniqueDeque()
+        var others = takeOthers()
         batch = nil
         isAlone = false
         isRetry = false
@@ -104,9 +119,8 @@ struct Load: ~Copyable, Sendable {
     /// Ends it, and those of its batch, with the error that `error` makes of the group's name.
     consuming func fail(_ error: (_ group: String) -> LoadError) {
         let failure = error(getter.name)
-        if var others = batch?.others.take() {
-            while let other = others.popFirst() { other.end(.failure(failure)) }
-        }
+        var others = takeOthers()
+        while let other = others.popFirst() { other.end(.failure(failure)) }
         flight.fail(failure)
     }
 }
