@@ -37,8 +37,8 @@ public final class Cache: Sendable {
     }
 
     /// A cache of which expired entries leave when ``sweep(at:pages:)`` is called, for a caller with timers and a clock. The
-    /// numbers that spread expiry come from `seed`. Loads that take long are
-    /// noted in `slowLoads`.
+    /// numbers that spread expiry come from `seed`. Loads
+    /// that take long are noted in `slowLoads`.
     package convenience init(
         memory: Int = Cache.defaultMemory, waiters: Int = 1 << 20, seed: UInt64 = .random(in: .min ... .max),
         slowLoads: SlowLoads? = nil, clock: @escaping @Sendable () -> Instant
