@@ -88,7 +88,7 @@ struct WriteProbes: Sendable {
         let (name, argument) = (way.keys.text(key), way.keys.argumentText(key))
         let old = try reader.value(of: name, argument)
         _ = try session.run(
-            "update pgbench_accounts set abalance = abalance + 1 where aid = \(SQLSession.quoted(argument))")
+            "update pgbench_accounts set abalance = abalance + 1 where aid = $1", [argument])
         let committed = Instant.now().nanoseconds
         part.writes += 1
         try reader.noteWrite(of: name)
@@ -140,8 +140,8 @@ private struct ProbeReader: ~Copyable {
         let reply = try connection.ask(["GET", name])
         if case .error(let text) = reply { throw BenchError(.unavailable, text) }
         guard case .redis(let redis) = route, reply == .null else { return [reply.text] }
-        let sql = group.sql.replacing("$1", with: SQLSession.quoted(argument))
-        let row = try session?.run("select row_to_json(pgs_row.*)::text from (\n\(sql)\n) pgs_row").first ?? []
+        let sql = "select row_to_json(pgs_row.*)::text from (\n\(group.sql)\n) pgs_row"
+        let row = try session?.run(sql, [argument]).first ?? []
         if let json = row.first ?? nil {
             _ = try connection.ask(["SET", name, json, "EX", "\(redis.timeToLive)"])
         }
