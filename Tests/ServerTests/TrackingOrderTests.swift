@@ -124,9 +124,14 @@ struct TrackingOrderTests {
         }
         try await withServer([key], configure: { if seed == 3 { $0.maxTracking = 4000 } }) { server in
             let isOver = Atomic<Bool>(false)
+            let pushes = Atomic<Int>(0)
             let writer = Thread {
                 var random = SplitMix64(seed: seed)
-                for _ in 0..<2000 {
+                var changes = 0
+                let deadline = Date(timeIntervalSinceNow: 60)
+                // On a busy machine so many may be over before a reader has begun.
+                while changes < 2000 || pushes.load(ordering: .relaxed) <= 20 && Date() < deadline {
+                    changes += 1
                     versions.change(Int.random(in: 0..<Self.keys, using: &random), in: key.group)
                     if Int.random(in: 0..<200, using: &random) == 0 { key.group.invalidateAll() }
                     for _ in 0..<Int.random(in: 0..<20, using: &random) { sched_yield() }
@@ -136,7 +141,6 @@ struct TrackingOrderTests {
             writer.start()
             let ends = (0..<4).map { _ in DispatchSemaphore(value: 0) }
             let faults = Groundwork.Mutex<[String]>([])
-            let pushes = Atomic<Int>(0)
             for index in 0..<4 {
                 Thread.detachNewThread {
                     defer { ends[index].signal() }
@@ -149,10 +153,11 @@ struct TrackingOrderTests {
                                 (0..<count).map { _ in Int.random(in: 0..<Self.keys, using: &random) },
                                 inTransaction: Int.random(in: 0..<4, using: &random) == 0,
                                 together: Bool.random(using: &random))
+                            let before = client.pushes
                             try client.check(versions)
+                            pushes.wrappingAdd(client.pushes - before, ordering: .relaxed)
                         }
                         try client.check(versions)
-                        pushes.wrappingAdd(client.pushes, ordering: .relaxed)
                         let found = client.faults
                         faults.withLock { $0 += found }
                     } catch {
