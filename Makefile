@@ -61,7 +61,7 @@ test: deps-test lint prove test-swift documentation test-examples fuzz ## Instal
 
 # Each target that waits for sockets and servers in a process of its own: such tests hold the few threads of Swift's pool, and
 # where there are two, what needs a thread and has a deadline would wait behind all of them.
-ALONE := ServerTests PostgresTests InvalidationTests SidecarAppTests IntegrationTests
+ALONE := AdminTests ServerTests PostgresTests InvalidationTests SidecarAppTests IntegrationTests
 
 test-swift: ## Only swift test; TEST=NAME runs those whose name has NAME
 ifdef TEST
@@ -120,8 +120,8 @@ lint: ## Refuse what swift format would write otherwise
 format: ## Rewrite the sources as swift format has them
 	swift format --in-place --parallel --recursive $(SOURCES)
 
-docs: ## Write what docs/commands.md, docs/settings.md and Config/pgsidecar.yaml say of commands and settings anew
-	PGSIDECAR_WRITE_DOCS=1 swift test --filter 'CommandDocsTests|SettingsDocsTests'
+docs: ## Write what docs/ and Config/pgsidecar.yaml say of commands, settings and metrics anew
+	PGSIDECAR_WRITE_DOCS=1 swift test --filter 'CommandDocsTests|SettingsDocsTests|MetricsDocsTests'
 
 bench: deps-bench build ## Measure pgsidecar beside redis-server and pgbench, and print the ratios
 	Benchmarks/run
@@ -134,7 +134,7 @@ hit-ratio: ## Print the hit ratio of each eviction policy on several traces, bes
 deps: ## Install the Debian packages that are missing for make run
 	@$(call install,$(PACKAGES))
 
-deps-test: run/clients run/pgbouncer ## Install what tests need: the same, and clients in several languages
+deps-test: run/clients run/pgbouncer run/prometheus ## Install what tests need: the same, clients in several languages, a pooler and Prometheus
 	@$(call install,$(TEST_PACKAGES))
 
 deps-bench: ## Install what the benchmarks need: the same, and redis-server
@@ -149,13 +149,14 @@ run/clients: Tests/IntegrationTests/Clients/requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target run/redis-5 'redis>=5.2,<6'
 	touch $@
 
-# The program alone, for the tests with a pooler: its package would start a service of the system.
-run/pgbouncer:
+# The programs alone, for the tests with a pooler and with Prometheus: their packages would start services of the system.
+run/pgbouncer run/prometheus: run/%:
 	@$(call install,$(TEST_PACKAGES))
 	rm -rf $@.part
 	mkdir -p $@.part
-	cd $@.part && { apt-get download -q pgbouncer || { $(SUDO) apt-get update -q; apt-get download -q pgbouncer; }; }
-	dpkg -x $@.part/pgbouncer_*.deb $@.part
+	cd $@.part && { apt-get download -q $* || { $(SUDO) apt-get update -q; apt-get download -q $*; }; }
+	dpkg -x $@.part/$*_*.deb $@.part
+	rm $@.part/$*_*.deb
 	mv $@.part $@
 
 clean: ## Remove what was built, and run/

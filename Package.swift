@@ -31,6 +31,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        // Without their traits, which bring the whole of Foundation.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // C at the bottom: module maps, no logic.
@@ -88,7 +92,7 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "CLinux", "RESP", "EventLoop", "CacheCore", "Groundwork",
+                "CLinux", "RESP", "EventLoop", "CacheCore", "Machine", "Groundwork",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -132,11 +136,29 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // What operators and their programs ask over HTTP.
+        .target(
+            name: "Admin",
+            dependencies: [
+                "Pages", "CacheCore", "Groundwork",
+                .product(name: "HummingbirdCore", package: "hummingbird", condition: sidecar),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: sidecar),
+                .product(name: "NIOCore", package: "swift-nio", condition: sidecar),
+                .product(name: "NIOPosix", package: "swift-nio", condition: sidecar),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: sidecar),
+            ],
+            swiftSettings: strict
+        ),
+
+        // A sidecar's figures in a terminal.
+        .target(name: "Top", dependencies: ["LoadTest", "Groundwork"], swiftSettings: strict),
+
         // Settings in, running services out; and the command line.
         .target(
             name: "SidecarApp",
             dependencies: [
-                "Server", "Invalidation", "Postgres", "EventLoop", "CacheCore", "YAML", "Groundwork", "CLinux",
+                "Admin", "Server", "Invalidation", "Postgres", "EventLoop", "CacheCore", "YAML", "Groundwork", "CLinux",
                 "Machine",
                 "PrivateDatabase",
                 .product(name: "Logging", package: "swift-log"),
@@ -148,7 +170,7 @@ let package = Package(
         .executableTarget(
             name: "pgsidecar",
             dependencies: [
-                "SidecarApp", "LoadTest", "Postgres", "Machine", "PrivateDatabase",
+                "SidecarApp", "Server", "LoadTest", "Top", "Postgres", "PrivateDatabase", "Machine", "Groundwork",
                 .product(name: "ArgumentParser", package: "swift-argument-parser", condition: sidecar),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -224,13 +246,23 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .testTarget(name: "TopTests", dependencies: ["Top", "LoadTest", "Groundwork"], swiftSettings: strict),
+        .testTarget(
+            name: "AdminTests",
+            dependencies: [
+                "Admin", "CacheCore", "TestSupport", "Groundwork",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            exclude: ["Rules"],  // for promtool
+            swiftSettings: strict),
         .testTarget(
             name: "PrivateDatabaseTests", dependencies: ["PrivateDatabase", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "SidecarAppTests",
             dependencies: [
-                "SidecarApp", "Server", "Invalidation", "Postgres", "CacheCore", "PrivateDatabase", "TestSupport",
-                "Groundwork",
+                "SidecarApp", "Server", "Invalidation", "Postgres", "EventLoop", "CacheCore", "PrivateDatabase",
+                "TestSupport", "Groundwork",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

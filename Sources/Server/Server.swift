@@ -3,6 +3,7 @@ public import EventLoop
 import Glibc
 import Groundwork
 public import Logging
+import Synchronization
 
 /// Serves a ``Keyspace`` to Redis clients at a Unix socket.
 ///
@@ -15,6 +16,7 @@ public final class Server: Sendable {
     private let doorman: Doorman
     /// The right to the socket's path, between ``claimSocket()`` and ``start()``.
     private let claim = Groundwork.Mutex<SocketLock?>(nil)
+    private let listens = Atomic<Bool>(false)
 
     /// A server on loops that run, or are about to.
     /// - Throws: ``ServerError`` when there is no loop to serve on.
@@ -33,6 +35,9 @@ public final class Server: Sendable {
         }
         doorman = Doorman(on: first, clients: clients, context: context)
     }
+
+    /// Whether it listens, and does not drain.
+    public var isServing: Bool { listens.load(ordering: .relaxed) }
 
     /// What happened so far.
     public var statistics: ServerStatistics { context.statistics }
@@ -63,6 +68,7 @@ public final class Server: Sendable {
                 doorman.open(.bound(try SocketPath(context.settings)))
             }
         }
+        listens.store(true, ordering: .relaxed)
     }
 
     /// Tells those who subscribed to keyspace events that changes of groups are heard of again, or no longer. Any thread.
@@ -93,6 +99,7 @@ public final class Server: Sendable {
     /// Accepts no more clients and reads no more requests, waits until those that were asked are answered, at most for
     /// `deadline`, and closes everything. The socket's path is removed at once, so that a successor can take it.
     public func stop(deadline: Duration) async {
+        listens.store(false, ordering: .relaxed)
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             let drain = Drain(of: clients, on: loops[0]) { continuation.resume() }
             loops[0].submit { [doorman] in

@@ -1,3 +1,5 @@
+package import CacheCore
+
 /// What a server tells in `INFO` and `CONFIG GET` about the rest of the process.
 public struct ServerInformation: Sendable {
     /// The bound on the cache's bytes (the setting `memory`).
@@ -11,6 +13,9 @@ public struct ServerInformation: Sendable {
 
     /// The lines of the `settings` section, likewise.
     public var settings: @Sendable () -> [(name: String, value: String)] = { [] }
+
+    /// The loads that took long; nil: they are not noted.
+    package var slowLoads: SlowLoads?
 
     /// Bundles what the composition root knows.
     public init(

@@ -1,5 +1,7 @@
+import Admin
 import Glibc
 import Logging
+import Machine
 import Server
 
 /// How many of the process's file descriptors clients may have, so that there are always some for the database.
@@ -37,6 +39,7 @@ enum Descriptors {
     /// How many are not for clients.
     static func own(_ settings: Settings, open: Int = openCount) -> Int {
         open + Wiring.connections(settings) * perDatabaseConnection + spare
+            + (settings.admin.listen == nil ? 0 : AdminServer.descriptorLimit)
     }
 
     /// How far the soft limit can be raised.
@@ -60,12 +63,5 @@ enum Descriptors {
     }
 
     /// How many are open now.
-    static var openCount: Int {
-        guard let folder = opendir("/proc/self/fd") else { return 64 }
-        defer { closedir(folder) }
-        var count = 0
-        while readdir(folder) != nil { count += 1 }
-        // Without `.`, `..` and the folder's own.
-        return max(0, count - 3)
-    }
+    static var openCount: Int { ProcessFigures.openDescriptorCount ?? 64 }
 }

@@ -1,3 +1,4 @@
+import Admin
 import CacheCore
 import EventLoop
 import Glibc
@@ -78,8 +79,9 @@ public struct Sidecar: Sendable {
                 metadata: ["reason": "\(error)"])
         }
         await reloader.begin(parts)
+        // The first to begin is the last to end: it tells of the others.
         let services: [any Service] =
-            [
+            admin(parts) + [
                 DatabaseService(live: parts.live)
             ] + (parts.changes.map { [ChangeStreamService(changes: $0)] } ?? []) + verifying(parts) + [
                 ExpiryService(cache: parts.cache, loop: parts.loops[0]),
@@ -89,6 +91,16 @@ public struct Sidecar: Sendable {
         try await ServiceGroup(
             services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
         ).run()
+    }
+
+    private func admin(_ parts: Wiring) -> [any Service] {
+        guard let address = settings.admin.listen else { return [] }
+        let pulse = LoopPulse(parts.loops)
+        return [
+            AdminServer(
+                at: address, logger: logger, isStuck: { pulse.isStuck() },
+                statistics: { [statistics = parts.statistics] in statistics.statistics() })
+        ]
     }
 
     private func verifying(_ parts: Wiring) -> [any Service] {

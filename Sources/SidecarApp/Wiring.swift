@@ -23,13 +23,16 @@ struct Wiring {
     /// Open before any client came.
     private let openDescriptors: Int
     private let logger: Logger
+    /// What operators are told.
+    let statistics: StatisticsSource
 
     /// - Parameter operations: What clients may ask of the process.
     /// - Throws: `StartupError`, when the system has no descriptors or memory for them.
     init(_ settings: Settings, operations: Operations = Operations(), logger: Logger) throws {
         do {
             let loadLog = LoadLog(logger: logger)
-            let cache = Cache(memory: settings.memory) { .now() }
+            let slowLoads = SlowLoads(settings.slowLog)
+            let cache = Cache(memory: settings.memory, slowLoads: slowLoads) { .now() }
             let loops = try (0..<Self.loopCount(settings.threads)).map { try EventLoop(index: $0) }
             let breaker = CircuitBreaker(evidence: .reports, threshold: 2) { state in
                 switch state {
@@ -55,6 +58,7 @@ struct Wiring {
                     + (verifier?.lines ?? [])
             }
             information.settings = { [reloads] in reloads.lines }
+            information.slowLoads = slowLoads
             self.changes = changes
             self.verifier = verifier
             self.loops = loops
@@ -67,6 +71,10 @@ struct Wiring {
                 settings: Self.server(settings, open: openDescriptors, logger: logger), loops: loops,
                 keyspace: Keyspace(groups.map(\.served), keyPrefix: settings.keyPrefix ?? ""),
                 information: information, changes: Self.applied(changes), operations: operations, logger: logger)
+            statistics = StatisticsSource(
+                live, cache: cache, slowLoads: slowLoads, server: server, loadLog: loadLog, mistakes: mistakes,
+                verifier: verifier, circuit: { breaker.state },
+                stream: { changes.flatMap { $0.isStarted ? $0.status : nil } })
         } catch let error as SystemError {
             throw StartupError(.systemRefuses, "can't start: \(error)")
         }

@@ -14,7 +14,7 @@ final class TestServer: Sendable {
 
     init(
         _ groups: [ServedGroup], loops count: Int = 2, keyPrefix: String = "", changes: AppliedChanges = .none,
-        log: any LogHandler = SwiftLogNoOpLogHandler(),
+        slowLoads: SlowLoads? = nil, log: any LogHandler = SwiftLogNoOpLogHandler(),
         configure: (inout ServerSettings) -> Void = { _ in }
     ) throws {
         folder = NSTemporaryDirectory() + "pgs-" + UUID().uuidString.prefix(8)
@@ -26,9 +26,11 @@ final class TestServer: Sendable {
         for index in 0..<count { loops.append(try EventLoop(index: index)) }
         self.loops = loops
         for loop in loops { loop.start() }
+        var information = ServerInformation(memoryLimit: 1 << 20, memoryUsed: { 12 })
+        information.slowLoads = slowLoads
         server = try Server(
             settings: settings, loops: loops, keyspace: Keyspace(groups, keyPrefix: keyPrefix),
-            information: ServerInformation(memoryLimit: 1 << 20, memoryUsed: { 12 }), changes: changes,
+            information: information, changes: changes,
             logger: Logger(label: "test", factory: { _ in log }))
         try server.start()
     }
@@ -44,11 +46,12 @@ final class TestServer: Sendable {
 /// Runs `body` with a server, and ends that whatever happens.
 func withServer(
     _ groups: [ServedGroup], loops: Int = 2, keyPrefix: String = "", changes: AppliedChanges = .none,
-    log: any LogHandler = SwiftLogNoOpLogHandler(), configure: (inout ServerSettings) -> Void = { _ in },
-    _ body: (TestServer) async throws -> Void
+    slowLoads: SlowLoads? = nil, log: any LogHandler = SwiftLogNoOpLogHandler(),
+    configure: (inout ServerSettings) -> Void = { _ in }, _ body: (TestServer) async throws -> Void
 ) async throws {
     let server = try TestServer(
-        groups, loops: loops, keyPrefix: keyPrefix, changes: changes, log: log, configure: configure)
+        groups, loops: loops, keyPrefix: keyPrefix, changes: changes, slowLoads: slowLoads, log: log,
+        configure: configure)
     do {
         try await body(server)
     } catch {

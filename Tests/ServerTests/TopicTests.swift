@@ -1,4 +1,6 @@
 import CacheCore
+import Foundation
+import Groundwork
 import Server
 import TestSupport
 import Testing
@@ -147,6 +149,67 @@ extension CommandTests {
                 return
             }
             #expect(help.contains(.simpleString("IDLETIME key")))
+        }
+    }
+
+    @Test func `SLOWLOG tells of slow loads, and what each waited for`() async throws {
+        var settings = SlowLoads.Settings()
+        settings.longerThan = .zero
+        let log = SlowLoads(settings)
+        let getter = HeldGetter { $0 == "bad" ? .error(LoadError(.query, "word: no")) : .text($0) }
+        let group = try Group("word", in: Cache(slowLoads: log) { .now() }, getter: getter)
+        try await withServer([ServedGroup(group, shape: .value)], slowLoads: log) { server in
+            let client = try TestClient(server.path)
+            for key in ["word:a", "word:bad", "word:a"] { _ = try client.ask("GET", key) }
+            // Of three requests one was a hit.
+            #expect(try client.ask("SLOWLOG", "LEN") == .integer(2))
+            guard case .array(let loads) = try client.ask("SLOWLOG", "GET"), loads.count == 2,
+                case .array(let newest) = loads[0], newest.count == 6, case .array(let texts) = newest[3],
+                case .integer(let time) = newest[1], case .array(let oldest) = loads[1],
+                case .array(let oldestTexts) = oldest[3]
+            else {
+                Issue.record("SLOWLOG GET has another form")
+                return
+            }
+            #expect(newest[0] == .integer(1) && oldest[0] == .integer(0))
+            #expect(abs(time - Int(Date().timeIntervalSince1970)) < 600)
+            #expect(newest[4] == .bulk("\(server.path):0") && newest[5] == .bulk(""))
+            let words = texts.compactMap(\.text)
+            #expect(words.count == 10 && [words[0], words[1]] == ["LOAD", "word:bad"])
+            #expect([words[2], words[4], words[6], words[8]] == ["queue", "connection", "database", "error"])
+            #expect(words[9] == "query" && words[3] == "0")
+            #expect(oldestTexts.count == 8 && oldestTexts[1] == .bulk("word:a"))
+            #expect(try client.ask("SLOWLOG", "GET", "1") == .array([loads[0]]))
+            #expect(try client.ask("SLOWLOG", "GET", "-1") == .array(loads))
+            #expect(try client.ask("SLOWLOG", "GET", "-2").isError)
+            #expect(try client.ask("SLOWLOG", "RESET") == .simpleString("OK"))
+            #expect(try client.ask("SLOWLOG", "LEN") == .integer(0))
+            #expect(try client.ask("INFO", "stats").text?.contains("\r\nslow_loads:2\r\n") == true)
+        }
+    }
+
+    @Test func `INFO and PGS_STATS tell how long loads took and how many are under way`() async throws {
+        let getter = HeldGetter { $0 == "held" ? .held : .text($0) }
+        try await withServer([try served("word", getter)]) { server in
+            let (client, waiting) = (try TestClient(server.path), try TestClient(server.path))
+            for key in ["a", "b", "a"] { _ = try client.ask("GET", "word:\(key)") }
+            try waiting.send("GET", "word:held")
+            #expect(getter.waitForLoads(3))
+            guard case .array(let parts) = try client.ask("PGS.STATS", "word") else {
+                Issue.record("PGS.STATS has another form")
+                return
+            }
+            let names = stride(from: 0, to: parts.count, by: 2).compactMap { parts[$0].text }
+            let figures = Dictionary(
+                uniqueKeysWithValues: zip(names, stride(from: 1, to: parts.count, by: 2).map { parts[$0] }))
+            #expect(figures["loads"] == .integer(3) && figures["running_loads"] == .integer(1))
+            #expect(figures["queued_loads"] == .integer(0))
+            for name in ["load_us", "load_us_p50", "load_us_p99"] { #expect(figures[name] != nil, "\(name)") }
+            let text = try client.ask("INFO").text ?? ""
+            #expect(text.contains("\r\nrunning_loads:1\r\n") && text.contains(",running_loads=1,"))
+            #expect(text.contains("\r\n# CPU\r\nused_cpu_sys:") && text.contains("\r\nopen_descriptors:"))
+            #expect(getter.finish("held", "v"))
+            #expect(try waiting.receive() == .bulk("v"))
         }
     }
 

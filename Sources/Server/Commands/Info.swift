@@ -1,6 +1,7 @@
 import CacheCore
 import Glibc
 import Groundwork
+import Machine
 import RESP
 
 /// Figures for people and monitoring, `name:value` by lines.
@@ -9,8 +10,8 @@ enum Info: Command {
     static let syntax = "[section ...]"
     static let topic = CommandTopic.server
     static let summary =
-        "Figures by section: `server`, `clients`, `memory`, `stats`, `keyspace`, `groups`, `database`, `invalidation`, `settings`, and "
-        + "what clients look for in `persistence`, `replication` and `cluster`."
+        "Figures by section: `server`, `clients`, `memory`, `stats`, `cpu`, `keyspace`, `groups`, `database`, "
+        + "`invalidation`, `settings`, and what clients look for in `persistence`, `replication` and `cluster`."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         var wanted: [String] = []
@@ -37,6 +38,7 @@ enum Info: Command {
         Section(name: "Memory", lines: memory), Section(name: "Persistence") { _ in [("loading", "0")] },
         Section(name: "Stats", lines: statistics),
         Section(name: "Replication") { _ in [("role", "master"), ("connected_slaves", "0")] },
+        Section(name: "CPU", lines: processor),
         Section(name: "Cluster") { _ in [("cluster_enabled", "0")] }, Section(name: "Keyspace", lines: keyspace),
         Section(name: "Groups", lines: groups), Section(name: "Database") { $0.information.database() },
         Section(name: "Invalidation") { $0.information.invalidation() },
@@ -45,11 +47,13 @@ enum Info: Command {
 
     private static let server: @Sendable (ServerContext) -> [Line] = { context in
         let uptime = max(0, (Instant.now() - context.started).components.seconds)
+        let process = ProcessFigures.now()
         return [
             ("redis_version", Hello.redisVersion), ("redis_mode", "standalone"),
             ("pgsidecar_version", context.settings.version), ("process_id", "\(getpid())"),
             ("unix_socket", context.settings.socket), ("threads", "\(context.counters.count)"),
             ("uptime_in_seconds", "\(uptime)"), ("uptime_in_days", "\(uptime / 86_400)"),
+            ("open_descriptors", "\(process.openDescriptors)"), ("max_descriptors", "\(process.maxDescriptors)"),
         ]
     }
 
@@ -66,7 +70,7 @@ enum Info: Command {
 
     private static let memory: @Sendable (ServerContext) -> [Line] = { context in
         let cache = context.information.memoryUsed()
-        let (used, resident) = (ProcessMemory.allocated, ProcessMemory.resident)
+        let (used, resident) = (ProcessMemory.allocated, ProcessFigures.residentBytes)
         return [
             ("used_memory", "\(used)"), ("used_memory_dataset", "\(cache)"),
             ("used_memory_overhead", "\(max(0, used - cache))"), ("used_memory_cache", "\(cache)"),
@@ -92,31 +96,41 @@ enum Info: Command {
             ("total_connections_received", "\(server.accepted)"), ("rejected_connections", "\(server.rejected)"),
             ("total_commands_processed", "\(server.commands)"), ("protocol_errors", "\(server.protocolErrors)"),
             ("load_timeouts", "\(server.timeouts)"), ("slow_readers_closed", "\(server.slowReaders)"),
-            ("keyspace_hits", "\(groups.hits + groups.negativeHits)"), ("keyspace_misses", "\(groups.misses)"),
-            ("stale_hits", "\(groups.staleHits)"), ("refreshes", "\(groups.refreshes)"),
-            ("expired_keys", "\(groups.expirations)"), ("evicted_keys", "\(groups.evictions)"),
-            ("invalidated_keys", "\(groups.invalidations)"), ("loads", "\(groups.loads)"),
-            ("load_errors", "\(groups.loadErrors)"), ("tracking_total_keys", "\(tracked.keys)"),
+            ("keyspace_hits", "\(groups[\.hits] + groups[\.negativeHits])"), ("keyspace_misses", "\(groups[\.misses])"),
+            ("stale_hits", "\(groups[\.staleHits])"), ("refreshes", "\(groups[\.refreshes])"),
+            ("expired_keys", "\(groups[\.expirations])"), ("evicted_keys", "\(groups[\.evictions])"),
+            ("invalidated_keys", "\(groups[\.invalidations])"), ("loads", "\(groups[\.loads])"),
+            ("load_errors", "\(groups[\.loadErrors])"), ("tracking_total_keys", "\(tracked.keys)"),
             ("tracking_total_items", "\(tracked.readings)"),
             ("tracking_total_prefixes", "\(context.directory.tracking.reduce(0) { $0 + $1.prefixes.count })"),
-        ]
+            ("slow_loads", "\(context.information.slowLoads?.count ?? 0)"),
+        ] + groups.loads.map { ($0.name, "\($0.value)") }
+    }
+
+    private static let processor: @Sendable (ServerContext) -> [Line] = { _ in
+        let process = ProcessFigures.now()
+        return [("used_cpu_sys", sixDigits(process.systemSeconds)), ("used_cpu_user", sixDigits(process.userSeconds))]
+    }
+
+    private static func sixDigits(_ seconds: Double) -> String {
+        let microseconds = Int(seconds * 1_000_000)
+        return "\(microseconds / 1_000_000).\("\(1_000_000 + microseconds % 1_000_000)".dropFirst())"
     }
 
     private static let keyspace: @Sendable (ServerContext) -> [Line] = { context in
         let groups = sum(of: context)
-        return [("db0", "keys=\(groups.entries),expires=\(groups.expiring),avg_ttl=0")]
+        return [("db0", "keys=\(groups[\.entries]),expires=\(groups[\.expiring]),avg_ttl=0")]
     }
 
     private static let groups: @Sendable (ServerContext) -> [Line] = { context in
         context.groups.map { served in
-            let statistics = served.group.statistics
-            let figures = GroupStatistics.named.map { "\($0.name)=\(statistics[keyPath: $0.figure])" }
+            let figures = GroupFigures(of: served.group).all.map { "\($0.name)=\($0.value)" }
             return ("group_\(served.group.name)", figures.joined(separator: ","))
         }
     }
 
-    private static func sum(of context: ServerContext) -> GroupStatistics {
-        context.groups.reduce(into: GroupStatistics()) { $0 += $1.group.statistics }
+    private static func sum(of context: ServerContext) -> GroupFigures {
+        context.groups.reduce(into: GroupFigures()) { $0 += GroupFigures(of: $1.group) }
     }
 
     /// A value from elsewhere must not begin a line of its own.

@@ -69,11 +69,11 @@ enum Statistics: Command {
             reply.bytes.appendMapHeader(client.keyspace.groups.count, client.version)
             for served in client.keyspace.groups {
                 reply.bytes.appendBulk(served.group.name)
-                append(served.group.statistics, to: &reply, client.version)
+                append(GroupFigures(of: served.group), to: &reply, client.version)
             }
         case 2:
             if let served = client.keyspace.group(named: request[1]) {
-                append(served.group.statistics, to: &reply, client.version)
+                append(GroupFigures(of: served.group), to: &reply, client.version)
             } else {
                 reply.bytes.appendError(client.keyspace.unknownGroup(request[1]))
             }
@@ -81,13 +81,12 @@ enum Statistics: Command {
         }
     }
 
-    private static func append(
-        _ statistics: GroupStatistics, to reply: inout ReplyBuffer, _ version: ProtocolVersion
-    ) {
-        reply.bytes.appendMapHeader(GroupStatistics.named.count, version)
-        for (name, figure) in GroupStatistics.named {
+    private static func append(_ figures: GroupFigures, to reply: inout ReplyBuffer, _ version: ProtocolVersion) {
+        let figures = figures.all
+        reply.bytes.appendMapHeader(figures.count, version)
+        for (name, value) in figures {
             reply.bytes.appendBulk(name)
-            reply.bytes.appendInteger(statistics[keyPath: figure])
+            reply.bytes.appendInteger(value)
         }
     }
 }

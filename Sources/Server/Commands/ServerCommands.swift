@@ -133,23 +133,6 @@ enum Module: ContainerCommand {
     ]
 }
 
-enum SlowLog: ContainerCommand {
-    static let name = "slowlog"
-    static let topic = CommandTopic.server
-    static let summary = "Tells about slow commands, of which none are kept: what is slow here are loads, see `INFO`."
-
-    static let subcommands = [
-        Subcommand("get", "[count]", "An empty array.") { request, _, reply in
-            guard request.count <= 3, request.count == 2 || request.integer(at: 2).map({ $0 >= -1 }) == true else {
-                return reply.bytes.appendError("ERR count should be greater than or equal to -1")
-            }
-            reply.bytes.appendArrayHeader(0)
-        },
-        Subcommand("len", "0.") { _, _, reply in reply.bytes.appendInteger(0) },
-        Subcommand("reset", "`OK`.") { _, _, reply in reply.bytes.appendSimpleString("OK") },
-    ]
-}
-
 enum Latency: ContainerCommand {
     static let name = "latency"
     static let topic = CommandTopic.server

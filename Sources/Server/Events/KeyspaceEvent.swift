@@ -1,4 +1,4 @@
-import CacheCore
+package import CacheCore
 
 /// What happened to an entry that came or went, or to a group, as Redis' keyspace notifications tell it
 /// (https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/).
@@ -54,7 +54,7 @@ struct KeyspaceEvent: Sendable {
 
 extension Group {
     /// A key of the group as it is on the wire.
-    func wireKey(_ key: Key) -> [UInt8] {
+    package func wireKey(_ key: Key) -> [UInt8] {
         let name = Array(name.utf8)
         return keyParts == 0 ? name : name + [UInt8(ascii: ":")] + key.bytes
     }

@@ -70,6 +70,7 @@ struct Reload {
     ) async {
         source.setLogLevel(settings.log.level)
         parts.cache.setMemory(settings.memory)
+        parts.statistics.slowLoads.apply(settings.slowLog)
         for group in plan.kept {
             group.getter.limitQueries(to: group.settings.rules.maxLoads)
             var rules = parts.groupParts.rules(of: group.settings, in: settings)

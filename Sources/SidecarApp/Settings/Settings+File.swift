@@ -1,3 +1,4 @@
+import Admin
 import CacheCore
 import Machine
 import Server
@@ -75,6 +76,15 @@ extension Settings {
     /// What may be meant so and may be a mistake, as far as it can be seen without starting.
     public var notes: [String] {
         (Server.missingFolder(of: listen.socket).map { ["listen.socket: \($0)"] } ?? []) + invalidationNotes
+            + adminNotes
+    }
+
+    /// Who else than this machine's users may ask.
+    private var adminNotes: [String] {
+        guard case .tcp(let host, _)? = admin.listen, host != "::1", host != "localhost", !host.hasPrefix("127.") else {
+            return []
+        }
+        return ["admin.listen: whoever reaches \(host) over the network is told figures, and is not asked who he is"]
     }
 }
 

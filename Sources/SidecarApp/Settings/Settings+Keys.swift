@@ -1,3 +1,5 @@
+import Admin
+import CacheCore
 import Groundwork
 import Invalidation
 import Postgres
@@ -27,6 +29,8 @@ extension Settings {
         SettingKey(
             "drain_timeout", \.drainTimeout, .duration(),
             "How long SIGTERM waits for what is in flight before the process ends."),
+        SettingKey("admin", \.admin, adminKeys, "Metrics, health and a page, over HTTP."),
+        SettingKey("slowlog", \.slowLog, slowLogKeys, "Which loads `SLOWLOG` tells of."),
         SettingKey("invalidation", \.invalidation, invalidationKeys, "How changes in the database are heard of.").fixed,
         SettingKey("verify", \.verify, verifyKeys, "What is compared with the database while pgsidecar serves.").fixed,
         SettingKey("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise itself."),
@@ -35,6 +39,38 @@ extension Settings {
             each:
                 "`GET account:4711` runs the query with $1 = 4711. With n parameters the key has n parts: `teller:1:7`."
         ),
+    ]
+
+    private static let adminKeys: [SettingKey<AdminSettings>] = [
+        SettingKey(
+            "listen", \.listen, optional: .adminAddress,
+            "Where `/metrics`, `/livez`, `/readyz`, `/stats.json`, `/events` and a page are served.",
+            more: """
+                Without it nothing of this runs. No password is asked for, and there is no TLS: whoever reaches the address \
+                sees figures, the names of groups, and the texts of the database's errors, which may name hosts and users. \
+                An address that can't be had is tried again until it can, and logged once. [metrics.md](metrics.md) has \
+                every metric.
+                """,
+            example: "127.0.0.1:9187"
+        ).fixed,
+        SettingKey(
+            "show_keys", \.showsKeys, .onOff,
+            "Whether keys are told there: those of slow loads, and those that are asked for most.",
+            more: """
+                Keys may be what not every user of the machine is to know, and unlike the socket of `listen.socket` a port \
+                has no owner.
+                """),
+    ]
+
+    private static let slowLogKeys: [SettingKey<SlowLoads.Settings>] = [
+        SettingKey(
+            "longer_than", \.longerThan, .durationUnlessZero,
+            "Loads that take at least so long are noted, with what they waited for; 0 is none.",
+            more: """
+                It counts from the first caller's question to the end. `SLOWLOG GET` and `/stats.json` tell of them.
+                """),
+        SettingKey("keep", \.keep, .count(0...10_000), "How many of them are kept, the last ones."),
+        SettingKey("redact_keys", \.redactsKeys, .onOff, "Whether their keys are left out."),
     ]
 
     private static let invalidationKeys: [SettingKey<InvalidationSettings>] = [

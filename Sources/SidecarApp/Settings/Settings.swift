@@ -1,3 +1,4 @@
+package import Admin
 public import CacheCore
 public import Invalidation
 public import Logging
@@ -29,6 +30,10 @@ public struct Settings: Sendable, Equatable {
     public var invalidation = InvalidationSettings()
     /// What is compared with the database meanwhile.
     public var verify = Verify()
+    /// Where operators ask how the sidecar is, and what they are told.
+    package var admin = AdminSettings()
+    /// Which loads are noted as slow.
+    package var slowLog = SlowLoads.Settings()
     /// The groups, in the file's order, complete with the defaults.
     public var groups: [Group] = []
 

@@ -1,3 +1,4 @@
+import Admin
 import Machine
 
 // Values that mean something to the operating system.
@@ -14,6 +15,21 @@ extension ValueType<String> {
             return path
         },
         render: { $0 }
+    )
+}
+
+extension ValueType<AdminAddress> {
+    /// Where HTTP is served.
+    static let adminAddress = ValueType(
+        expects: "an address and a port, such as 127.0.0.1:9187 or [::1]:9187, or unix: and a path",
+        parse: { text throws(WrongValue) in
+            guard let address = AdminAddress(text) else {
+                throw WrongValue(
+                    why: "is no address; write 127.0.0.1:9187, [::1]:9187 or unix:/run/pgsidecar/admin.sock")
+            }
+            return address
+        },
+        render: { $0.description }
     )
 }
 
