@@ -20,8 +20,8 @@ struct Pgsidecar: AsyncParsableCommand {
             """,
         version: Sidecar.version,
         subcommands: [
-            Serve.self, Check.self, DoctorCommand.self, SQLCommand.self, DemoCommand.self, BenchCommand.self,
-            VerifyCommand.self,
+            Serve.self, Check.self, DoctorCommand.self, SQLCommand.self, DemoCommand.self, TopCommand.self,
+            BenchCommand.self, VerifyCommand.self,
         ]
     )
 
