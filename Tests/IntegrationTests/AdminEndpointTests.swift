@@ -130,12 +130,18 @@ struct AdminEndpointTests {
     ) async throws {
         let database = try await TestDatabase.fresh()
         let more = "invalidation: { source: notify, on_stream_loss: \(onLoss), heartbeat: 100ms }"
-        try await withTeller(
-            database, more: more, group: ", ttl: 1h, invalidate_on: [{ table: public.word, key: [id] }]"
-        ) { sidecar, probe async throws in
+        let group = ", ttl: 1h, invalidate_on: [{ table: public.word, key: [id] }]"
+        let file = temporaryPath()
+        try settings(database, admin: "", more: more, group: group).write(
+            toFile: file, atomically: true, encoding: .utf8)
+        _ = try await Program(command: [pgsidecarPath, "sql", "install", "--apply", "--config", file]).run()
+        try FileManager.default.removeItem(atPath: file)
+        try await withTeller(database, more: more, group: group) { sidecar, probe async throws in
             #expect(try await eventually { try await probe.get("/readyz").status == 200 })
             let client = try sidecar.client()
+            #expect(try await eventually { try await value("pgsidecar_stream_live", probe) == 1 })
             #expect(try client.ask("GET", "word:1") == .bulk("word 1"))
+            #expect(try await eventually { try await value("pgsidecar_entries{group=\"word\"}", probe) == 1 })
             await database.server.stop()
             #expect(try await eventually { try await value("pgsidecar_stream_live", probe) == 0 })
             #expect(

@@ -13,6 +13,7 @@ struct RealClientTests {
           account: { sql: "select id, owner, note from account where id = $1" }
           owner: { sql: "select owner from account where id = $1", returns: value }
           accounts: { sql: "select id from account order by id", returns: rows }
+          pausing: { sql: "select $1::text as key from pg_sleep(0.15)", returns: value }
           broken: { sql: "select id / 0 from account where id = $1" }
         """
     }
