@@ -8,7 +8,8 @@ extension StatisticsSource {
     var readiness: [ReadinessCheck] {
         let stream = stream()
         // With `flush` nothing is kept without a stream; with `serve_until_ttl` that goes on as it is.
-        let keeps = stream.map { $0.state == .live || live.settings.invalidation.onStreamLoss == .serveUntilTTL } ?? true
+        let keeps =
+            stream.map { $0.state == .live || live.settings.invalidation.onStreamLoss == .serveUntilTTL } ?? true
         return [
             ReadinessCheck("serving", failsFor: server.isServing ? nil : "the socket is not open"),
             ReadinessCheck("database", failsFor: databaseFailure(servesFromMemory: keeps)),

@@ -22,7 +22,8 @@ struct StatisticsSource: Sendable {
 
     init(
         _ live: Live, cache: Cache, slowLoads: SlowLoads, server: Server, loadLog: LoadLog,
-        mistakes: QueryMistakes, verifier: MemoryVerifier?, circuit: @escaping @Sendable () -> CircuitBreaker.State, stream: @escaping @Sendable () -> StreamStatus?
+        mistakes: QueryMistakes, verifier: MemoryVerifier?, circuit: @escaping @Sendable () -> CircuitBreaker.State,
+        stream: @escaping @Sendable () -> StreamStatus?
     ) {
         self.live = live
         self.cache = cache
