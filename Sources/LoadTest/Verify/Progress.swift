@@ -47,6 +47,5 @@ final class Progress: Sendable {
 
 /// Waits on a thread of one's own.
 func pause(milliseconds: Int) {
-    var time = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
-    nanosleep(&time, nil)
+    usleep(UInt32(clamping: milliseconds * 1000))
 }
