@@ -6,7 +6,7 @@ public enum GroupEvent: Sendable, Hashable, CaseIterable {
     /// another one: under the lock only short ones are compared.)
     case replaced
     /// A load's value went to those who waited and is not in memory: its key was invalidated meanwhile, or it may not be
-    /// kept. Or a key was invalidated that is not in memory.
+    /// kept.
     case unkept
     /// It went for time.
     case expired

@@ -12,25 +12,17 @@ extension Shard.State {
         return true
     }
 
-    /// The same, with something to tell of in any case: an entry may have left a moment ago, and the thread that saw to it may
-    /// have yet to tell, but observers are to know of an invalidation before it counts as applied.
-    private mutating func dropTelling(_ key: RawSpan, hash: UInt64) -> Bool {
-        if drop(key, hash: hash) { return true }
-        if isObserved { note(.unkept, Key(copying: key, hash: hash)) }
-        return false
-    }
-
     /// Drops the entry of a key and has its flight forgotten. Returns whether there was either.
     mutating func invalidate(_ key: RawSpan, hash: UInt64) -> Bool {
         // Mostly nothing is under way: then no key has to be made.
         let isFenced = flights.count > 0 && flights.forget(Key(copying: key, hash: hash))
-        return dropTelling(key, hash: hash) || isFenced
+        return drop(key, hash: hash) || isFenced
     }
 
     /// Invalidates a key. Returns the flight that is to bring it back, if it was in memory or on its way back.
     mutating func reload(_ key: RawSpan, hash: UInt64, at now: Tick) -> (Key, FlightCall)? {
         let isInMemory = findServable(key, hash: hash, at: now) != nil
-        _ = dropTelling(key, hash: hash)
+        drop(key, hash: hash)
         let key = Key(copying: key, hash: hash)
         let isOnItsWay = flights.isUnprompted(key)
         flights.forget(key)
