@@ -36,7 +36,7 @@ fi
 endef
 
 .NOTPARALLEL:
-.PHONY: help run build test test-swift test-tsan test-examples documentation fuzz prove verify lint format docs bench hit-ratio deps deps-test deps-bench clean
+.PHONY: help run build install deb test-deb man test test-swift test-tsan test-examples documentation fuzz prove verify lint format docs bench hit-ratio deps deps-test deps-bench clean
 
 help: ## Tell what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -56,6 +56,41 @@ RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
 
 build: ## Build pgsidecar in release mode: .build/release/pgsidecar
 	swift build $(RELEASE) --product pgsidecar --static-swift-stdlib $(STRIP)
+
+# Where an installation goes. A package has PREFIX=/usr, and DESTDIR before it.
+PREFIX := /usr/local
+SYSTEMDDIR := $(PREFIX)/lib/systemd/system
+ZSHDIR := $(PREFIX)/share/zsh/site-functions
+PROGRAM := .build/release/pgsidecar
+TO := $(DESTDIR)$(PREFIX)
+
+install: ## Install what make build made: PREFIX=/usr/local DESTDIR= . The service is not started
+	@[ -x $(PROGRAM) ] || { echo 'there is no $(PROGRAM): run make build first'; exit 1; }
+	install -D $(PROGRAM) $(TO)/bin/pgsidecar
+	install -D -m 0644 Packaging/pgsidecar.1 $(TO)/share/man/man1/pgsidecar.1
+	mkdir -p $(TO)/share/bash-completion/completions $(TO)/share/fish/vendor_completions.d $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(SYSTEMDDIR)
+	$(PROGRAM) --generate-completion-script bash > $(TO)/share/bash-completion/completions/pgsidecar
+	$(PROGRAM) --generate-completion-script fish > $(TO)/share/fish/vendor_completions.d/pgsidecar.fish
+	$(PROGRAM) --generate-completion-script zsh > $(DESTDIR)$(ZSHDIR)/_pgsidecar
+	sed 's,/usr/bin/,$(PREFIX)/bin/,; s,/usr/share/,$(PREFIX)/share/,' Config/pgsidecar.service > $(DESTDIR)$(SYSTEMDDIR)/pgsidecar.service
+	install -m 0644 Config/pgsidecar.socket $(DESTDIR)$(SYSTEMDDIR)
+	install -D -m 0644 Packaging/sysusers.conf $(TO)/lib/sysusers.d/pgsidecar.conf
+	install -D -m 0644 Packaging/tmpfiles.conf $(TO)/lib/tmpfiles.d/pgsidecar.conf
+	install -D -m 0644 -t $(TO)/share/doc/pgsidecar README.md CHANGELOG.md docs/*.md Config/minimal.yaml
+	install -D -m 0644 LICENSE $(TO)/share/doc/pgsidecar/copyright
+	[ -e $(DESTDIR)/etc/pgsidecar/pgsidecar.yaml ] || install -D -m 0644 Config/pgsidecar.yaml $(DESTDIR)/etc/pgsidecar/pgsidecar.yaml
+
+deb: build ## Make a Debian package: run/pgsidecar_VERSION_ARCHITECTURE.deb
+	@$(call install,dpkg-dev)
+	Packaging/build-deb
+
+test-deb: deb ## Install the package in a fresh Debian in a folder of its own, and run it there; some minutes, as root
+	@$(call install,debootstrap)
+	Packaging/test-deb
+
+man: ## Write Packaging/pgsidecar.1 anew from the commands' help
+	swift build --product pgsidecar
+	Packaging/write-man
 
 test: deps-test lint prove test-swift documentation test-examples fuzz ## Install what tests need and run them all
 
