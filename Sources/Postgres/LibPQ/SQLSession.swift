@@ -6,16 +6,19 @@ package import Groundwork
 package final class SQLSession {
     let connection: PQConnection
 
-    /// Connects.
-    package init(_ settings: DatabaseSettings, for purpose: ConnectionPurpose = .sql) throws(ConnectError) {
-        connection = try PQConnection.connect(settings, for: purpose)
+    /// Connects; `name`, if given, is what `pg_stat_activity` shows.
+    package init(
+        _ settings: DatabaseSettings, for purpose: ConnectionPurpose = .sql, name: String? = nil
+    ) throws(ConnectError) {
+        let more = name.map { [(name: "application_name", value: $0)] } ?? []
+        connection = try PQConnection.connect(settings, for: purpose, more: more)
     }
 
-    /// Connects as `url` says, with the name by which `pg_stat_activity` shows it.
-    package init(url: Secret, name: String) throws(ConnectError) {
+    /// Connects as `url` says.
+    package convenience init(url: Secret, name: String) throws(ConnectError) {
         var settings = DatabaseSettings()
         settings.url = url
-        connection = try PQConnection.connect(settings, for: .sql, more: [("application_name", name)])
+        try self.init(settings, name: name)
     }
 
     /// Runs one or more statements, as one transaction unless they say otherwise, and returns the last one's rows, each field
