@@ -66,7 +66,7 @@ struct Ground: Sendable {
         case .query(let sql):
             let rows: [[String?]]
             do {
-                let session = try SQLSession(url: subject.database.url ?? "", name: "pgsidecar bench")
+                let session = try SQLSession(subject.database, name: "pgsidecar bench")
                 rows = try session.run("select * from (\n\(sql)\n) pgsidecar_keys limit \(count)")
             } catch {
                 throw BenchError(.unavailable, "the keys can't be queried: \(error)")

@@ -31,8 +31,7 @@ package final class GetterConnection: EventSource {
     private weak var owner: (any GetterConnectionOwner)?
     /// Nil from the moment it is lost or closed.
     private var link: PQConnection?
-    private var registration: Registration?
-    private var waitsForWriting = false
+    private var watch: DescriptorWatch?
     /// The answer of the oldest ask, as far as it has come.
     private var answer = Answer()
     private var asksUnderWay = 0
@@ -48,7 +47,7 @@ package final class GetterConnection: EventSource {
         self.owner = owner
         let descriptor = link.descriptor
         self.link = consume link
-        registration = try loop.register(descriptor, for: .readable, source: self)
+        watch = try DescriptorWatch(descriptor, on: loop, source: self)
     }
 
     /// Connects and prepares the query on a thread of its own, and calls `completion` on `loop`. False when there is no
@@ -60,19 +59,15 @@ package final class GetterConnection: EventSource {
         owner: any GetterConnectionOwner & Sendable,
         _ completion: @escaping @Sendable (Result<GetterConnection, any Error>) -> Void
     ) -> Bool {
-        startThread {
-            let opened: Result<Parcel<PQConnection>, ConnectError>
-            do throws(ConnectError) {
-                opened = .success(Parcel(try prepared(settings, query)))
-            } catch {
-                opened = .failure(error)
-            }
-            loop.submit {
+        loop.offload { () throws(ConnectError) in
+            try prepared(settings, query)
+        } completion: { opened in
+            do {
+                let link = try opened.get()
                 completion(
-                    Result {
-                        guard let link = try opened.get().take() else { throw ConnectError.lostCount }
-                        return try GetterConnection(link, query, keepsValues: keepsValues, on: loop, owner: owner)
-                    })
+                    .success(try GetterConnection(link, query, keepsValues: keepsValues, on: loop, owner: owner)))
+            } catch {
+                completion(.failure(error))
             }
         }
     }
@@ -106,8 +101,8 @@ package final class GetterConnection: EventSource {
 
     /// Closes it. Its owner is told nothing more.
     package func close() {
-        if let registration { loop.deregister(registration) }
-        registration = nil
+        watch?.end()
+        watch = nil
         link = nil
     }
 
@@ -119,22 +114,12 @@ package final class GetterConnection: EventSource {
         case .partly: loop.enqueue { [weak self] in self?.ready(.readable) }
         case .lost: lose(link?.errorText ?? "")
         }
-        if waitsForWriting { flush() }
+        if watch?.waitsForWriting == true { flush() }
     }
 
     private func flush() {
-        guard let flushed = link?.flush() else { return }
-        switch flushed {
-        case .done: waitForWriting(false)
-        case .partly: waitForWriting(true)
-        case .failed: lose(link?.errorText ?? "")
-        }
-    }
-
-    private func waitForWriting(_ waits: Bool) {
-        guard waits != waitsForWriting, let registration else { return }
-        waitsForWriting = waits
-        loop.update(registration, for: waits ? [.readable, .writable] : .readable)
+        guard let flushed = link?.flush(), watch?.follow(flushed) == false else { return }
+        lose(link?.errorText ?? "")
     }
 
     /// Takes the results that are there. Between two commands' results is a nil; two in a row are libpq's mistake.

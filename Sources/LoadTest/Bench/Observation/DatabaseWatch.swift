@@ -1,5 +1,6 @@
 import Groundwork
 import Postgres
+import PrivateDatabase
 import Synchronization
 
 /// Looks at the database while a way is measured: queries, sessions, processor time. From a connection and a thread of its own.
@@ -58,7 +59,7 @@ final class DatabaseWatch: Sendable {
 
     private static func connect(_ database: DatabaseSettings) throws(BenchError) -> SQLSession {
         do throws(ConnectError) {
-            return try SQLSession(url: database.url ?? "", name: name)
+            return try SQLSession(database, name: name)
         } catch {
             throw BenchError(.unavailable, "the database can't be reached: \(error)")
         }
@@ -160,7 +161,7 @@ final class DatabaseWatch: Sendable {
     /// Looks for the last time, and returns all looks.
     func stop() async -> [Look] {
         isOver.store(true, ordering: .releasing)
-        while !hasEnded.load(ordering: .acquiring) { try? await Task.sleep(for: .milliseconds(5)) }
+        await comesTrue(within: .seconds(60)) { hasEnded.load(ordering: .acquiring) }
         return looks.withLock { $0 }
     }
 }

@@ -61,7 +61,7 @@ struct WriteProbes: Sendable {
     private func probe(_ index: Int, _ times: LoadTimes) -> Part {
         var part = Part()
         do {
-            let session = try SQLSession(url: way.scenario.ground.database.url ?? "", name: "pgsidecar bench writes")
+            let session = try SQLSession(way.scenario.ground.database, name: "pgsidecar bench writes")
             var reader = try ProbeReader.connect(way.route, way.scenario.ground)
             var schedule = Schedule.open(
                 rate: rate / Double(count), from: times.start, until: times.end,
@@ -129,7 +129,7 @@ private struct ProbeReader: ~Copyable {
         case .sidecar(let socket):
             return ProbeReader(route, ground.group, try BlockingConnection(socket), nil)
         case .redis(let redis):
-            let session = try SQLSession(url: ground.database.url ?? "", name: "pgsidecar bench writes")
+            let session = try SQLSession(ground.database, name: "pgsidecar bench writes")
             return ProbeReader(route, ground.group, try BlockingConnection(redis.socket), session)
         case .database:
             throw BenchError(.unsuitable, "what is written is new in the database at once")
