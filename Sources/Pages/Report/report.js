@@ -47,7 +47,7 @@ function series(scenario, label, figure, y) {
     const known = way.series.map((point) => [point.at, point[figure] ?? null]);
     return known.some(([, value]) => value !== null) ? known : [];
   };
-  const bands = scenario.ways.flatMap(({ outage }) => (outage ? [outage] : [])).slice(0, 1);
+  const bands = scenario.ways.flatMap(({ outage }) => (outage ? [{ ...outage, name: "the database is away" }] : [])).slice(0, 1);
   return { label, lines: lines(scenario, points), bands, x: time, y };
 }
 

@@ -8,7 +8,7 @@
  *       x: { ticks: [[position, text], ...] or absent, format, from, to },
  *       y: { isLog, format, from, to },               // from, to: the axis has these in it at least
  *       lines: [{ name, style: "first" ... "fourth", points: [[x, y], ...] }],   // y of null is a gap
- *       bands: [{ from, to }] }                       // of x, shaded
+ *       bands: [{ name, from, to }] }                 // of x, shaded
  */
 class Plot {
   static height = 230;
@@ -30,6 +30,14 @@ class Plot {
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
     if (text !== undefined) element.textContent = text;
     return element;
+  }
+
+  /** A line of the legend. */
+  static entry(name, style) {
+    const [entry, swatch] = [document.createElement("span"), document.createElement("span")];
+    swatch.className = `swatch ${style}`;
+    entry.append(swatch, name);
+    return entry;
   }
 
   draw(description) {
@@ -95,14 +103,11 @@ class Plot {
   /** Shows the figures at a place of the pointer; null: at none. */
   point(offset) {
     if (!this.across) return;
-    const { lines, x, y } = this.description;
+    const { lines, x, y, bands = [] } = this.description;
     this.pointed = offset;
     let shown = null;
     const entries = lines.map(({ name, style, points }) => {
-      const entry = document.createElement("span");
-      const swatch = document.createElement("span");
-      swatch.className = `swatch ${style}`;
-      entry.append(swatch, name);
+      const entry = Plot.entry(name, style);
       if (offset !== null && points.length > 0) {
         const near = points.reduce((best, point) =>
           Math.abs(this.across.at(point[0]) - offset) < Math.abs(this.across.at(best[0]) - offset) ? point : best);
@@ -113,6 +118,7 @@ class Plot {
       }
       return entry;
     });
+    entries.push(...bands.map(({ name }) => Plot.entry(name, "band")));
     if (shown !== null) {
       const place = document.createElement("span");
       place.textContent = (x.name ?? "at ") + x.format(shown);
