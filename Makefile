@@ -10,7 +10,7 @@ SOURCES := Package.swift Sources Tests Benchmarks Examples
 
 # Debian's packages. libpq, libyaml, the server whose programs the demo and the tests start, and redis-cli to ask with.
 PACKAGES := libpq-dev libyaml-dev pkg-config postgresql redis-tools
-TEST_PACKAGES := $(PACKAGES) redis-server python3-venv socat spin gcc libc6-dev $(CLIENT_PACKAGES) libc-ares2 libevent-2.1-7
+TEST_PACKAGES := $(PACKAGES) redis-server python3-venv socat spin gcc libc6-dev chromium $(CLIENT_PACKAGES) libc-ares2 libevent-2.1-7
 # Clients in other languages that the tests ask with.
 CLIENT_PACKAGES := php-cli php-redis ruby ruby-redis nodejs node-redis golang-go golang-github-gomodule-redigo-dev
 BENCH_PACKAGES := $(PACKAGES) redis-server

@@ -130,7 +130,8 @@ let package = Package(
         .target(
             name: "LoadTest",
             dependencies: [
-                "RESP", "EventLoop", "CacheCore", "Postgres", "PrivateDatabase", "Machine", "Groundwork", "CLinux",
+                "RESP", "EventLoop", "CacheCore", "Postgres", "PrivateDatabase", "Machine", "Pages", "Groundwork",
+                "CLinux",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: sidecar),
             ],

@@ -37,6 +37,7 @@ struct BenchCommand: AsyncParsableCommand {
               pgsidecar bench hits --find-limit 1ms               the highest rate whose p99 is within 1 ms
               pgsidecar bench herd --redis /run/redis/redis.sock
               pgsidecar bench mixed --config pgsidecar.yaml --group account --keys-query 'select id from account'
+              pgsidecar bench --redis /run/redis/redis.sock --html report.html
               pgsidecar bench hits --connections 50 --pipeline 16 --json report.json
             """
     )
@@ -93,6 +94,8 @@ struct BenchCommand: AsyncParsableCommand {
         help: ArgumentHelp("Write the report as JSON; - for standard output, instead of the tables.", valueName: "file")
     )
     var json: String?
+    @Option(help: ArgumentHelp("Write the report as a page with plots, which needs nothing else.", valueName: "file"))
+    var html: String?
 
     func validate() throws {
         let isInRange =
@@ -132,6 +135,7 @@ struct BenchCommand: AsyncParsableCommand {
             let report = try await Bench(options, subject: subject, version: Sidecar.version)
                 .run(in: "run/bench-\(getpid())") { show($0, on: STDERR_FILENO) }
             if let json { try write(try report.json(), to: json) }
+            if let html { try write(try report.html(), to: html) }
             if json != "-" { show(report.text) }
         }
     }

@@ -34,6 +34,34 @@ import Testing
         #expect(text.split(separator: "\n").allSatisfy { $0.count <= 170 })
     }
 
+    @Test func `the report's page has a section for each scenario, with its figures as text`() throws {
+        let page = try example().html()
+        for scenario in Scenario.allCases {
+            #expect(page.contains("<section id=\"\(scenario)\">"))
+            #expect(page.contains("<p>\(scenarioSummary(scenario))</p>"))
+        }
+        #expect(page.contains("515,000 <small>asks</small>"))
+        #expect(page.contains("100 <small>queries</small>"))
+        #expect(page.contains("10 hot keys went from memory 10 times: 52 queries each time, 53 at most"))
+        #expect(page.contains("<td>231 µs</td>"))
+        #expect(!page.contains("Read these figures with care"))
+    }
+
+    @Test func `what the report's page was told by others is text, and a warning stands before all figures`() throws {
+        var report = try example()
+        let hostile = "</script><script>hurt()</script> {{script}}"
+        report.run.subject = hostile
+        report.run.arguments = [hostile]
+        report.scenarios[0].load.sql = hostile
+        report.scenarios[0].ways[0].warnings = [hostile]
+        let page = try report.html()
+        #expect(!page.contains("<script>hurt()"))
+        let warning = try #require(
+            page.firstRange(of: "&lt;/script&gt;&lt;script&gt;hurt()&lt;/script&gt; {{script}}</li>"))
+        let summary = try #require(page.firstRange(of: "In short"))
+        #expect(warning.upperBound < summary.lowerBound)
+    }
+
     private func scenarioSummary(_ scenario: Scenario) -> String {
         (try? example().scenarios.first { $0.scenario == scenario }?.summary) ?? "?"
     }
