@@ -14,6 +14,25 @@ struct BrowserTests {
         #expect(said == "all is well")
     }
 
+    @Test func `the live page shows what happens, executes no key, and says when the sidecar is away`() async throws {
+        let database = try await TestDatabase.shared()
+        let settings = """
+            database: { url: "\(database.url)" }
+            admin: { listen: "127.0.0.1:0", show_keys: on }
+            groups:
+              said: { sql: "select $1::text", returns: value }
+            """
+        try await withSidecar(settings) { sidecar async throws in
+            func told(in log: String) -> Int? {
+                log.firstMatch(of: /metrics and health .*port=(\d+)/).flatMap { Int($0.1) }
+            }
+            #expect(await eventually { told(in: sidecar.process.errors) != nil })
+            let port = try #require(told(in: sidecar.process.errors))
+            let process = try #require(sidecar.process.processIdentifier)
+            try await look("status_page.py", [sidecar.socket, "http://127.0.0.1:\(port)/", "\(process)"])
+        }
+    }
+
     @Test func `the report of a load test draws its figures, and can be read without a script`() async throws {
         let example = "\(repository)/Tests/LoadTestTests/Resources/bench-report.json"
         var report = try BenchReport(json: String(contentsOfFile: example, encoding: .utf8))

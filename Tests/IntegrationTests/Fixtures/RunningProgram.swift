@@ -67,6 +67,16 @@ final class RunningProgram: Sendable {
     /// What it printed on standard error.
     var errors: String { (try? String(contentsOfFile: "\(folder)/stderr", encoding: .utf8)) ?? "" }
 
+    /// Nil before it started and after its end.
+    var processIdentifier: pid_t? {
+        state.withLock {
+            switch $0 {
+            case .running(let process): process
+            case .starting, .ended: nil
+            }
+        }
+    }
+
     /// Sends a signal, unless it has ended.
     func signal(_ signal: Int32) {
         state.withLock {
