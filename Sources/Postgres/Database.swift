@@ -47,6 +47,21 @@ public final class Database: Sendable {
     /// Waits until the first connection is there; or, when every attempt of the first round failed, returns the reason.
     public func firstConnection() async -> String? { await context.firstConnection.wait() }
 
+    /// Has all connections made anew, those of one loop after those of the other, without failing loads. Returns why not, if one
+    /// can't be made; the rest stay as they are then.
+    public func reconnect() async -> String? {
+        for seat in routing.seats {
+            let reason: String? = await withCheckedContinuation { continuation in
+                seat.loop.submit {
+                    guard let pool = seat.pool else { return continuation.resume(returning: "there is no connection") }
+                    pool.renewAll { continuation.resume(returning: $0) }
+                }
+            }
+            if let reason { return reason }
+        }
+        return nil
+    }
+
     /// Ends a database whose getters belong to another one: what waits goes there, and what is in flight is answered before the
     /// connections are closed.
     public func retire() async {
@@ -148,6 +163,7 @@ public final class Database: Sendable {
         status.loadsSent = counters.sent
         status.loadsRetried = counters.retried
         status.lastError = counters.lastError
+        status.hosts = context.hosts.counts
         status.degradedGroups = context.getters.filter(\.isDegraded).map(\.name)
         return status
     }
@@ -165,6 +181,8 @@ public struct DatabaseStatus: Sendable, Equatable {
     public internal(set) var connectionsMade = 0
     /// Connections that were lost since the start.
     public internal(set) var connectionsLost = 0
+    /// How many connections lead to each host.
+    public internal(set) var hosts: [String: Int] = [:]
     /// Loads that wait for room in a pipeline.
     public internal(set) var loadsQueued = 0
     /// Loads that were sent, retries included.

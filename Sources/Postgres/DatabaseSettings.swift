@@ -13,6 +13,8 @@ public struct DatabaseSettings: Sendable, Equatable {
     /// How long one attempt to reach one address may take. libpq counts whole seconds, at least two; a
     /// `connect_timeout` in the URL goes before.
     public var connectTimeout: Duration = .seconds(5)
+    /// A connection is made anew after this time, or up to a tenth of it sooner; nil: it lives as long as it can.
+    public var connectionLifetime: Duration?
     /// Whether getters are prepared statements. Off is for poolers that cannot keep them.
     public var prepare = true
     /// Whether the server is told to refuse writes.

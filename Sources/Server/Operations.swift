@@ -9,9 +9,13 @@ public struct Operations: Sendable {
     /// Reads the settings anew; nil: there are none that could change.
     public var reload: Operation?
 
+    /// Makes the database's connections anew, one after the other; nil: there are none.
+    public var reconnect: Operation?
+
     /// Bundles what can be asked for.
-    public init(reload: Operation? = nil) {
+    public init(reload: Operation? = nil, reconnect: Operation? = nil) {
         self.reload = reload
+        self.reconnect = reconnect
     }
 }
 

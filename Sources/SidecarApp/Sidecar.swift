@@ -46,7 +46,9 @@ public struct Sidecar: Sendable {
         let reloader = Reloader(reloadSource, logger: logger)
         logger.info(
             "starting", metadata: ["version": "\(Self.version)", "process": "\(getpid())", "user": "\(geteuid())"])
-        let parts = try Wiring(settings, operations: Operations(reload: reloader.operation), logger: logger)
+        let parts = try Wiring(
+            settings, operations: Operations(reload: reloader.reloading, reconnect: reloader.reconnection),
+            logger: logger)
         // First of all: a second instance has no business with the database.
         do throws(ServerError) {
             try parts.server.claimSocket()
@@ -86,6 +88,7 @@ public struct Sidecar: Sendable {
             ] + (parts.changes.map { [ChangeStreamService(changes: $0)] } ?? []) + verifying(parts) + [
                 ExpiryService(cache: parts.cache, loop: parts.loops[0]),
                 queryCheck, ReloadService(reloader: reloader, hangups: hangups),
+                WarmStartService(warmStart: WarmStart(parts.live, logger: logger), live: parts.live),
                 ServerService(server: parts.server, live: parts.live, logger: logger, whenReady: whenReady),
             ]
         try await ServiceGroup(

@@ -57,7 +57,9 @@ struct Wiring {
                 Self.lines(changes.flatMap { $0.isStarted ? $0.status : nil }, settings.invalidation)
                     + (verifier?.lines ?? [])
             }
-            information.settings = { [reloads] in reloads.lines }
+            information.settings = { [reloads] in
+                reloads.lines + [("warm_start", live.isWarm ? "done" : "loading")]
+            }
             information.slowLoads = slowLoads
             self.changes = changes
             self.verifier = verifier
@@ -202,6 +204,10 @@ struct Wiring {
             ("database_connections_connecting", "\(status.connectionsConnecting)"),
             ("database_connections_made", "\(status.connectionsMade)"),
             ("database_connections_lost", "\(status.connectionsLost)"),
+            (
+                "database_hosts",
+                status.hosts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+            ),
             ("database_circuit", "\(circuit)"),
             ("database_loads_sent", "\(status.loadsSent)"),
             ("database_loads_queued", "\(status.loadsQueued)"),

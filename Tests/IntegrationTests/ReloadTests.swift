@@ -293,4 +293,53 @@ struct ReloadTests {
             #expect(try client.receive() == .push([.bulk("invalidate"), .array([.bulk("word:7")])]))
         }
     }
+
+    // MARK: Connections
+
+    @Test func `connections are made anew without failing a load, and where they lead is told`() async throws {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database, group: "ttl: 1ms")) { sidecar in
+            let askers = try (0..<3).map { try Self.asker($0, of: sidecar) }
+            let administrator = try sidecar.client()
+            for _ in 0..<5 {
+                #expect(try administrator.ask("PGS.RECONNECT") == .bulk("4 connections were made anew"))
+            }
+            for asker in askers {
+                let wrong = Self.wrong(try await asker.stop())
+                #expect(wrong.isEmpty, "\(wrong.prefix(3))")
+            }
+            #expect(try sidecar.info("database_connections_made") == "24")
+            #expect(try sidecar.info("database_connections_lost") == "0")
+            #expect(try sidecar.info("database_hosts").hasSuffix("=4"))
+            #expect(try await eventually { try await database.sessions() == 4 })
+        }
+    }
+
+    @Test func `a connection that is older than connection_lifetime is replaced`() async throws {
+        let database = try await TestDatabase.shared()
+        let short = settings(database, group: "ttl: 1ms").replacing(
+            "connections: 4", with: "connections: 3, connection_lifetime: 200ms")
+        try await withSidecar(short) { sidecar in
+            let asker = try Self.asker(1, of: sidecar)
+            #expect(await eventually { (try? sidecar.info("database_connections_made")).flatMap { Int($0) } ?? 0 > 20 })
+            let wrong = Self.wrong(try await asker.stop())
+            #expect(wrong.isEmpty, "\(wrong.prefix(3))")
+            #expect(try sidecar.info("database_connections_lost") == "0")
+        }
+    }
+
+    @Test func `when the database takes no new connection the old ones stay`() async throws {
+        let database = try await TestDatabase.fresh()
+        try await withSidecar(settings(database)) { sidecar in
+            let client = try sidecar.client()
+            #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
+            #expect(await eventually { (try? sidecar.info("database_connections_ready")) == "4" })
+            try await database.server.psql("alter database \(database.name) allow_connections off")
+            #expect(try client.ask("PGS.RECONNECT").isError)
+            #expect(try client.ask("GET", "word:8") == .bulk("word 8"))
+            #expect(try sidecar.info("database_connections_ready") == "4")
+            try await database.server.psql("alter database \(database.name) allow_connections on")
+        }
+        await database.server.remove()
+    }
 }

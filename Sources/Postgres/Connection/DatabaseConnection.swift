@@ -21,6 +21,8 @@ enum Loss {
     case hung
     /// Closed by us, when nothing was in flight.
     case outgrown
+    /// The same, when its successor was there.
+    case renewed
 
     /// For logs.
     var text: String {
@@ -28,6 +30,7 @@ enum Loss {
         case .broken(let text): text
         case .hung: "no answer within load_timeout, nor to the request to cancel the query"
         case .outgrown: "libpq keeps the memory that a large result took"
+        case .renewed: "another one was made in its place"
         }
     }
 }
@@ -43,6 +46,10 @@ final class DatabaseConnection: EventSource {
 
     /// When it was opened.
     let openedAt: Instant
+    /// Where it leads.
+    let host: String
+    /// Whether another one is to be made in its place.
+    var isDue = false
 
     let loop: EventLoop
     let context: DatabaseContext
@@ -68,6 +75,7 @@ final class DatabaseConnection: EventSource {
     {
         guard session.link.startPipelining() else { throw ConnectError(description: session.link.errorText) }
         let descriptor = session.link.descriptor
+        host = session.link.host
         self.loop = loop
         self.context = context
         self.owner = owner
@@ -76,6 +84,12 @@ final class DatabaseConnection: EventSource {
         link = session.takeLink()
         openedAt = loop.now
         watch = try DescriptorWatch(descriptor, on: loop, source: self)
+        context.hosts.came(host)
+    }
+
+    /// When another one is to be made in its place; nil: never. Connections that were made together don't end together.
+    private(set) lazy var expiresAt: Instant? = context.settings.connectionLifetime.map {
+        openedAt.advanced(byNanoseconds: Int64(Double($0.wholeNanoseconds) * .random(in: 0.9...1)))
     }
 
     /// Whether it takes loads.
@@ -185,7 +199,7 @@ final class DatabaseConnection: EventSource {
         if watch?.waitsForWriting == true { flush() }
         watchForHang()
         if isOpen { owner?.connectionHasRoom(self) }
-        if isOutgrown, !pipeline.isExpecting { lose(.outgrown) }
+        closeIfDone()
     }
 
     /// Each turn looks at the connection anew: what a result sets off may send on it or close it.
@@ -260,6 +274,20 @@ final class DatabaseConnection: EventSource {
 
     // MARK: The end
 
+    /// Takes no more loads, and closes when those that it has are answered.
+    func retire() {
+        pipeline.isRetiring = true
+        closeIfDone()
+    }
+
+    /// Whether it takes no more loads.
+    var isRetiring: Bool { pipeline.isRetiring }
+
+    private func closeIfDone() {
+        guard !pipeline.isExpecting else { return }
+        if isRetiring { lose(.renewed) } else if isOutgrown { lose(.outgrown) }
+    }
+
     func lose(_ loss: Loss) {
         guard isOpen else { return }
         shut()
@@ -273,6 +301,7 @@ final class DatabaseConnection: EventSource {
     }
 
     private func shut() {
+        if isOpen, watch != nil { context.hosts.left(host) }
         watch?.end()
         if let hangTimer { loop.cancel(hangTimer) }
         watch = nil

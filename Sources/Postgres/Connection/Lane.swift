@@ -14,6 +14,8 @@ struct Lane: Occupied {
     private(set) var roundTrip: Int64
     /// Whether others are to be kept off it for some reason of its owner's.
     var isShut = false
+    /// Whether they are for good, since it is to be closed.
+    var isRetiring = false
     /// Whether it is kept for a query of unknown length, which goes to idle connections only.
     var isKeptFree = false
 
@@ -25,7 +27,7 @@ struct Lane: Occupied {
     func count(of getter: Int) -> Int { counts[getter] }
 
     func flows(at now: Instant) -> Bool {
-        guard !isShut else { return false }
+        guard !isShut, !isRetiring else { return false }
         return depth == 0 || unknownCount == 0 && !isLate(at: now)
     }
 

@@ -95,6 +95,12 @@ struct Pipeline: ~Copyable {
         self.paces = paces
     }
 
+    /// Whether nothing new is to be sent here, since the connection is to be closed.
+    var isRetiring: Bool {
+        get { lane.isRetiring }
+        set { lane.isRetiring = newValue }
+    }
+
     /// Whether the connection is kept for a query of unknown length.
     var isKeptFree: Bool {
         get { lane.isKeptFree }

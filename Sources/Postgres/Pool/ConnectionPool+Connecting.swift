@@ -46,7 +46,12 @@ extension ConnectionPool {
             context.logger.info(
                 "database connection ready",
                 metadata: ["server": "\(version)", "host": "\(host)", "backend": "\(process)"])
+            if let before = context.hosts.goes(to: host) {
+                context.logger.notice(
+                    "database connections go to another host", metadata: ["from": "\(before)", "to": "\(host)"])
+            }
             act(on: state.connected())
+            renewalCame()
             reconsiderQueue()
             fetchWork()
         } catch let error as ConnectError where error.isRefusal {
@@ -63,6 +68,7 @@ extension ConnectionPool {
         context.firstConnection.failed(text, of: context.settings.connections)
         context.logger.warning("no database connection", metadata: ["reason": "\(text)"])
         act(on: state.attemptFailed())
+        renewalFailed(text)
         if state.isDown { reconsiderQueue() }
     }
 

@@ -29,6 +29,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     private var queueTimer: (timer: Timer, due: Instant)?
     private var lookTimer: Timer?
     var retryTimer: Timer?
+    var renewal = Renewal()
 
     init(on seat: PoolSeat, routing: Routing, context: DatabaseContext) {
         loop = seat.loop
@@ -49,6 +50,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         state.close()
         if let retryTimer { loop.cancel(retryTimer) }
         if let queueTimer { loop.cancel(queueTimer.timer) }
+        endRenewal("the connections were closed")
         retryTimer = nil
         queueTimer = nil
         let closing = connections
@@ -333,8 +335,13 @@ final class ConnectionPool: DatabaseConnectionOwner {
         case .outgrown:
             context.logger.info("database connection replaced", metadata: ["reason": "\(loss.text)"])
             act(on: state.gaveUp())
+        case .renewed:
+            context.logger.info("database connection replaced", metadata: ["reason": "\(loss.text)"])
+            act(on: state.gaveUp())
+            renewNext()
         }
         while let load = loads.popFirst() { startAgain(load) }
+        if renewal.done != nil { renewNext() }
         if state.ready == 0 { reconsiderQueue() }
         // Those that waited for this connection may go to another one.
         dispatchAtRoundEnd()

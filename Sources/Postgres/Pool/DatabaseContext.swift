@@ -10,6 +10,7 @@ final class DatabaseContext: Sendable {
     let logger: Logger
     let counters: DatabaseCounters
     let firstConnection = FirstConnection()
+    let hosts: ConnectedHosts
     let catalog = Catalog()
     /// Told when the database answers, and when it does not.
     let circuit: CircuitBreaker
@@ -35,6 +36,7 @@ final class DatabaseContext: Sendable {
         self.logger = logger
         self.circuit = circuit
         self.counters = counters
+        hosts = counters.hosts
         self.onSchemaChange = onSchemaChange
         self.onKeysKnown = onKeysKnown
     }
@@ -89,6 +91,8 @@ final class DatabaseCounters: Sendable {
     private let lostCount = Atomic<Int>(0)
     private let cancels = Atomic<Int>(0)
     private let error = Groundwork.Mutex<String?>(nil)
+    /// Where the connections lead.
+    let hosts = ConnectedHosts()
 
     /// Loads that were sent, retries included.
     var sent: Int { sentCount.load(ordering: .relaxed) }

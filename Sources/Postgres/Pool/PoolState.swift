@@ -41,6 +41,9 @@ struct PoolState {
         self.share = share
     }
 
+    /// Whether it was closed.
+    var hasEnded: Bool { isClosed }
+
     /// Whether no connection is there and none can be expected soon.
     var isDown: Bool {
         guard ready == 0 else { return false }
@@ -73,6 +76,13 @@ struct PoolState {
         lastAttempt = .none
         failuresInARow = life < Self.shortLife ? failuresInARow + 1 : 0
         return retryLater()
+    }
+
+    /// One is to be made though none is missing, in the place of another.
+    mutating func renew() -> Action {
+        guard !isClosed, connecting == 0, ready >= share, share > 0 else { return .nothing }
+        connecting += 1
+        return .connect(1)
     }
 
     /// One that worked was closed by us, so there is nothing to wait for.

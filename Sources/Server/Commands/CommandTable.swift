@@ -22,7 +22,7 @@ struct CommandTable: Sendable {
         Role.self, ACL.self, Module.self, SlowLog.self, Latency.self,
         // What Redis does not have.
         Peek.self, Refresh.self, GetAfter.self, MGetAfter.self, HGetAllAfter.self, FlushGroup.self, Statistics.self,
-        Hot.self, Reload.self,
+        Hot.self, Reload.self, Reconnect.self,
     ]
 
     /// Where `GET` stands in it: the short way of plain GETs knows no other command.

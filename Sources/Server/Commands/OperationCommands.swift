@@ -16,6 +16,20 @@ enum Reload: Command {
     }
 }
 
+enum Reconnect: Command {
+    static let name = "pgs.reconnect"
+    static let isForAdministrators = true
+    static let inTransaction = WithinTransaction.refused
+    static let topic = CommandTopic.own
+    static let summary =
+        "Makes the database connections anew, one after the other, without failing a load; an error when the database takes no "
+        + "new one. What tells of changes keeps its connection. May be kept to `admin_users`."
+
+    static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        client.append(client.server.operations.reconnect, named: name, to: &reply)
+    }
+}
+
 extension ClientConnection {
     /// How long a client waits for an operation.
     private static let patience = Duration.seconds(60)

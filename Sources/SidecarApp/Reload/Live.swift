@@ -2,6 +2,7 @@ import Groundwork
 import Invalidation
 import Postgres
 import Server
+import Synchronization
 
 /// What is in force, and what a reload replaces. Any thread may ask, and asks each time that it wants to know.
 final class Live: Sendable {
@@ -24,10 +25,18 @@ final class Live: Sendable {
     }
 
     private let current: Groundwork.Mutex<State>
+    private let hasWarmed: Atomic<Bool>
 
     init(_ state: State) {
         current = Groundwork.Mutex(state)
+        hasWarmed = Atomic(state.settings.warmStart.file == nil)
     }
+
+    /// Whether what was hot before the restart is in memory again, or nobody wants that.
+    var isWarm: Bool { hasWarmed.load(ordering: .acquiring) }
+
+    /// From now on it is.
+    func warmStartEnded() { hasWarmed.store(true, ordering: .releasing) }
 
     var state: State {
         get { current.withLock { $0 } }

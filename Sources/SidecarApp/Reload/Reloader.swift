@@ -30,8 +30,23 @@ actor Reloader {
     }
 
     /// What clients may ask for.
-    nonisolated var operation: Operations.Operation {
+    nonisolated var reloading: Operations.Operation {
         { [self] done in Task { done(await reload()) } }
+    }
+
+    /// What clients may ask for, too: database connections that are made anew.
+    nonisolated var reconnection: Operations.Operation {
+        { [self] done in Task { done(await reconnect()) } }
+    }
+
+    private func reconnect() async -> Operations.Answer {
+        guard let database = parts?.live.database, !hasEnded else {
+            return .failure(OperationError("pgsidecar is starting or ending"))
+        }
+        if let reason = await database.reconnect() {
+            return .failure(OperationError("not all connections were made anew, the others stay: \(reason)"))
+        }
+        return .success("\(database.status.connectionsReady) connections were made anew")
     }
 
     /// Reads the settings and has them in force when it returns; or says what is wrong with them, and all is as it was.

@@ -31,6 +31,9 @@ extension Settings {
             "How long SIGTERM waits for what is in flight before the process ends."),
         SettingKey("admin", \.admin, adminKeys, "Metrics, health and a page, over HTTP."),
         SettingKey("slowlog", \.slowLog, slowLogKeys, "Which loads `SLOWLOG` tells of."),
+        SettingKey(
+            "warm_start", \.warmStart, WarmStart.keys,
+            "What a restart begins with, so that it does not meet a cold cache."),
         SettingKey("invalidation", \.invalidation, invalidationKeys, "How changes in the database are heard of.").fixed,
         SettingKey("verify", \.verify, verifyKeys, "What is compared with the database while pgsidecar serves.").fixed,
         SettingKey("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise itself."),
@@ -174,6 +177,14 @@ extension Settings {
                 memory.
                 """),
         SettingKey(
+            "connection_lifetime", \.connectionLifetime, .durationUnlessZero,
+            "A connection is made anew after this time, or up to a tenth of it sooner; 0 is never.",
+            more: """
+                One after the other: the new one is there before the old one gets no more loads. So connections follow a name \
+                server or a load balancer, or come back to a host that was away, and server processes don't grow old. \
+                `PGS.RECONNECT` does it at once.
+                """),
+        SettingKey(
             "prepare", \.prepare, .onOff,
             "Whether each group's query is a prepared statement.",
             more: """
@@ -287,6 +298,27 @@ extension Settings {
             more: "Without it none is asked for.",
             example: "${PGSIDECAR_PASSWORD}"
         ).fixed,
+    ]
+}
+
+extension Settings.WarmStart {
+    static let keys: [SettingKey<Self>] = [
+        SettingKey(
+            "file", \.file, optional: .text,
+            "Where the keys that were asked for last are written down; after a start they are loaded again.",
+            more: """
+                They are written at SIGTERM and each `interval`, with mode 0600, whole or not at all; the values are not. A relative \
+                path is relative to the folder that pgsidecar was started in. After a start they are loaded while clients are \
+                served, of each group not more at once than half of its `max_loads`, and only while no client's load waits; \
+                `INFO` says `warm_start:done` when they are there, and so does `/readyz`. A damaged file is a line in the log, and \
+                a cold start.
+                """,
+            example: "/var/lib/pgsidecar/hot-keys"),
+        SettingKey(
+            "keys", \.keys, .count(0...1_000_000), "So many keys of each group at most.",
+            more: "Of all groups together as many as fit into 64 MiB."),
+        SettingKey(
+            "interval", \.interval, .duration(from: .milliseconds(100)), "How often they are written down."),
     ]
 }
 

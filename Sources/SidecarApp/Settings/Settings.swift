@@ -24,6 +24,8 @@ public struct Settings: Sendable, Equatable {
     public var log = Log()
     /// How long a shutdown waits for what is in flight.
     public var drainTimeout: Duration = .seconds(10)
+    /// What a restart begins with.
+    public var warmStart = WarmStart()
     /// What a group has that doesn't say otherwise.
     public var defaults = Group()
     /// How changes in the database are heard of.
@@ -46,6 +48,19 @@ public struct Settings: Sendable, Equatable {
         public var rate = 0.0
         /// How long an entry may differ.
         public var bound: Duration = .seconds(10)
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// What a restart begins with.
+    public struct WarmStart: Sendable, Equatable {
+        /// Where the hot keys are written down; nil: nowhere, and each start is a cold one.
+        public var file: String?
+        /// How many keys of each group.
+        public var keys = 10_000
+        /// How often they are written down.
+        public var interval: Duration = .seconds(300)
 
         /// The defaults.
         public init() {}
