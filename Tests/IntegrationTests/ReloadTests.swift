@@ -334,11 +334,11 @@ struct ReloadTests {
             let client = try sidecar.client()
             #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
             #expect(await eventually { (try? sidecar.info("database_connections_ready")) == "4" })
-            try await database.server.psql("alter database \(database.name) allow_connections off")
+            _ = try await database.server.psql("alter database \(database.name) allow_connections off")
             #expect(try client.ask("PGS.RECONNECT").isError)
             #expect(try client.ask("GET", "word:8") == .bulk("word 8"))
             #expect(try sidecar.info("database_connections_ready") == "4")
-            try await database.server.psql("alter database \(database.name) allow_connections on")
+            _ = try await database.server.psql("alter database \(database.name) allow_connections on")
         }
         await database.server.remove()
     }
