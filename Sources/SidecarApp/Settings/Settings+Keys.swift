@@ -29,8 +29,8 @@ extension Settings {
         SettingKey(
             "drain_timeout", \.drainTimeout, .duration(),
             "How long SIGTERM waits for what is in flight before the process ends."),
-        SettingKey("admin", \.admin, adminKeys, "Metrics, health and a page, over HTTP.").fixed,
-        SettingKey("slowlog", \.slowLog, slowLogKeys, "Which loads `SLOWLOG` tells of.").fixed,
+        SettingKey("admin", \.admin, adminKeys, "Metrics, health and a page, over HTTP."),
+        SettingKey("slowlog", \.slowLog, slowLogKeys, "Which loads `SLOWLOG` tells of."),
         SettingKey(
             "warm_start", \.warmStart, WarmStart.keys,
             "What a restart begins with, so that it does not meet a cold cache."),

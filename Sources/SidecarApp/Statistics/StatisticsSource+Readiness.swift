@@ -17,6 +17,8 @@ extension StatisticsSource {
                 "stream",
                 failsFor: keeps ? nil : "nobody tells of changes, so nothing is kept of groups with invalidate_on"
             ),
+            ReadinessCheck(
+                "warm_start", failsFor: live.isWarm ? nil : "what was hot before the restart is being loaded"),
         ]
     }
 
