@@ -29,11 +29,11 @@ extension Settings {
         SettingKey(
             "drain_timeout", \.drainTimeout, .duration(),
             "How long SIGTERM waits for what is in flight before the process ends."),
-        SettingKey("admin", \.admin, adminKeys, "Metrics, health and a page, over HTTP."),
-        SettingKey("slowlog", \.slowLog, slowLogKeys, "Which loads `SLOWLOG` tells of."),
         SettingKey(
             "warm_start", \.warmStart, WarmStart.keys,
             "What a restart begins with, so that it does not meet a cold cache."),
+        SettingKey("admin", \.admin, adminKeys, "Metrics, health and a page, over HTTP."),
+        SettingKey("slowlog", \.slowLog, slowLogKeys, "Which loads `SLOWLOG` tells of."),
         SettingKey("invalidation", \.invalidation, invalidationKeys, "How changes in the database are heard of.").fixed,
         SettingKey("verify", \.verify, verifyKeys, "What is compared with the database while pgsidecar serves.").fixed,
         SettingKey("defaults", \.defaults, Group.sharedKeys, "What a group has that doesn't say otherwise itself."),
