@@ -3,16 +3,24 @@ import Synchronization
 
 /// The terminal while `pgsidecar top` has it: a screen of its own, and keys that come as they are pressed.
 struct Terminal: ~Copyable {
-    private var before = termios()
+    private let before: termios
 
     /// Set by a signal that ends the process.
     private static let isEnding = Atomic<Bool>(false)
 
     /// Takes the terminal over; nil when standard input and output are none.
-    init?() {
+    ///
+    /// Not an initializer that may fail: what such a one leaves behind is given back as if it had been taken.
+    static func take() -> Terminal? {
+        var before = termios()
         guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, tcgetattr(STDIN_FILENO, &before) == 0 else {
             return nil
         }
+        return Terminal(before)
+    }
+
+    private init(_ before: termios) {
+        self.before = before
         // Touched here first: a signal's function may not be what initializes it.
         Self.isEnding.store(false, ordering: .relaxed)
         signal(SIGTERM) { _ in Terminal.isEnding.store(true, ordering: .relaxed) }

@@ -23,7 +23,7 @@ package struct Top {
         var connection: BlockingConnection? = try connect()
         var sample: InfoSample?
         var (now, slow) = try Self.ask(&connection)
-        guard let terminal = Terminal() else {
+        guard let terminal = Terminal.take() else {
             for line in TopScreen(now, since: nil, slowLoads: slow).lines(width: .max) { print(line) }
             return
         }

@@ -194,6 +194,48 @@ struct AdminEndpointTests {
         }
     }
 
+    @Test func `top shows the figures once where there is no terminal, and tells when there is no sidecar`()
+        async throws
+    {
+        let database = try await TestDatabase.shared()
+        try await withTeller(database) { sidecar, _ async throws in
+            _ = try sidecar.client().ask("GET", "word:1")
+            let top = try RunningProgram([pgsidecarPath, "top", "--socket", sidecar.socket], in: sidecar.folder)
+            #expect(await top.end() == .code(0), "\(top.errors)")
+            let lines = top.output.split(separator: "\n")
+            #expect(lines.first?.hasPrefix("pgsidecar ") == true && lines.first?.contains(sidecar.socket) == true)
+            #expect(lines.contains { $0.hasPrefix("word ") } && lines.contains { $0.hasPrefix("slow ") })
+            #expect(!top.output.contains("\u{1b}"))
+            let nobody = try RunningProgram(
+                [pgsidecarPath, "top", "--socket", "\(sidecar.folder)/none.sock"], in: sidecar.folder)
+            #expect(await nobody.end() == .code(1))
+            #expect(nobody.errors.contains("is the sidecar running"), "\(nobody.errors)")
+        }
+    }
+
+    @Test func `in a terminal top draws again each second, and q gives the terminal back`() async throws {
+        let database = try await TestDatabase.shared()
+        try await withTeller(database) { sidecar, _ async throws in
+            let terminal = """
+                import os, pty, sys
+                child, end = pty.fork()
+                if child == 0: os.execv(sys.argv[1], sys.argv[1:])
+                seen = b''
+                while seen.count(b'hit ratio') < 2: seen += os.read(end, 65536)
+                os.write(end, b'q')
+                try:
+                    while True: seen += os.read(end, 65536)
+                except OSError: pass
+                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                print(code, seen.startswith(b'\\x1b[?1049h'), seen.endswith(b'\\x1b[?25h\\x1b[?1049l'))
+                """
+            let command = [try pythonPath(), "-c", terminal, pgsidecarPath, "top", "--socket", sidecar.socket]
+            let program = try RunningProgram(command, in: sidecar.folder)
+            #expect(await program.end() == .code(0), "\(program.errors)")
+            #expect(program.output == "0 True True\n")
+        }
+    }
+
     @Test func `without admin_listen there is no thread for it, and with it there is one`() async throws {
         let database = try await TestDatabase.shared()
         func threads(_ sidecar: RunningSidecar) throws -> [String] {

@@ -24,7 +24,8 @@ struct CommandLineTests {
     }
 
     @Test(arguments: [
-        ["--help"], ["help"], ["serve", "--help"], ["check", "--help"], ["demo", "--help"], ["sql", "--help"],
+        ["--help"], ["help"], ["serve", "--help"], ["check", "--help"], ["demo", "--help"], ["top", "--help"],
+        ["sql", "--help"],
         ["doctor", "--help"],
     ])
     func `help teaches by an example`(_ arguments: [String]) async throws {
