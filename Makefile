@@ -76,7 +76,7 @@ install: ## Install what make build made: PREFIX=/usr/local DESTDIR= . The servi
 	install -m 0644 Config/pgsidecar.socket $(DESTDIR)$(SYSTEMDDIR)
 	install -D -m 0644 Packaging/sysusers.conf $(TO)/lib/sysusers.d/pgsidecar.conf
 	install -D -m 0644 Packaging/tmpfiles.conf $(TO)/lib/tmpfiles.d/pgsidecar.conf
-	install -D -m 0644 -t $(TO)/share/doc/pgsidecar README.md CHANGELOG.md docs/*.md Config/minimal.yaml
+	install -D -m 0644 -t $(TO)/share/doc/pgsidecar README.md CHANGELOG.md docs/*.md Config/minimal.yaml Config/prometheus/alerts.yml Config/grafana/pgsidecar.json
 	install -D -m 0644 LICENSE $(TO)/share/doc/pgsidecar/copyright
 	[ -e $(DESTDIR)/etc/pgsidecar/pgsidecar.yaml ] || install -D -m 0644 Config/pgsidecar.yaml $(DESTDIR)/etc/pgsidecar/pgsidecar.yaml
 

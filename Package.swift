@@ -263,13 +263,13 @@ let package = Package(
             name: "SidecarAppTests",
             dependencies: [
                 "SidecarApp", "Server", "Invalidation", "Postgres", "EventLoop", "CacheCore", "PrivateDatabase",
-                "TestSupport", "Groundwork",
+                "TestSupport", "Groundwork", "Machine",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["SidecarApp", "LoadTest", "PrivateDatabase", "TestSupport", "Groundwork"],
+            dependencies: ["SidecarApp", "LoadTest", "PrivateDatabase", "TestSupport", "Groundwork", "YAML"],
             exclude: ["Clients"],  // Python programs
             swiftSettings: strict),
     ],

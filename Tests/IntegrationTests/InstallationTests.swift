@@ -2,6 +2,7 @@ import Foundation
 import PrivateDatabase
 import TestSupport
 import Testing
+import YAML
 
 /// What `make install` puts on a machine, and the files that ship.
 @Suite(.timeLimit(.minutes(3)))
@@ -23,7 +24,7 @@ struct InstallationTests {
             "share/man/man1/pgsidecar.1", "share/bash-completion/completions/pgsidecar",
             "share/fish/vendor_completions.d/pgsidecar.fish", "share/zsh/site-functions/_pgsidecar",
             "lib/systemd/system/pgsidecar.socket", "lib/sysusers.d/pgsidecar.conf", "lib/tmpfiles.d/pgsidecar.conf",
-            "share/doc/pgsidecar/README.md", "share/doc/pgsidecar/copyright",
+            "share/doc/pgsidecar/operations.md", "share/doc/pgsidecar/copyright",
         ] { #expect(FileManager.default.fileExists(atPath: "\(prefix)/\(path)"), "\(path)") }
         let unit = try String(contentsOfFile: "\(prefix)/lib/systemd/system/pgsidecar.service", encoding: .utf8)
         #expect(unit.contains("ExecStart=/opt/cache/bin/pgsidecar serve --config /etc/pgsidecar/pgsidecar.yaml\n"))
@@ -57,6 +58,34 @@ struct InstallationTests {
         _ = try await Program(command: [
             "systemd-analyze", "security", "--offline=true", "--threshold=20", "\(folder)/pgsidecar.service",
         ]).run()
+    }
+
+    @Test func `the Kubernetes example is YAML, and the settings in it have no mistakes`() async throws {
+        let text = try String(contentsOfFile: "\(repository)/Config/kubernetes/deployment.yaml", encoding: .utf8)
+        let documents = text.components(separatedBy: "\n---\n")
+        #expect(documents.count == 2)
+        for document in documents { #expect(try Node.parse(document) != nil) }
+        let block = try #require(documents[0].components(separatedBy: "  pgsidecar.yaml: |\n").last)
+        let settings = block.split(separator: "\n").map { $0.dropFirst(4) }.joined(separator: "\n")
+        let file = temporaryPath()
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        try settings.write(toFile: file, atomically: true, encoding: .utf8)
+        let check = Program(
+            command: [pgsidecarPath, "check", "--config", file], environment: ["DATABASE_PASSWORD": "sesame"])
+        #expect(try await check.run().hasSuffix("\(file): 1 group, no mistakes"))
+    }
+
+    @Test func `operations.md names figures that there are, and every alert`() throws {
+        func text(_ path: String) throws -> String {
+            try String(contentsOfFile: "\(repository)/\(path)", encoding: .utf8)
+        }
+        let (operations, metrics) = (try text("docs/operations.md"), try text("docs/metrics.md"))
+        let figures = operations.matches(of: /pgsidecar_[a-z_]+/).map { String($0.output) }
+        #expect(figures.count > 10)
+        for figure in Set(figures) { #expect(metrics.contains("`\(figure)`"), "\(figure)") }
+        let alerts = try text("Config/prometheus/alerts.yml").matches(of: /- alert: (\w+)/).map { String($0.output.1) }
+        #expect(alerts.count > 5)
+        for alert in alerts { #expect(operations.contains("`\(alert)`"), "\(alert)") }
     }
 
     /// What `--experimental-dump-help` tells.
