@@ -195,4 +195,4 @@ run/pgbouncer run/prometheus: run/%:
 	mv $@.part $@
 
 clean: ## Remove what was built, and run/
-	rm -rf .build .build-tsan .build-examples run
+	rm -rf .build .build-tsan .build-examples .build-man run
