@@ -24,7 +24,8 @@ with browser() as chromium:
             assert plots > 0
             drawn(page, plots)
             reads(page)
-            page.locator("figure.plot svg").first.hover()
+            # Not by the mouse: on a slow machine the page may still scroll under it.
+            page.locator("figure.plot svg").first.dispatch_event("pointermove", {"clientX": 200, "clientY": 0})
             page.wait_for_selector("figure.plot .legend b")
     with page_at(chromium, url, viewport={"width": 760, "height": 1000}) as page:
         page.emulate_media(media="print")
