@@ -44,6 +44,8 @@ struct NotifySourceTests {
 
     @Test(arguments: [
         "alter table account detach partition account_2",
+        "alter table account add column more int; alter table account drop column more",
+        "alter table account rename column mail to post; alter table account rename column post to mail",
         "create table account_3 partition of account for values from (200) to (300)",
         "alter table account alter column mail type varchar using 'rewritten'",
         """

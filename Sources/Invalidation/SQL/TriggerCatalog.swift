@@ -100,8 +100,8 @@ extension TriggerCatalog {
             exists (select from pg_catalog.pg_subscription_rel s where s.srrelid = c.oid),
             pg_catalog.md5(pg_catalog.concat_ws(' ', c.oid, pg_catalog.pg_relation_filenode(c.oid), (
                 select pg_catalog.string_agg(
-                    pg_catalog.concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ',' order by a.attnum)
-                from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), (
+                    pg_catalog.concat_ws(' ', a.attnum, a.xmin), ',' order by a.attnum)
+                from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0), (
                 select pg_catalog.string_agg(pg_catalog.concat_ws(' ', t.oid, t.xmin), ',' order by t.oid)
                 from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
                 join pg_catalog.pg_namespace f on f.oid = p.pronamespace
