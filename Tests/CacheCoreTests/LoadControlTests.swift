@@ -50,6 +50,27 @@ struct LoadControlTests {
         #expect(bench.outcomes[0].isEmpty && bench.outcomes[1].isEmpty)
     }
 
+    @Test func `who asks again as soon as he is told finds the room that the load leaves`() throws {
+        let bench = try bench {
+            $0.maxLoads = 1
+            $0.maxQueuedLoads = 0
+        }
+        let sink = AskingSink {
+            bench.get("next", token: 1)
+        }
+        var copy = [UInt8](repeating: 0, count: Group.copyLimit)
+        copy.withUnsafeMutableBytes { buffer in
+            var output = OutputRawSpan(buffer: buffer, initializedCount: 0)
+            let waiter = Waiter(sink, token: 0, deadline: bench.clock.now + .seconds(2))
+            let lookup = bench.group.lookup(
+                Array("first".utf8).span.bytes, .text, at: bench.clock.now, waiter: waiter, into: &output)
+            if case .leads(let flight, _) = consume lookup { bench.group.load(flight) }
+        }
+        getter.next()?.succeed("v")
+        #expect(getter.held == ["next"])
+        #expect(bench.outcomes[1].isEmpty)
+    }
+
     @Test func `beyond the bounds a stale value is served if there is one`() throws {
         let bench = try bench {
             $0.maxLoads = 1
@@ -260,4 +281,15 @@ private final class FailingGetter: Getter {
             return box
         }?.fail(LoadError(.unavailable, "down"))
     }
+}
+
+/// Does something when it is told.
+private final class AskingSink: OutcomeSink {
+    private let ask: @Sendable () -> Void
+
+    init(_ ask: @escaping @Sendable () -> Void) {
+        self.ask = ask
+    }
+
+    func deliver(_ outcome: Outcome, token: UInt64) { ask() }
 }

@@ -25,20 +25,16 @@ extension Group {
             flight.times.started = nil
             let error = LoadError(.unavailable, "\(name): the database does not answer; it is being probed")
             flight.fail(error)
-            leaveGate()
+            if gate.withLock({ $0.leave() }) { startQueued() }
             return
         }
         getter.load(flight)
     }
 
-    /// Notes that a load that had started ended, and starts those whose turn has come.
-    func endLoad(_ outcome: Outcome, startedAt started: Instant, at now: Instant) {
+    /// Notes that a load that had started ended. Returns whether the caller is to start those whose turn has come.
+    func endLoad(_ outcome: Outcome, startedAt started: Instant, at now: Instant) -> Bool {
         breaker?.record(outcome, startedAt: started, at: now)
-        leaveGate()
-    }
-
-    private func leaveGate() {
-        if gate.withLock({ $0.leave() }) { startQueued() }
+        return gate.withLock { $0.leave() }
     }
 
     /// Starts the loads whose turn has come, for the one whom the gate told to do so.
@@ -78,8 +74,10 @@ extension Group {
             if let standIn { answer = .success(standIn) }
         }
         cache.waiting.release(waiters.count)
+        // First the gate: whoever asks again as soon as he is told finds the room that this load leaves.
+        let isNext = times.started.map { endLoad(outcome, startedAt: $0, at: now) } ?? false
         waiters.forEach { $0.sink.deliver(answer, token: $0.token) }
-        if let started = times.started { endLoad(outcome, startedAt: started, at: now) }
+        if isNext { startQueued() }
         cache.slowLoads?.note(key, of: name, times, outcome, at: now)
         onLoad?(outcome)
     }

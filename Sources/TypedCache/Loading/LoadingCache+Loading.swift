@@ -116,7 +116,7 @@ extension LoadingCache {
         guard settings.breaker?.admits(at: Instant(nanoseconds: started)) ?? true else {
             let error = LoadError(.unavailable, "\(name): the source does not answer; it is being probed")
             land(load, .failure(error), loadTime: 0)
-            leaveGate()
+            if gate.withLock({ $0.leave() }) { startQueued() }
             return
         }
         // Detached: it inherits no cancellation and no task-local values from the caller that happens to lead. It doesn't keep
@@ -142,10 +142,12 @@ extension LoadingCache {
 
     private func end(_ load: Load<Key, Value>, _ outcome: Result<Value?, any Error>, startedAt started: Int64) {
         let now = time.now()
-        land(load, outcome, loadTime: now - started)
         settings.breaker?.record(
             verdict(on: outcome), startedAt: Instant(nanoseconds: started), at: Instant(nanoseconds: now))
-        leaveGate()
+        // First the gate: whoever asks again as soon as he is told finds the room that this load leaves.
+        let isNext = gate.withLock { $0.leave() }
+        land(load, outcome, loadTime: now - started)
+        if isNext { startQueued() }
     }
 
     /// What a load tells of the source.
@@ -158,8 +160,7 @@ extension LoadingCache {
     }
 
     /// Starts the loads whose turn has come.
-    private func leaveGate() {
-        guard gate.withLock({ $0.leave() }) else { return }
+    private func startQueued() {
         while let load = gate.withLock({ $0.next() }) {
             let isWanted = withState(of: load.key) { state in
                 !load.isLanded && (load.isRefresh || state.flights.hasWaiter(load.call) { _ in true })
