@@ -9,10 +9,10 @@ enum Page {
     static func fill(_ template: [UInt8], _ parts: [String: HTML]) -> String {
         var page = ""
         var rest = part(template).text[...]
-        while let place = rest.firstRange(of: /\{\{\w+\}\}/) {
-            page += rest[..<place.lowerBound]
-            page += parts[String(rest[place].dropFirst(2).dropLast(2))]?.text ?? ""
-            rest = rest[place.upperBound...]
+        while let mark = rest.firstRange(of: /\{\{\w+\}\}/) {
+            page += rest[..<mark.lowerBound]
+            page += parts[String(rest[mark].dropFirst(2).dropLast(2))]?.text ?? ""
+            rest = rest[mark.upperBound...]
         }
         return page + rest
     }

@@ -106,32 +106,32 @@ public struct Bench: Sendable {
         let begin = Instant.now()
         var report: BenchReport
         if let subject {
-            let ground = try Ground(of: subject, options)
-            report = try await measure(ground, tell)
+            let testbed = try Testbed(of: subject, options)
+            report = try await measure(testbed, tell)
         } else {
             tell("starting a private PostgreSQL with pgbench's tables, and a sidecar, below \(folder) ...")
-            let ground = try await PrivateGround(in: folder, options)
+            let testbed = try await PrivateTestbed(in: folder, options)
             do {
-                report = try await measure(try ground.ground, tell, ground.postgres)
+                report = try await measure(try testbed.testbed, tell, testbed.postgres)
             } catch {
-                await ground.remove()
+                await testbed.remove()
                 throw error
             }
-            await ground.remove()
+            await testbed.remove()
         }
         report.run.seconds = Double((Instant.now() - begin).wholeNanoseconds) / 1e9
         return report
     }
 
     private func measure(
-        _ ground: Ground, _ tell: @escaping @Sendable (String) -> Void, _ postgres: PrivatePostgres? = nil
+        _ testbed: Testbed, _ tell: @escaping @Sendable (String) -> Void, _ postgres: PrivatePostgres? = nil
     ) async throws -> BenchReport {
         let description = RunDescription(
             started: RunDescription.timeOfDay, arguments: options.arguments, machine: .this,
             versions: .init(
-                pgsidecar: version, postgres: ground.watch.serverVersion,
+                pgsidecar: version, postgres: testbed.watch.serverVersion,
                 redis: options.redis.flatMap { ServerFacts(of: $0)?.version }),
-            subject: ground.description)
+            subject: testbed.description)
         var report = BenchReport(run: description)
         let possible = Scenario.allCases.filter { postgres != nil || !$0.needsOwnDatabase }
         for scenario in options.scenarios ?? possible {
@@ -141,7 +141,7 @@ public struct Bench: Sendable {
                     "the scenario '\(scenario)' changes the database, so it is only for a run with a private one (without --config)"
                 )
             }
-            let run = ScenarioRun(scenario, options, ground, postgres, tell)
+            let run = ScenarioRun(scenario, options, testbed, postgres, tell)
             report.scenarios.append(try await run.run())
         }
         return report

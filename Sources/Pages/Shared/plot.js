@@ -100,7 +100,7 @@ class Plot {
     this.point(this.pointed ?? null);
   }
 
-  /** Shows the figures at a place of the pointer; null: at none. */
+  /** Shows the figures where the pointer is; null: none. */
   point(offset) {
     if (!this.across) return;
     const { lines, x, y, bands = [] } = this.description;
@@ -120,9 +120,9 @@ class Plot {
     });
     entries.push(...bands.map(({ name }) => Plot.entry(name, "band")));
     if (shown !== null) {
-      const place = document.createElement("span");
-      place.textContent = (x.name ?? "at ") + x.format(shown);
-      entries.push(place);
+      const where = document.createElement("span");
+      where.textContent = (x.name ?? "at ") + x.format(shown);
+      entries.push(where);
       this.cursor.setAttribute("x1", this.across.at(shown));
       this.cursor.setAttribute("x2", this.across.at(shown));
     }

@@ -53,7 +53,7 @@ function tiles(all) {
   });
   for (const [index, [name, figure, note, share]] of all.entries()) {
     const tile = elements[index];
-    for (const [place, text] of [name, figure, note].entries()) write(tile.children[place], text);
+    for (const [index, text] of [name, figure, note].entries()) write(tile.children[index], text);
     if (share === undefined) continue;
     const [meter] = children(tile.lastElementChild, 1, () => make("i"));
     tile.lastElementChild.className = "meter";

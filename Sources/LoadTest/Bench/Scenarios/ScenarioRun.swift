@@ -6,16 +6,16 @@ import PrivateDatabase
 struct ScenarioRun: Sendable {
     let scenario: Scenario
     let options: Bench.Options
-    let ground: Ground
+    let testbed: Testbed
     /// Of the run's own; nil when it is somebody else's.
     let postgres: PrivatePostgres?
     let tell: @Sendable (String) -> Void
 
     init(
-        _ scenario: Scenario, _ options: Bench.Options, _ ground: Ground, _ postgres: PrivatePostgres?,
+        _ scenario: Scenario, _ options: Bench.Options, _ testbed: Testbed, _ postgres: PrivatePostgres?,
         _ tell: @escaping @Sendable (String) -> Void
     ) {
-        (self.scenario, self.options, self.ground) = (scenario, options, ground)
+        (self.scenario, self.options, self.testbed) = (scenario, options, testbed)
         (self.postgres, self.tell) = (postgres, tell)
     }
 
@@ -32,7 +32,7 @@ struct ScenarioRun: Sendable {
     }
 
     /// The group that is asked for.
-    var group: Ground.Group { scenario == .herd ? ground.hotGroup : ground.group }
+    var group: Testbed.Group { scenario == .herd ? testbed.hotGroup : testbed.group }
 
     /// Asks a second. What goes away and comes back is asked by a schedule, or a closed loop would fill the time with errors.
     var rate: Double? { options.rate ?? (scenario == .outage ? 2000 : nil) }
@@ -65,14 +65,14 @@ struct ScenarioRun: Sendable {
             GetterQuery(group.sql, group: group.name, returns: group.returns, form: form)
         }
         switch way {
-        case .sidecar: return .sidecar(socket: ground.socket)
+        case .sidecar: return .sidecar(socket: testbed.socket)
         // What is written is new there at once.
-        case .database: return scenario == .writes ? nil : .database(ground.database, query(.plain))
+        case .database: return scenario == .writes ? nil : .database(testbed.database, query(.plain))
         case .redis:
             return options.redis.map {
                 .redis(
                     .init(
-                        socket: $0, timeToLive: options.redisTimeToLive, database: ground.database,
+                        socket: $0, timeToLive: options.redisTimeToLive, database: testbed.database,
                         query: query(.rendered)))
             }
         }

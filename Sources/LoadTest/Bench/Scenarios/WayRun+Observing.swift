@@ -23,7 +23,7 @@ extension WayRun {
 
     /// Looks at everything while the generator asks, and has happen what the scenario wants.
     func observe(_ times: LoadTimes, _ meter: Meter) async throws -> Seen {
-        let watch = scenario.ground.watch
+        let watch = scenario.testbed.watch
         let server: ServerFacts? =
             switch route {
             case .sidecar(let socket): ServerFacts(of: socket)
@@ -59,7 +59,7 @@ extension WayRun {
         case .hits, .mixed: return .none
         case .herd:
             return .expirations(
-                try await Expirations(route, keys, scenario.ground.watch).run(times))
+                try await Expirations(route, keys, scenario.testbed.watch).run(times))
         case .writes:
             return .writes(try await WriteProbes(self).run(times))
         case .outage:

@@ -9,7 +9,7 @@ struct WayRun: Sendable {
     let keys: KeySet
 
     var options: Bench.Options { scenario.options }
-    var watch: DatabaseWatch { scenario.ground.watch }
+    var watch: DatabaseWatch { scenario.testbed.watch }
 
     init(_ scenario: ScenarioRun, _ route: Route) {
         (self.scenario, self.route) = (scenario, route)
@@ -17,7 +17,7 @@ struct WayRun: Sendable {
         keys =
             switch route {
             case .sidecar, .database: asked
-            case .redis: asked.withPrefix(Ground.redisPrefix + asked.prefix)
+            case .redis: asked.withPrefix(Testbed.redisPrefix + asked.prefix)
             }
     }
 

@@ -52,7 +52,7 @@ struct WriteProbes: Sendable {
             unseen: whole.unseen, patience: Double(Self.patience) / 1e9,
             toldBy: {
                 switch way.route {
-                case .sidecar, .database: way.scenario.ground.toldBy
+                case .sidecar, .database: way.scenario.testbed.toldBy
                 case .redis: "whoever writes, by DEL after the commit"
                 }
             }())
@@ -61,8 +61,8 @@ struct WriteProbes: Sendable {
     private func probe(_ index: Int, _ times: LoadTimes) -> Part {
         var part = Part()
         do {
-            let session = try SQLSession(way.scenario.ground.database, name: "pgsidecar bench writes")
-            var reader = try ProbeReader.connect(way.route, way.scenario.ground)
+            let session = try SQLSession(way.scenario.testbed.database, name: "pgsidecar bench writes")
+            var reader = try ProbeReader.connect(way.route, way.scenario.testbed)
             var schedule = Schedule.open(
                 rate: rate / Double(count), from: times.start, until: times.end,
                 seed: way.scenario.options.seed &+ UInt64(index))
@@ -110,12 +110,12 @@ struct WriteProbes: Sendable {
 /// Reads single values as a way's users do.
 private struct ProbeReader: ~Copyable {
     private let route: Route
-    private let group: Ground.Group
+    private let group: Testbed.Group
     private var connection: BlockingConnection
     private let session: SQLSession?
 
     private init(
-        _ route: Route, _ group: Ground.Group, _ connection: consuming BlockingConnection,
+        _ route: Route, _ group: Testbed.Group, _ connection: consuming BlockingConnection,
         _ session: consuming SQLSession?
     ) {
         (self.route, self.group) = (route, group)
@@ -124,13 +124,13 @@ private struct ProbeReader: ~Copyable {
     }
 
     /// Connects.
-    static func connect(_ route: Route, _ ground: Ground) throws -> ProbeReader {
+    static func connect(_ route: Route, _ testbed: Testbed) throws -> ProbeReader {
         switch route {
         case .sidecar(let socket):
-            return ProbeReader(route, ground.group, try BlockingConnection(socket), nil)
+            return ProbeReader(route, testbed.group, try BlockingConnection(socket), nil)
         case .redis(let redis):
-            let session = try SQLSession(ground.database, name: "pgsidecar bench writes")
-            return ProbeReader(route, ground.group, try BlockingConnection(redis.socket), session)
+            let session = try SQLSession(testbed.database, name: "pgsidecar bench writes")
+            return ProbeReader(route, testbed.group, try BlockingConnection(redis.socket), session)
         case .database:
             throw BenchError(.unsuitable, "what is written is new in the database at once")
         }

@@ -4,7 +4,7 @@ import Postgres
 import PrivateDatabase
 
 /// A PostgreSQL with pgbench's tables and a sidecar before it, of the run's own.
-struct PrivateGround: Sendable {
+struct PrivateTestbed: Sendable {
     let postgres: PrivatePostgres
     private let sidecar: SidecarProcess
     private let folder: String
@@ -40,14 +40,14 @@ struct PrivateGround: Sendable {
     }
 
     /// What is asked there. Blocks for a moment.
-    var ground: Ground {
+    var testbed: Testbed {
         get throws {
             var database = DatabaseSettings()
             database.url = Secret(postgres.url)
             let count = min(options.keys, Self.accounts)
-            let accounts = Ground.shuffled((1...count).map { "\($0)" }, options.seed)
+            let accounts = Testbed.shuffled((1...count).map { "\($0)" }, options.seed)
             let branches = (1...min(options.hotKeys, Self.branches)).map { "\($0)" }
-            return try Ground(
+            return try Testbed(
                 socket: sidecar.socket, database: database,
                 group: .init(
                     name: "account", sql: Self.accountSQL, returns: .row,

@@ -4,7 +4,7 @@ import Machine
 import Postgres
 
 /// What is asked in a run: a sidecar, its database, and groups with their keys.
-struct Ground: Sendable {
+struct Testbed: Sendable {
     /// A group and the keys that are asked for.
     struct Group: Sendable {
         var name: String
