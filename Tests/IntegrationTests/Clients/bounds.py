@@ -110,7 +110,7 @@ def one_bad_key():
 class Watch:
     """Another client that asks for what is in memory, all the time; none of its answers may take more than `most` seconds."""
 
-    def __init__(self, most=1.5):
+    def __init__(self, most=3):
         self.most = most
 
     def __enter__(self):
