@@ -130,7 +130,7 @@ struct FaultTests {
             let gone = Instant.now()
             #expect(try await eventually { try sidecar.statistics("word")["stale_hits"].map { $0 > 100 } ?? false })
             #expect(await eventually { askers.allSatisfy { $0.last?.reply.isError == true } })
-            #expect(try sidecar.info("database_circuit") != "closed")
+            #expect(try await eventually { try sidecar.info("database_circuit") != "closed" })
             let back = Instant.now()
             try await server.start()
             _ = try await server.psql("select pg_stat_statements_reset()")
