@@ -5,7 +5,7 @@ import Synchronization
 /// Other rules while the group is asked.
 extension Group {
     /// Whether ``apply(_:)`` can bring these rules about. Entries are in their eviction's order, and their times in steps that
-    /// follow from the longest time in the rules (``TickScale``): for another order or other steps it takes another group.
+    /// follow from the longest time in the rules: for another order or other steps it takes another group.
     public func canApply(_ new: GroupSettings) -> Bool {
         settings.eviction == new.eviction && Freshness(new).scale == scale
     }
