@@ -1,6 +1,6 @@
 public import CacheCore
 
-/// Why a load brought nothing, as ``CacheCore`` has it for both kinds of caches.
+/// Why a load brought nothing, as `CacheCore` has it for both kinds of caches.
 public typealias LoadError = CacheCore.LoadError
 /// What a cache did so far, in figures.
 public typealias GroupStatistics = CacheCore.GroupStatistics
