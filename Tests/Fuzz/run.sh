@@ -23,7 +23,9 @@ swiftc $flags -module-name Postgres -emit-module -emit-module-path "$out/Postgre
 logical="$root/Sources/Invalidation/Logical"
 mapping="$root/Sources/Invalidation/Mapping"
 swiftc $flags -I "$out" -module-name FuzzPgOutput "$logical/ByteReader.swift" "$logical/PgOutputMessage.swift" \
-    "$logical/Relation.swift" "$logical/TransactionGatherer.swift" "$mapping/TableName.swift" "$mapping/TableChange.swift" \
+    "$logical/Relation.swift" "$logical/RelationPlan.swift" "$logical/GatheredChanges.swift" \
+    "$logical/CommittedTransaction.swift" "$logical/TransactionGatherer.swift" \
+    "$mapping/TableName.swift" "$mapping/TableChange.swift" \
     "$root/Tests/Fuzz/FuzzPgOutput.swift" "$out/postgres.o" -o "$out/fuzz-pgoutput"
 
 swiftc $flags -module-name FuzzPayload "$root/Sources/Invalidation/Notify/NotifyPayload.swift" "$mapping/TableName.swift" \
