@@ -302,13 +302,16 @@ struct ReloadTests {
             let askers = try (0..<3).map { try Self.asker($0, of: sidecar) }
             let administrator = try sidecar.client()
             for _ in 0..<5 {
-                #expect(try administrator.ask("PGS.RECONNECT") == .bulk("4 connections were made anew"))
+                // It counts those that are ready when it is done, and one may not be yet on a busy machine.
+                #expect(try await eventually { try sidecar.info("database_connections_ready") == "4" })
+                let answer = try administrator.ask("PGS.RECONNECT")
+                #expect(answer.text?.hasSuffix(" connections were made anew") == true, "\(answer)")
             }
             for asker in askers {
                 let wrong = Self.wrong(try await asker.stop())
                 #expect(wrong.isEmpty, "\(wrong.prefix(3))")
             }
-            #expect(try sidecar.info("database_connections_made") == "24")
+            #expect(try await eventually { try sidecar.info("database_connections_made") == "24" })
             #expect(try sidecar.info("database_connections_lost") == "0")
             #expect(try sidecar.info("database_hosts").hasSuffix("=4"))
             #expect(try await eventually { try await database.sessions() == 4 })
