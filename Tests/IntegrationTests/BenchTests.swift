@@ -80,10 +80,10 @@ struct BenchTests {
             #expect(agree(way.asks.keys, Int(counted) ?? 0, besides: 8 * 16 * 5), "\(way.asks.keys) and \(counted)")
             let seen = try #require(way.database)
             #expect(seen.source == .statements)
-            // It reads the count at two times while asks go on, on a busy machine late.
-            #expect(
-                (0.6...1.4).contains(Double(seen.queries) / Double(way.asks.keys)),
-                "\(seen.queries) and \(way.asks.keys)")
+            // Its first look may be late by some of the first asks, and some are on their way at the end.
+            let fewest = way.asks.keys * 4 / 5
+            let most = way.asks.keys + 8 * 16 * 5
+            #expect((fewest...most).contains(seen.queries), "\(seen.queries) and \(way.asks.keys)")
             if shape.first == "--rate" { #expect(abs(way.asks.perSecond - 500) < 100) }
         }
     }
@@ -132,13 +132,13 @@ struct BenchTests {
         let herd = try #require(sidecar.herd)
         #expect(herd.expirations == 4 && herd.hotKeys == 5)
         #expect(herd.asks > 20)
-        // One that goes while it is loaded is loaded again; on a busy machine one or two are not asked for between two times.
-        #expect((15...30).contains(herd.queries ?? 0), "\(output)")
-        #expect((4...15).contains(herd.mostQueriesAtOnce ?? 0), "\(output)")
+        // One that goes while it is loaded is loaded again, and one that nobody asks for between two times is not loaded.
+        #expect((1...2 * 4 * 5).contains(herd.queries ?? 0), "\(output)")
+        #expect((1...2 * 5).contains(herd.mostQueriesAtOnce ?? 0), "\(output)")
         #expect(
             output.contains("sidecar: \(herd.asks.grouped) asks, \(herd.queries ?? 0) queries (5 keys went 4 times"))
         let direct = try #require(try way(.database, .herd, report).herd)
-        #expect((0.6...1.4).contains(Double(direct.queries ?? 0) / Double(direct.asks)), "\(direct)")
+        #expect((direct.asks * 4 / 5...direct.asks + 8).contains(direct.queries ?? 0), "\(direct)")
     }
 
     @Test func `the sidecar goes on answering while the database is away, the database does not`() async throws {

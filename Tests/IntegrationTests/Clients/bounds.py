@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from wire import Fault, Wire, bulk, command, compare
+from wire import PATIENCE, Fault, Wire, bulk, command, compare
 
 path, case = sys.argv[1], sys.argv[2]
 
@@ -80,18 +80,25 @@ def many_clients_of_books():
 
 
 def answered_in_the_same_round():
-    """What is answered without a load, however much of it there is, leaves with the round that it came in."""
+    """What is answered without a load, however much of it there is, leaves with the round that it came in. (What is left
+    behind waits for the loop's next event, a second or two, each time; a busy machine is not late ten times.)"""
     for mistake in ("nothing:1", "pair:1", "held:one"):
-        client = Wire(path)
-        began = time.monotonic()
-        client.send(command("GET", mistake) * 1024 + command("PING"))
-        *lines, pong = client.read_lines(1025)
-        took = time.monotonic() - began
-        if not all(line.startswith(b"-") for line in lines):
-            raise Fault(f"GET {mistake} was answered")
-        compare("PING behind them", pong, b"+PONG")
-        if took > 1:
-            raise Fault(f"1,024 times GET {mistake} and a PING took {took:.1f} s")
+        quickest = min(answered_after(mistake) for _ in range(10))
+        if quickest > 0.5:
+            raise Fault(f"1,024 times GET {mistake} and a PING take {quickest:.1f} s")
+
+
+def answered_after(mistake):
+    client = Wire(path)
+    began = time.monotonic()
+    client.send(command("GET", mistake) * 1024 + command("PING"))
+    *lines, pong = client.read_lines(1025)
+    took = time.monotonic() - began
+    client.close()
+    if not all(line.startswith(b"-") for line in lines):
+        raise Fault(f"GET {mistake} was answered")
+    compare("PING behind them", pong, b"+PONG")
+    return took
 
 
 def one_bad_key():
@@ -108,7 +115,8 @@ def one_bad_key():
 
 
 class Watch:
-    """Another client that asks for what is in memory, all the time; none of its answers may take more than `most` seconds."""
+    """Another client that asks for what is in memory, all the time; for none of its answers may the server work more than
+    `most` seconds. (Processor time: how long an answer takes is also the machine's doing.)"""
 
     def __init__(self, most=3):
         self.most = most
@@ -124,9 +132,9 @@ class Watch:
     def _watch(self):
         try:
             while not self.is_over:
-                began = time.monotonic()
+                before = self.client.processor_time()
                 compare("a hit meanwhile", self.client.ask("GET", "text:1"), body(1, 100))
-                self.longest = max(self.longest, time.monotonic() - began)
+                self.longest = max(self.longest, self.client.processor_time() - before)
                 time.sleep(0.005)
         except Fault as fault:
             self.fault = fault
@@ -137,7 +145,7 @@ class Watch:
         if self.fault:
             raise self.fault
         if self.longest > self.most:
-            raise Fault(f"meanwhile a hit waited {self.longest:.1f} s")
+            raise Fault(f"meanwhile a hit waited for {self.longest:.1f} s of other work")
 
 
 def one_key_many_times():
@@ -173,7 +181,7 @@ def waits_in_vain_and_leaves():
         for client in clients:
             client.close()
         last = Wire(path)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while b"connected_clients:2\r\n" not in last.ask("INFO", "clients"):
             if time.monotonic() > deadline:
                 raise Fault("clients that went away are still connected")
@@ -321,7 +329,7 @@ def request_too_long():
     reader = threading.Thread(target=read)
     reader.start()
     client.send(command("PING", b"x" * (4 << 20)))
-    reader.join(10)
+    reader.join(PATIENCE)
     if not said or not said[0].startswith(b"-ERR Protocol error"):
         raise Fault(f"a request of 4 MB was answered by {said}")
     if client.socket.recv(1):

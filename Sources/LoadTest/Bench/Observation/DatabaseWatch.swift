@@ -119,7 +119,7 @@ final class DatabaseWatch: Sendable {
     /// Processor seconds of all of the server's processes since it started; nil when they are not on this machine.
     var processorSeconds: Double? { process.flatMap { ProcessorTime.ofTree($0) } }
 
-    /// Looks at `start`, then each `step` nanoseconds, at `end`, and once more when it is told to ``stop()``.
+    /// Looks at once, at `start`, then each `step` nanoseconds, at `end`, and once more when it is told to ``stop()``.
     func start(from start: Int64, until end: Int64, step: Int64) {
         looks.withLock { $0 = [] }
         isOver.store(false, ordering: .relaxed)
@@ -136,7 +136,7 @@ final class DatabaseWatch: Sendable {
         // What the server counted before it lost its statistics.
         var forgotten = 0
         var last = 0
-        var due = start
+        var due = Int64.min
         while true {
             var isLast = false
             while Instant.now().nanoseconds < due {
@@ -154,7 +154,7 @@ final class DatabaseWatch: Sendable {
                 session = consume current
             }
             if isLast { return }
-            due = due < end ? min(end, due + step) : .max
+            due = due < start ? start : due < end ? min(end, due + step) : .max
         }
     }
 
@@ -167,12 +167,20 @@ final class DatabaseWatch: Sendable {
 }
 
 extension [DatabaseWatch.Look] {
-    /// Queries between two moments, as the first looks from each of them on tell; nil without two looks.
+    /// Queries between two moments, the second of which is the end of all asking: what was on its way then counts, too. Nil
+    /// without two looks.
     func queries(from start: Int64, to end: Int64) -> Int? {
-        guard let first = first(where: { $0.at >= start }), let last = self.first(where: { $0.at >= end }) ?? last,
-            first.at < last.at
-        else { return nil }
-        return Swift.max(0, last.queries - first.queries)
+        guard count > 1, let last = first(where: { $0.at >= end }) ?? last else { return nil }
+        return Swift.max(0, last.queries - Int(queries(at: start).rounded()))
+    }
+
+    /// Queries until a moment: between two looks their share of the time, since a busy machine looks late.
+    private func queries(at moment: Int64) -> Double {
+        guard let after = firstIndex(where: { $0.at >= moment }) else { return Double(last?.queries ?? 0) }
+        guard after > 0 else { return Double(self[after].queries) }
+        let (first, second) = (self[after - 1], self[after])
+        let share = Double(moment - first.at) / Double(second.at - first.at)
+        return Double(first.queries) + share * Double(second.queries - first.queries)
     }
 
     /// Queries a second in a step of time, as the looks around it tell; nil when there are none.
