@@ -34,7 +34,7 @@ struct FenceTests {
         return """
             database: { url: "\(database.url)", connections: 4, connect_timeout: 2s }
             threads: 2
-            invalidation: { source: \(source), heartbeat: 500ms, url: "\(stream)" }
+            invalidation: { source: \(source), heartbeat: 30s, url: "\(stream)" }
             groups:
               word:
                 sql: "\(TestDatabase.heldWord("text || ' ' || v").replacing("from word", with: "from word, unlisted"))"

@@ -15,7 +15,7 @@ struct LogicalTests {
         return database
     }
 
-    private func settings(_ database: TestDatabase, heartbeat: String = "300ms", more: String = "") -> String {
+    private func settings(_ database: TestDatabase, heartbeat: String = "30s", more: String = "") -> String {
         """
         database: { url: "\(database.url)", connections: 4, connect_timeout: 2s }
         threads: 2
@@ -101,7 +101,7 @@ struct LogicalTests {
         async throws
     {
         let database = try await database()
-        try await withSidecar(settings(database)) { sidecar in
+        try await withSidecar(settings(database, heartbeat: "300ms")) { sidecar in
             #expect(await state(of: sidecar, is: "live"))
             let client = try sidecar.client()
             for (round, signal) in [SIGTERM, SIGSTOP].enumerated() {
@@ -132,7 +132,7 @@ struct LogicalTests {
                 ttl: 1h
                 invalidate_on: [{ table: public.pair, key: [name] }]
             """
-        try await withSidecar(settings(database, more: more)) { sidecar in
+        try await withSidecar(settings(database, heartbeat: "3s", more: more)) { sidecar in
             #expect(await state(of: sidecar, is: "live"))
             #expect(try sidecar.info("invalidation_refused_groups") == "pair")
             #expect(sidecar.process.errors.contains("REPLICA IDENTITY FULL"))
@@ -156,7 +156,7 @@ struct LogicalTests {
 
     @Test func `who gives the log's position reads his own writes, also those that are not yet flushed`() async throws {
         let database = try await database()
-        try await withSidecar(settings(database, heartbeat: "60s")) { sidecar in
+        try await withSidecar(settings(database)) { sidecar in
             #expect(await state(of: sidecar, is: "live"))
             let client = try sidecar.client()
             for commit in ["on", "off"] {

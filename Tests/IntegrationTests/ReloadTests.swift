@@ -201,7 +201,7 @@ struct ReloadTests {
     private func told(_ database: TestDatabase, sql: String, more: String = "") -> String {
         settings(
             database, sql: sql, group: "ttl: 1h, invalidate_on: [{ table: public.word, key: [id] }]",
-            top: "invalidation: { source: notify, heartbeat: 500ms }", more: more)
+            top: "invalidation: { source: notify, heartbeat: 30s }", more: more)
     }
 
     private func tellChanges(of database: TestDatabase) async throws {
@@ -243,7 +243,7 @@ struct ReloadTests {
         try await tellChanges(of: database)
         let sql = "select text from word where id = $1"
         try await withSidecar(
-            settings(database, sql: sql, top: "invalidation: { source: notify, heartbeat: 500ms }")
+            settings(database, sql: sql, top: "invalidation: { source: notify, heartbeat: 30s }")
         ) { sidecar in
             let client = try sidecar.client()
             #expect(try sidecar.info("invalidation_state") == "off")

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from wire import PATIENCE, Fault, Wire, bulk, command, compare
+from wire import PATIENCE, Closed, Fault, Wire, bulk, command, compare
 
 path, case = sys.argv[1], sys.argv[2]
 
@@ -62,7 +62,8 @@ def books_that_nobody_reads():
 
 
 def many_clients_of_books():
-    """The bound holds for all clients together."""
+    """The bound holds for all clients together. Those who hold what others wait for and begin to read too late, as happens
+    on a busy machine, may be closed for it; then that is counted, and what they got is right."""
     clients = [Wire(path) for _ in range(20)]
     clients[0].forget_peak()
     before = clients[0].peak()
@@ -71,9 +72,18 @@ def many_clients_of_books():
     for client in clients:
         client.settle()
     clients[0].settle_in_memory()
+    closed = 0
     for index, client in enumerate(clients):
         wanted = b"".join(bulk(body(number, SIZES["book"])) for number in range(index * 10, index * 10 + 10))
-        compare(f"client {index}", client.read(len(wanted)), wanted)
+        try:
+            received = client.read(len(wanted))
+        except Closed as fault:
+            closed += 1
+            received = fault.received
+            wanted = wanted[: len(received)]
+        compare(f"client {index}", received, wanted)
+    if closed == len(clients) or b"slow_readers_closed:%d\r\n" % closed not in Wire(path).ask("INFO", "stats"):
+        raise Fault(f"{closed} clients were closed")
     grown = clients[0].peak() - before
     if grown > 130 << 20:
         raise Fault(f"200 MB of replies made the server grow by {grown >> 20} MB")

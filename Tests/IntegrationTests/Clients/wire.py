@@ -34,6 +34,14 @@ class Fault(Exception):
     """What the server did wrong."""
 
 
+class Closed(Fault):
+    """The server closed the connection."""
+
+    def __init__(self, received):
+        super().__init__(f"the connection was closed after {len(received)} bytes: ...{bytes(received[-100:])!r}")
+        self.received = received
+
+
 class Wire:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -123,7 +131,7 @@ class Wire:
     def _receive(self, received, most):
         some = self.socket.recv(most)
         if not some:
-            raise Fault(f"the connection was closed after {len(received)} bytes: ...{bytes(received[-100:])!r}")
+            raise Closed(received)
         received += some
 
     def waiting(self):
