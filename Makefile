@@ -97,8 +97,8 @@ test: deps-test lint prove test-swift documentation test-examples fuzz ## Instal
 # Each target that waits for sockets and servers in a process of its own: such tests hold the few threads of Swift's pool, and
 # where there are two, what needs a thread and has a deadline would wait behind all of them.
 ALONE := AdminTests ServerTests PostgresTests InvalidationTests SidecarAppTests IntegrationTests
-# Tests that start whole sidecars: so many at once, or each waits for all the others on a machine of two cores.
-ALONE_ENVIRONMENT_IntegrationTests := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6
+# So many of them at once, or each waits for all the others on a machine of two cores.
+ALONE_ENVIRONMENT := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6
 # Those of a load generator leave the others no processor.
 LOAD_TESTS := ^IntegrationTests\.BenchTests
 
@@ -107,7 +107,7 @@ ifdef TEST
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --filter '$(TEST)'
 else
 	swift test $(ALONE:%=--skip '^%\.')
-	$(foreach target,$(ALONE),$(ALONE_ENVIRONMENT_$(target)) PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --skip-build --filter '^$(target)\.' --skip '$(LOAD_TESTS)' &&) true
+	$(foreach target,$(ALONE),$(ALONE_ENVIRONMENT) PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --skip-build --filter '^$(target)\.' --skip '$(LOAD_TESTS)' &&) true
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --skip-build --filter '$(LOAD_TESTS)'
 endif
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Admin
 
-@Suite(.timeLimit(.minutes(2))) struct AdminServerTests {
+@Suite(.timeLimit(.minutes(10))) struct AdminServerTests {
     @Test func `each path is answered, several on one connection`() async throws {
         try await withAdmin { admin async throws in
             let probe = try admin.probe()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import CacheCore
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct LibraryTests {
     private let getter = HeldGetter()
 
@@ -306,7 +306,7 @@ private final class Counter: Sendable {
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func `an entry leaves by itself when its time is over, and its successor after it`() async throws {
         var settings = GroupSettings()
         settings.timeToLive = .milliseconds(20)
@@ -354,7 +354,7 @@ private final class Counter: Sendable {
         #expect(remaining > .zero && remaining <= .seconds(60))
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a key that is reloaded is loaded before anyone asks`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `a key that is reloaded is loaded before anyone asks`() async throws {
         let counter = Counter()
         let group = try Group("g", getter: AsyncGetter { _ in Value("\(counter.next())") })
         let (events, continuation) = AsyncStream.makeStream(of: GroupEvent.self)

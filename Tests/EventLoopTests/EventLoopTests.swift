@@ -45,7 +45,7 @@ private final class Reader: EventSource {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct EventLoopTests {
     @Test func `jobs of one thread run in their order and on the loop's thread`() throws {
         let seen = try onLoop { (loop, done: @escaping @Sendable ([Int]) -> Void) in

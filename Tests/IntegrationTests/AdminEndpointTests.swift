@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What operators are told over HTTP of a sidecar that serves.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct AdminEndpointTests {
     private func settings(_ database: TestDatabase, admin: String, more: String = "", group: String = "") -> String {
         """

@@ -5,7 +5,7 @@ import Testing
 
 /// Every answer is the same answer: the product of what one can ask, of what size it is, of what is in memory, and of how a
 /// client writes and reads.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct AnswerTests {
     /// Around the sizes where something changes: an empty value, what a read and a block of output hold, and what a
     /// socket takes at once (`net.core.wmem_default`).

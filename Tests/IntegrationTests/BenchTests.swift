@@ -5,7 +5,7 @@ import Testing
 @testable import LoadTest
 
 /// `pgsidecar bench`: its figures are those that others count, and it ends well whatever happens.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct BenchTests {
     /// Runs it and returns its report, when it ended well.
     private func bench(_ options: [String]) async throws -> (report: BenchReport?, output: String) {

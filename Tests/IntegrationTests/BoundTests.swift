@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Clients that ask for more than anything can hold at once: all are answered, nobody else notices, and memory stays bounded.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct BoundTests {
     private func settings(_ database: TestDatabase) -> String {
         """

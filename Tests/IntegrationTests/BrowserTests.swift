@@ -6,7 +6,7 @@ import Testing
 @testable import LoadTest
 
 /// What a person sees who opens one of pgsidecar's pages, in headless Chromium.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct BrowserTests {
     private func look(_ script: String, _ arguments: [String]) async throws {
         let path = "\(repository)/Tests/IntegrationTests/Clients/\(script)"

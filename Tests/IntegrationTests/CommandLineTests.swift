@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What a person sees who types pgsidecar's commands.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct CommandLineTests {
     /// Runs pgsidecar to its end in a folder of its own, with the files in it that the test wants there.
     private func run(

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `pgsidecar doctor` where a database does not tell of changes: it is found, and what it says mends it.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct DoctorChangesTests {
     static let followed =
         "word: { sql: 'select text from word where id = $1', invalidate_on: [{ table: public.word, key: [id] }] }"

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// `pgsidecar doctor`: what is wrong is found, and what it says mends it.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct DoctorTests {
     @Test func `where nothing is wrong each line is ok, nothing is changed, and the exit code is 0`() async throws {
         let subject = try await DoctorSubject()

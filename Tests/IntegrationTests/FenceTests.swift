@@ -5,7 +5,7 @@ import Testing
 
 /// Loads under way in PostgreSQL while all of their group becomes stale, or while nobody tells of changes: what they bring goes to
 /// those who asked before, and is not kept.
-@Suite(.serialized, .timeLimit(.minutes(3)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct FenceTests {
     private static let sources = ["notify", "logical"]
 

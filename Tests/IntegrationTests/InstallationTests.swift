@@ -5,7 +5,7 @@ import Testing
 import YAML
 
 /// What `make install` puts on a machine, and the files that ship.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct InstallationTests {
     @Test func `make install puts everything below its folder, and keeps settings that are there`() async throws {
         let root = temporaryPath()

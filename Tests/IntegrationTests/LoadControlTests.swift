@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What the database sees of many askers.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct LoadControlTests {
     private func settings(_ database: TestDatabase, _ group: String) -> String {
         """

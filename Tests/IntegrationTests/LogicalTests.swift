@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What the log tells, from the commit to the client's next answer.
-@Suite(.serialized, .timeLimit(.minutes(4)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct LogicalTests {
     private func database(_ settings: [String: String] = [:]) async throws -> TestDatabase {
         let own = ["wal_level": "logical", "synchronous_commit": "on"]

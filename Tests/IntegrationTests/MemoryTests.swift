@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What the kernel sees of `memory`.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct MemoryTests {
     private static let bound = 64 << 20
 

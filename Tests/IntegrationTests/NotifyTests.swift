@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What triggers notify, from the commit to the client's next answer.
-@Suite(.serialized, .timeLimit(.minutes(3)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct NotifyTests {
     /// Has the table's changes told.
     private func tellChanges(of database: TestDatabase) async throws {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// However many ask for a key at once, PostgreSQL sees one query.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct OneLoadTests {
     private func settings(_ database: TestDatabase, _ sql: String, rest: String = "") -> String {
         """

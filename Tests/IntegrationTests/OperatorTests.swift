@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What whoever runs a sidecar meets: its log, its limits, its socket's folder, queries that don't fit.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct OperatorTests {
     private func settings(_ database: TestDatabase, more: String = "") -> String {
         """

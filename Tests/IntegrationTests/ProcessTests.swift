@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// `pgsidecar serve` as a process: signals, its socket, and whoever started it.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProcessTests {
     private func settings(_ database: TestDatabase) -> String {
         """

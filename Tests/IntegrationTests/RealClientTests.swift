@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Clients that others wrote.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct RealClientTests {
     private func settings(_ database: TestDatabase) -> String {
         """

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Settings that are read again while clients ask.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReloadTests {
     private func settings(
         _ database: TestDatabase, sql: String = "select text from word where id = $1", group: String = "ttl: 1h",

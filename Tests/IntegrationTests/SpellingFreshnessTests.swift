@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// However a row is asked for, no answer is older than a change that was told of.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct SpellingFreshnessTests {
     /// Texts of two values of a type, the second of which has no row at first.
     private struct Spelled {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The setting `verify`, by which a sidecar compares what it has in memory with the database while it serves.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct VerifySettingTests {
     private func withVerifyingSidecar(
         bound: String, _ body: (RunningSidecar, TestDatabase) async throws -> Void

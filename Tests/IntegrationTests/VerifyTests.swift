@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The checker, `pgsidecar verify`: it finds nothing, and it finds what is done wrong on purpose.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct VerifyTests {
     /// Runs a short check and returns how it ended and what it printed.
     private func verify(_ options: String...) async throws -> (end: RunningProgram.End?, output: String) {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A restart that does not meet a cold cache.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct WarmStartTests {
     private func settings(_ database: TestDatabase, _ file: String, more: String = "") -> String {
         """

@@ -110,7 +110,7 @@ final class LogicalBench: Sendable {
         return recorder.losses.first ?? ""
     }
 
-    /// Asks for signs of life until the answer is yes.
+    /// Asks for signs of life until the answer is yes. (One that comes while the last one's question is under way asks nothing.)
     func beats(_ condition: (Recorder) -> Bool) async -> Bool {
         await eventually {
             onLoop { $0.beat() }

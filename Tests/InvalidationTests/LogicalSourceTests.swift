@@ -7,7 +7,7 @@ import Testing
 @testable import Invalidation
 
 /// What a real server's log tells.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct LogicalSourceTests {
     @Test func `each kind of change tells its keys, old and new`() async throws {
         let bench = try await LogicalBench()

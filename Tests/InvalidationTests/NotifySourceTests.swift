@@ -9,7 +9,7 @@ import Testing
 @testable import Invalidation
 
 /// What a listening source finds out about tables beside what triggers tell.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct NotifySourceTests {
     private static let setUp = """
         create table account(id int primary key, mail text) partition by range (id);

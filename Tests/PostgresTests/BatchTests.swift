@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Loads that go out together: each has the answer that it would have had alone.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct BatchTests {
     private func bench(_ getters: [QueryGetter], prepare: Bool = true, connections: Int = 1) async throws -> Bench {
         let server = try await Server.shared()

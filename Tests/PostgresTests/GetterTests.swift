@@ -5,7 +5,7 @@ import PrivateDatabase
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct GetterTests {
     private func answer(
         _ sql: String, _ returns: QueryGetter.Returns, _ key: String, prepare: Bool = true

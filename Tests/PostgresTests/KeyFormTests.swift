@@ -7,7 +7,7 @@ import Testing
 @testable import Postgres
 
 /// One text stands for all that PostgreSQL takes for the same, however it is spelled and whoever says it.
-@Suite(.timeLimit(.minutes(4)))
+@Suite(.timeLimit(.minutes(10)))
 struct KeyFormTests {
     /// A type's form as the server tells it, with texts to try.
     struct Case: Sendable {

@@ -7,7 +7,7 @@ import Testing
 @testable import Postgres
 
 /// A group that hears of changes keeps nothing under a text that it does not hear.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct KeyKeepingTests {
     private func getter(
         _ name: String, _ sql: String, _ columns: [String], table: String? = nil, batch: String? = nil

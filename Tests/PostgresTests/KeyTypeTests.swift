@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What a batch gives is, byte for byte, what the group's own query gives.
-@Suite(.timeLimit(.minutes(4)))
+@Suite(.timeLimit(.minutes(10)))
 struct KeyTypeTests {
     /// An outcome's bytes.
     struct Bytes: Equatable, CustomStringConvertible {

@@ -54,7 +54,7 @@ private final class Listener: ListeningConnectionOwner, @unchecked Sendable {
     func tells(_ text: String) async -> Bool { await tells { $0 == text } }
 
     func tells(_ isIt: (String) -> Bool) async -> Bool {
-        await eventually(within: .seconds(25)) { self.told.all.contains(where: isIt) }
+        await eventually { self.told.all.contains(where: isIt) }
     }
 
     func stop() async {
@@ -70,7 +70,7 @@ private final class Listener: ListeningConnectionOwner, @unchecked Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct ListeningTests {
     private let channel = "Channel \"\(UUID().uuidString.prefix(8))\""
     private var quoted: String { "\"" + channel.replacing("\"", with: "\"\"") + "\"" }
@@ -93,13 +93,14 @@ struct ListeningTests {
     {
         let server = try await Server.shared()
         let listener = try await Listener(server.url, channel: channel)
+        #expect(await listener.tells("proven"))
         for round in 1...20 {
             _ = try await server.psql("notify \(quoted), 'change \(round)'")
             let committed = try #require(LogPosition(try await server.psql("select pg_current_wal_insert_lsn()")))
             let before = listener.told.all.count { $0.hasPrefix("echo") }
             listener.onLoop { $0.sendEcho() }
             #expect(
-                await eventually(within: .seconds(25)) { listener.told.all.count { $0.hasPrefix("echo") } > before })
+                await eventually { listener.told.all.count { $0.hasPrefix("echo") } > before })
             let told = listener.told.all
             let echo = try #require(told.lastIndex { $0.hasPrefix("echo") })
             #expect(told.firstIndex(of: "change \(round)").map { $0 < echo } == true)
@@ -112,6 +113,7 @@ struct ListeningTests {
         async throws
     {
         let listener = try await Listener(try await Server.shared().url, channel: channel)
+        #expect(await listener.tells("proven"))
         listener.onLoop { connection in
             for _ in 0..<5 { connection.sendEcho() }
             #expect(connection.awaitsEcho)
@@ -121,7 +123,7 @@ struct ListeningTests {
             #expect(!connection.awaitsEcho)
             connection.sendEcho()
         }
-        #expect(await eventually(within: .seconds(25)) { listener.told.all.count { $0.hasPrefix("echo") } == 2 })
+        #expect(await eventually { listener.told.all.count { $0.hasPrefix("echo") } == 2 })
         await listener.stop()
     }
 
@@ -131,7 +133,7 @@ struct ListeningTests {
         #expect(await listener.tells("proven"))
         let own = Groundwork.Mutex("")
         listener.onLoop { connection in own.withLock { $0 = connection.ownName } }
-        #expect(await eventually(within: .seconds(25)) { !own.withLock { $0 }.isEmpty })
+        #expect(await eventually { !own.withLock { $0 }.isEmpty })
         let name = own.withLock { $0 }
         // Held up at its commit by another that notifies: then the forged one is first.
         listener.onLoop { $0.sendEcho() }
@@ -166,7 +168,7 @@ struct ListeningTests {
         #expect(await listener.tells { $0.hasPrefix("echo") })
         _ = try await server.psql("notify \(quoted), 'change'")
         listener.onLoop { $0.sendEcho() }
-        #expect(await eventually(within: .seconds(25)) { listener.told.all.count { $0.hasPrefix("echo") } == 2 })
+        #expect(await eventually { listener.told.all.count { $0.hasPrefix("echo") } == 2 })
         #expect(!listener.told.all.contains("proven"))
         await listener.stop()
         await pooler.stop()
@@ -181,7 +183,7 @@ struct ListeningTests {
         for count in 1...2 {
             listener.onLoop { $0.sendEcho() }
             #expect(
-                await eventually(within: .seconds(25)) { listener.told.all.count { $0.hasPrefix("echo") } == count })
+                await eventually { listener.told.all.count { $0.hasPrefix("echo") } == count })
         }
         #expect(!listener.told.all.contains("proven"))
         await listener.stop()
@@ -220,13 +222,13 @@ struct ListeningTests {
         await early.stop()
         let writer = Task { try? await server.psql("set synchronous_commit = on; create table t(); notify \(quoted)") }
         #expect(
-            try await eventually(within: .seconds(25)) {
+            try await eventually {
                 try await server.psql("select count(*) from pg_stat_activity where wait_event = 'SyncRep'") == "1"
             })
         let listener = try await Listener(url, channel: channel, patience: .seconds(60))
         #expect(listener.told.all.first?.contains("lock timeout") == true, "\(listener.told.all)")
         #expect(
-            try await eventually(within: .seconds(25)) {
+            try await eventually {
                 try await server.psql(
                     "select count(*) from pg_stat_activity where application_name = 'pgsidecar listen'") == "0"
             })
@@ -253,7 +255,7 @@ struct ListeningTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ConnectionPurposeTests {
     @Test(arguments: ConnectionPurpose.allCases)
     func `a connection says what it is for, behind the name that the user chose`(_ purpose: ConnectionPurpose)

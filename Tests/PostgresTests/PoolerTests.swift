@@ -10,7 +10,7 @@ import Testing
 
 /// PgBouncer between us and the server, in transaction mode: another server session for each transaction.
 @Suite(
-    .serialized, .timeLimit(.minutes(2)),
+    .serialized, .timeLimit(.minutes(10)),
     .enabled(if: FileManager.default.isExecutableFile(atPath: PgBouncer.program), "PgBouncer is not installed"))
 struct PoolerTests {
     @Test func `loads are right though prepared statements get lost, and one warning tells what to set`() async throws {
@@ -55,7 +55,7 @@ struct PoolerTests {
 }
 
 /// What getters must not do.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReadOnlyTests {
     static func refused(_ group: String) -> Answer {
         .error(.query, "\(group): the query would write, and a getter only reads, unless database.read_only is off")

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What the scanner sees in SQL is what the server sees.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct QueryTextServerTests {
     /// Makes queries out of all that PostgreSQL's lexical rules know, with parameters in their order.
     private struct Writer {

@@ -8,7 +8,7 @@ import Testing
 @testable import Postgres
 
 /// Loads that share a sync: what goes wrong with one is its own affair.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct SegmentTests {
     /// One loop and one connection, so that what is asked for together is one segment.
     private func bench(

@@ -7,7 +7,7 @@ import Testing
 @testable import Postgres
 
 /// What may happen to statements, sessions and waiting loads on a server that is well.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct SessionTests {
     private let echo = QueryGetter(name: "echo", sql: "select $1::text", returns: .value)
 

@@ -9,7 +9,7 @@ import Testing
 @testable import Postgres
 
 /// A server that is reached by TLS, whose records hold more than libpq reads at once.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct TLSTests {
     @Test func `values of every length around a record's come whole over TLS`() async throws {
         let folder = "/tmp/pgs-tls-\(UUID().uuidString.prefix(8))"

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// `docs/types.md` says what real answers are. `PGSIDECAR_WRITE_DOCS=1` writes it anew.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct TypeTableTests {
     private static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "docs/types.md").path

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Who is connected, and who may close others.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ClientCommandTests {
     /// A line's names and values.
     private func fields(_ line: String) -> [(name: String, value: String)] {

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Each command's replies, in RESP2 and RESP3.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct CommandTests {
     /// Rows by key: `none` has none, `bad` fails, everything else is `{"id": key}` with two columns.
     static func rows() -> HeldGetter {

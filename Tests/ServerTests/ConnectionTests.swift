@@ -5,7 +5,7 @@ import Server
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ConnectionTests {
     @Test func `what was asked before a half-close is answered, then the connection is closed`() async throws {
         let getter = HeldGetter { $0 == "slow" ? .held : .text($0) }

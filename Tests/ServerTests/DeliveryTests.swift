@@ -7,7 +7,7 @@ import Testing
 
 /// Every answer is the same answer: whatever else is asked, of every size, cold and hot, however the requests are sent and
 /// however fast the replies are read.
-@Suite(.timeLimit(.minutes(2)), .serialized)
+@Suite(.timeLimit(.minutes(10)), .serialized)
 struct DeliveryTests {
     /// How requests are sent.
     enum Sending: CaseIterable {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// One client's doings don't hold up another.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct FairnessTests {
     private func rows() throws -> ServedGroup { try served("row", Question.getter(), shape: .row) }
 

@@ -8,7 +8,7 @@ import Testing
 @testable import Server
 
 /// Start and end of a server, and its socket's path.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct LifeTests {
     @Test func `a second server at one path fails, and the first goes on`() async throws {
         try await withServer([]) { server in

@@ -50,7 +50,7 @@ private final class HeldChanges: Sendable {
 }
 
 /// Answers that have seen what the client wrote.
-@Suite(.timeLimit(.minutes(2)), .serialized)
+@Suite(.timeLimit(.minutes(10)), .serialized)
 struct OwnWritesTests {
     private func withGroup(
         _ getter: HeldGetter, _ changes: HeldChanges, hears: Bool = true, loadTimeout: Duration = .seconds(60),

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The client that comes with Redis, where it is installed.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: FileManager.default.isExecutableFile(atPath: redisCLI)))
+@Suite(.timeLimit(.minutes(10)), .enabled(if: FileManager.default.isExecutableFile(atPath: redisCLI)))
 struct RedisCLITests {
     @Test(arguments: ["-2", "-3"])
     func `redis-cli asks in both versions of the protocol`(_ version: String) async throws {

@@ -5,7 +5,7 @@ import Server
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct RequestTests {
     @Test func `a key is loaded once and then comes from memory`() async throws {
         let getter = HeldGetter { .text("value of \($0)") }

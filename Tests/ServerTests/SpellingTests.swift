@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A key that may be spelled in several ways is one entry, whatever asks for it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SpellingTests {
     /// Texts in lower case and without a blank at the end are kept; of those with a `?` nobody knows.
     private final class Spelling: KeySpelling, @unchecked Sendable {

@@ -7,7 +7,7 @@ import Testing
 @testable import CacheCore
 
 /// Keyspace events, as subscribers get them.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SubscriptionTests {
     private func words(_ settings: (inout GroupSettings) -> Void = { _ in }) throws -> ServedGroup {
         try served("word", HeldGetter { .text($0) }, settings: settings)

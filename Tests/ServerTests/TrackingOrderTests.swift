@@ -107,7 +107,7 @@ private final class Caching {
     }
 }
 
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct TrackingOrderTests {
     private static let keys = 24
 

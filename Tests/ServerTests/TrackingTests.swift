@@ -8,7 +8,7 @@ import Testing
 @testable import Server
 
 /// `CLIENT TRACKING`: clients are told of what they may keep in caches of their own.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct TrackingTests {
     private func words(_ settings: (inout GroupSettings) -> Void = { _ in }) throws -> ServedGroup {
         try served("word", HeldGetter { $0 == "none" ? .value(.missing) : .text($0) }, settings: settings)

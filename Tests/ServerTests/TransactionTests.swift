@@ -7,7 +7,7 @@ import Testing
 @testable import CacheCore
 
 /// MULTI, EXEC and what belongs to them, with the replies of redis-server 7.0.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct TransactionTests {
     private let queued = Reply.simpleString("QUEUED")
     private let ok = Reply.simpleString("OK")

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SidecarApp
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct DemoTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct DemoTests {
     @Test func `the demo's tables are pgbench's, and each of its queries runs`() async throws {
         try await withPrivatePostgres { postgres in
             try await postgres.psql(files: Demo.scripts.map { "\(repository)/\($0)" })

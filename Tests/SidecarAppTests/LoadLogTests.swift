@@ -5,7 +5,7 @@ import Testing
 
 @testable import SidecarApp
 
-@Suite(.timeLimit(.minutes(1))) struct LoadLogTests {
+@Suite(.timeLimit(.minutes(10))) struct LoadLogTests {
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     private let failure = Outcome.failure(LoadError(.unavailable, "account: the database cannot be reached"))
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SidecarApp
 
-@Suite(.timeLimit(.minutes(1))) struct LoopPulseTests {
+@Suite(.timeLimit(.minutes(10))) struct LoopPulseTests {
     @Test func `a loop that does not come to its job is stuck until it does`() async throws {
         let loops = [try EventLoop(index: 0), try EventLoop(index: 1)]
         for loop in loops { loop.start() }

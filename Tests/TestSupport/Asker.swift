@@ -6,8 +6,8 @@ package final class Asker: Sendable {
     package struct Answer: Sendable {
         /// What came.
         package let reply: Reply
-        /// How long it took.
-        package let took: Duration
+        /// When it was asked for.
+        package let asked: Instant
         /// When it was there.
         package let at: Instant
     }
@@ -27,11 +27,11 @@ package final class Asker: Sendable {
             do {
                 var count = 0
                 while !state.withLock({ $0.isStopped }) {
-                    let began = Instant.now()
+                    let asked = Instant.now()
                     try client.send(request(count))
                     let reply = try client.receive()
-                    let now = Instant.now()
-                    state.withLock { $0.answers.append(Answer(reply: reply, took: now - began, at: now)) }
+                    let answer = Answer(reply: reply, asked: asked, at: Instant.now())
+                    state.withLock { $0.answers.append(answer) }
                     count += 1
                 }
             } catch {

@@ -2,7 +2,7 @@
 ///
 /// - Returns: Whether it came to be so within `limit`. The last answer counts, however late the machine asked.
 package func eventually(
-    within limit: Duration = .seconds(30), isolation: isolated (any Actor)? = #isolation,
+    within limit: Duration = .seconds(120), isolation: isolated (any Actor)? = #isolation,
     _ isSo: () async throws -> Bool
 ) async rethrows -> Bool {
     let deadline = ContinuousClock.now + limit

@@ -41,7 +41,7 @@ package struct PgBouncer {
         process.standardError = FileHandle.nullDevice
         try process.run()
         let socket = "\(folder)/.s.PGSQL.6432"
-        guard await eventually(within: .seconds(10), { FileManager.default.fileExists(atPath: socket) }) else {
+        guard await eventually({ FileManager.default.fileExists(atPath: socket) }) else {
             throw Failure("PgBouncer did not start")
         }
     }
@@ -63,7 +63,7 @@ package struct PgBouncer {
     package func stop() async {
         // It has the signals blocked that the thread had which started it, SIGTERM among them.
         kill(process.processIdentifier, SIGKILL)
-        _ = await eventually(within: .seconds(10)) { !process.isRunning }
+        _ = await eventually { !process.isRunning }
         try? FileManager.default.removeItem(atPath: folder)
     }
 }

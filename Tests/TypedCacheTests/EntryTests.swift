@@ -5,7 +5,7 @@ import Testing
 
 @testable import TypedCache
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct EntryTests {
     private let clock = MovedClock()
     private let getter = CountingGetter()

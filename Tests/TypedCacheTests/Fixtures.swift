@@ -124,7 +124,7 @@ struct DeadlineError: Error {}
 
 /// Waits for `condition`, at most half a minute.
 func eventually(_ condition: @Sendable () -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(30)
+    let deadline = ContinuousClock.now + .seconds(120)
     while !condition() {
         guard ContinuousClock.now < deadline else { throw DeadlineError() }
         await Task.yield()

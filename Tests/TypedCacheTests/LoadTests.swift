@@ -4,7 +4,7 @@ import Testing
 
 @testable import TypedCache
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct LoadTests {
     private let getter = HeldGetter<String, String>()
 

@@ -43,7 +43,7 @@ private struct Model {
     mutating func store(_ key: Int, _ value: Int?) { memory[key] = (value, now + (value == nil ? 5 : 60)) }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ScheduleTests {
     @Test(arguments: 1...6)
     func `lookups, landings, cancellations, changes and time in random order agree with a model`(seed: UInt64)

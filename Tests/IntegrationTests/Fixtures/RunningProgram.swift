@@ -85,7 +85,7 @@ final class RunningProgram: Sendable {
     }
 
     /// Waits until it has ended; nil when it doesn't.
-    func end(within limit: Duration = .seconds(30)) async -> End? {
+    func end(within limit: Duration = .seconds(120)) async -> End? {
         guard await eventually(within: limit, { !self.isRunning }) else { return nil }
         return state.withLock {
             if case .ended(let end) = $0 { end } else { nil }
