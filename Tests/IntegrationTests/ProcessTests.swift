@@ -118,6 +118,27 @@ struct ProcessTests {
         }
     }
 
+    @Test func `over ten upgrades behind a socket of systemd nobody is refused, and all that was sent is answered`()
+        async throws
+    {
+        let database = try await TestDatabase.shared()
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        // Most requests wait for a load.
+        try """
+        database: { url: "\(database.url)", connections: 4 }
+        listen: { socket: \(folder)/s.sock }
+        threads: 2
+        groups:
+          word: { sql: "select text from word where id = $1", returns: value, ttl: 100ms, load_timeout: 30s }
+        """.write(toFile: "\(folder)/pgsidecar.yaml", atomically: true, encoding: .utf8)
+        let script = "\(repository)/Tests/IntegrationTests/Clients/upgrade.py"
+        let sidecar = [pgsidecarPath, "serve", "--config", "\(folder)/pgsidecar.yaml"]
+        let said = try await Program(command: [try pythonPath(), script, "\(folder)/s.sock", "10"] + sidecar).run()
+        #expect(said == "all is well")
+    }
+
     @Test func `a database that is away at the start does not keep it from serving`() async throws {
         let database = try await TestDatabase.fresh()
         await database.server.stop()

@@ -19,6 +19,9 @@ final class ClientActivity: Sendable {
         max(.zero, .nanoseconds(now.nanoseconds - lastAsked.load(ordering: .relaxed)))
     }
 
+    /// Whether it has asked for anything.
+    var hasAsked: Bool { lastCommand.load(ordering: .relaxed) >= 0 }
+
     /// The name of its last command.
     var command: String {
         let index = lastCommand.load(ordering: .relaxed)

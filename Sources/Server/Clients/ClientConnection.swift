@@ -160,10 +160,10 @@ final class ClientConnection: EventSource {
         settle()
     }
 
-    /// Reads no more requests after those that have arrived; closes when they are answered.
+    /// Takes no more requests; closes when those that the client could send are answered.
     func finish() {
-        if phase == .open, isReading { receive(&buffers.reply) }
-        if phase == .open { phase = .ending }
+        // From here on the socket can be read until its end is met.
+        if phase == .open { return socket.endReceiving() }
         proceed()
     }
 

@@ -52,6 +52,12 @@ struct ClientSocket: ~Copyable {
         return errno == EAGAIN || errno == EINTR ? .nothing : .gone
     }
 
+    /// Lets the client send no more: what it sent until now can be read to its end, what it sends later fails there at once.
+    /// The kernel does both under one lock, so nothing is lost in between (Linux, `unix_stream_sendmsg`).
+    func endReceiving() {
+        if descriptor >= 0 { shutdown(descriptor, Int32(SHUT_RD)) }
+    }
+
     /// Tells the client that nothing more comes; what it still sends can be read.
     func endSending() {
         if descriptor >= 0 { shutdown(descriptor, Int32(SHUT_WR)) }

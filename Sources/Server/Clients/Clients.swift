@@ -28,6 +28,9 @@ final class Clients: @unchecked Sendable {
     /// Those who are told of changes.
     private(set) lazy var trackers = Trackers(of: self, server.tracking[index])
 
+    /// How soon after it connected a client asks.
+    private static let firstRequestTime: Duration = .milliseconds(200)
+
     private let index: Int
     private var connections: ContiguousArray<ClientConnection> = []
     private var whenEmpty: (@Sendable () -> Void)?
@@ -80,8 +83,8 @@ final class Clients: @unchecked Sendable {
             ) { [self] in
                 loop.submit { [self] in client(numbered: id)?.close() }
             })
-        // The server is going: what this client sent meanwhile is answered, no more.
-        if whenEmpty != nil { connection.finish() }
+        // The server is going: what this client came to ask is answered, no more.
+        if whenEmpty != nil { finish(connection) }
     }
 
     /// Serves other groups from now on.
@@ -114,11 +117,18 @@ final class Clients: @unchecked Sendable {
         if connections.isEmpty { whenEmpty?() }
     }
 
-    /// Reads no more requests, and closes each connection when it got its replies; then calls `done`, perhaps several times.
+    /// Takes no more requests, and closes each connection when it got its replies; then calls `done`, perhaps several times.
     func drain(_ done: @escaping @Sendable () -> Void) {
         whenEmpty = done
         if connections.isEmpty { done() }
-        for connection in connections { connection.finish() }
+        for connection in connections { finish(connection) }
+    }
+
+    /// Whoever has just come and asked nothing has a request on its way, most likely, and gets a moment for it.
+    private func finish(_ connection: ClientConnection) {
+        let left = Self.firstRequestTime - connection.activity.idle(at: loop.now)
+        if connection.activity.hasAsked || left <= .zero { return connection.finish() }
+        loop.schedule(at: loop.now + left) { connection.finish() }
     }
 
     /// Closes what is left.
