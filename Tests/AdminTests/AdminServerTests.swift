@@ -42,6 +42,14 @@ import Testing
         try await withAdmin { admin async throws in
             let probe = try admin.probe()
             #expect(try await probe.get("/readyz").body == "serving: ok\ndatabase: ok\n")
+            admin.tell { $0.statistics.checks[1] = ReadinessCheck("database", warnsOf: "it is lost") }
+            #expect(
+                try await eventually {
+                    try await probe.get("/readyz").body == "serving: ok\ndatabase: it is lost\n"
+                })
+            #expect(try await probe.get("/readyz").status == 200)
+            #expect(try await probe.get("/metrics").body.contains("pgsidecar_ready 1\n"))
+            #expect(try await probe.get("/metrics").body.contains("pgsidecar_ready_check{check=\"database\"} 0\n"))
             admin.tell { $0.statistics.checks[1] = ReadinessCheck("database", failsFor: "there is no connection") }
             // Statistics are taken ten times a second at most.
             #expect(try await eventually { try await probe.get("/readyz").status == 503 })

@@ -124,9 +124,9 @@ struct AdminEndpointTests {
         }
     }
 
-    @Test(arguments: [("flush", 503), ("serve_until_ttl", 200)])
-    func `without its database a sidecar is ready if it serves from memory, and alive in any case`(
-        onLoss: String, status: Int
+    @Test(arguments: ["flush", "serve_until_ttl"])
+    func `a sidecar that lost its database and its stream says so, and stays ready and alive`(
+        onLoss: String
     ) async throws {
         let database = try await TestDatabase.fresh()
         let more = "invalidation: { source: notify, on_stream_loss: \(onLoss), heartbeat: 100ms }"
@@ -147,13 +147,52 @@ struct AdminEndpointTests {
             #expect(
                 try await eventually { try await value("pgsidecar_database_connections{state=\"ready\"}", probe) == 0 })
             let answer = try await probe.get("/readyz")
-            #expect(answer.status == status, "\(answer.body)")
-            #expect(try client.ask("GET", "word:1").isError == (status == 503))
+            #expect(answer.status == 200, "\(answer.body)")
+            #expect(answer.body.contains("database: there is no connection to the database\n"), "\(answer.body)")
+            #expect(answer.body.contains("stream: stream lost: "), "\(answer.body)")
+            #expect(try client.ask("GET", "word:1").isError == (onLoss == "flush"))
             #expect(try await probe.get("/livez").status == 200)
             try await database.server.start()
-            #expect(try await eventually { try await probe.get("/readyz").status == 200 })
+            #expect(
+                try await eventually {
+                    try await probe.get("/readyz").body
+                        == "serving: ok\ndatabase: ok\nstream: ok\nwarm_start: ok\n"
+                })
         }
         await database.server.remove()
+    }
+
+    @Test(arguments: ["flush", "serve_until_ttl"])
+    func `while the stream alone is lost a sidecar goes on answering, and is ready`(onLoss: String) async throws {
+        let database = try await TestDatabase.fresh(["wal_level": "logical"])
+        try await database.run("create publication pgsidecar for table word")
+        let more = "invalidation: { source: logical, on_stream_loss: \(onLoss), heartbeat: 100ms }"
+        let group = ", ttl: 1h, invalidate_on: [{ table: public.word, key: [id] }]"
+        try await withTeller(database, more: more, group: group) { sidecar, probe async throws in
+            #expect(try await eventually { try await probe.get("/readyz").body.contains("stream: ok\n") })
+            // The server's processes that send the log, and no others, have no place any more.
+            try await database.run("alter system set max_wal_senders = 0")
+            await database.server.stop()
+            try await database.server.start()
+            #expect(try await eventually { try await probe.get("/readyz").body.contains("stream: stream lost: ") })
+            #expect(try await eventually { try sidecar.client().ask("GET", "word:1") == .bulk("word 1") })
+            #expect(try await eventually { try await probe.get("/readyz").body.contains("database: ok\n") })
+            #expect(try await probe.get("/readyz").status == 200)
+            #expect(try await value("pgsidecar_ready", probe) == 1)
+            #expect(try await value("pgsidecar_ready_check{check=\"stream\"}", probe) == 0)
+        }
+        await database.server.remove()
+    }
+
+    @Test func `a sidecar that never had a stream is not ready, and answers`() async throws {
+        let database = try await TestDatabase.shared()
+        let more = "invalidation: { source: logical, heartbeat: 100ms }"
+        let group = ", ttl: 1h, invalidate_on: [{ table: public.word, key: [id] }]"
+        try await withTeller(database, more: more, group: group) { sidecar, probe async throws in
+            #expect(try await eventually { try await probe.get("/readyz").body.contains("stream: no stream yet: ") })
+            #expect(try await probe.get("/readyz").status == 503)
+            #expect(try sidecar.client().ask("GET", "word:1") == .bulk("word 1"))
+        }
     }
 
     @Test func `a Prometheus scrapes it, and its rules are at rest`() async throws {

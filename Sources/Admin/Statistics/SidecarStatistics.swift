@@ -29,8 +29,8 @@ package struct SidecarStatistics: Sendable, Encodable {
 
     package init() {}
 
-    /// Whether applications are served as they should be.
-    package var isReady: Bool { checks.allSatisfy(\.isOk) }
+    /// Whether applications are served.
+    package var isReady: Bool { checks.allSatisfy { $0.isOk || $0.isTolerable } }
 
     /// The entries of all groups.
     package struct Memory: Sendable, Encodable {
@@ -176,12 +176,18 @@ package struct ReadinessCheck: Sendable, Encodable {
     package let name: String
     /// Why it is not so, without what only the operator may know; nil: it is.
     package let reason: String?
+    /// Whether applications are served well enough all the same.
+    package let isTolerable: Bool
 
     package var isOk: Bool { reason == nil }
 
     /// A check that holds unless there is a `reason` why not.
     package init(_ name: String, failsFor reason: String?) {
-        self.name = name
-        self.reason = reason
+        (self.name, self.reason, isTolerable) = (name, reason, false)
+    }
+
+    /// One that a sidecar may be ready without: there may be a `reason` why it does not hold.
+    package init(_ name: String, warnsOf reason: String?) {
+        (self.name, self.reason, isTolerable) = (name, reason, true)
     }
 }

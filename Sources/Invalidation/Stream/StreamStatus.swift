@@ -12,7 +12,11 @@ public struct StreamStatus: Sendable {
     }
 
     /// Whether all changes are heard of.
-    public internal(set) var state = State.suspect
+    public internal(set) var state = State.suspect {
+        didSet { wasLive = wasLive || state == .live }
+    }
+    /// Whether they ever were.
+    public private(set) var wasLive = false
     /// Since when.
     public internal(set) var since = Instant.now()
     /// How often the stream was lost, or could not be had at the start.

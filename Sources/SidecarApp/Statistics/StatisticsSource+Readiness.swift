@@ -4,28 +4,39 @@ import Postgres
 import Server
 
 extension StatisticsSource {
-    /// What has to be so for applications to be served as the settings say.
+    /// What has to be so for applications to be served, and what else is to be known of that.
+    ///
+    /// A failover takes the database and the stream from all sidecars at once: were they not ready then, the application would be
+    /// gone as a whole. So what was had once and is lost is told, and no more.
     var readiness: [ReadinessCheck] {
-        let stream = stream()
-        // With `flush` nothing is kept without a stream; with `serve_until_ttl` that goes on as it is.
-        let keeps =
-            stream.map { $0.state == .live || live.settings.invalidation.onStreamLoss == .serveUntilTTL } ?? true
-        return [
+        [
             ReadinessCheck("serving", failsFor: server.isServing ? nil : "the socket is not open"),
-            ReadinessCheck("database", failsFor: databaseFailure(servesFromMemory: keeps)),
-            ReadinessCheck(
-                "stream",
-                failsFor: keeps ? nil : "nobody tells of changes, so nothing is kept of groups with invalidate_on"
-            ),
+            database,
+            streamOfChanges,
             ReadinessCheck(
                 "warm_start", failsFor: live.isWarm ? nil : "what was hot before the restart is being loaded"),
         ]
     }
 
-    /// Without a connection what is in memory is served for as long as the settings allow, if there ever was one.
-    private func databaseFailure(servesFromMemory: Bool) -> String? {
+    /// A sidecar that never had a connection may have wrong settings, and has nothing in memory.
+    private var database: ReadinessCheck {
         let status = live.database.status
-        if status.connectionsReady > 0 || status.connectionsMade > 0 && servesFromMemory { return nil }
-        return "there is no connection to the database"
+        let loss = status.connectionsReady > 0 ? nil : "there is no connection to the database"
+        return status.connectionsMade > 0
+            ? ReadinessCheck("database", warnsOf: loss) : ReadinessCheck("database", failsFor: loss)
+    }
+
+    /// A stream that never was may have wrong settings, too.
+    private var streamOfChanges: ReadinessCheck {
+        guard let status = stream(), status.state != .live else { return ReadinessCheck("stream", failsFor: nil) }
+        let which = status.wasLive ? "stream lost" : "no stream yet"
+        switch live.settings.invalidation.onStreamLoss {
+        case .flush:
+            let reason = "\(which): groups with invalidate_on load at each GET and keep nothing"
+            return status.wasLive
+                ? ReadinessCheck("stream", warnsOf: reason) : ReadinessCheck("stream", failsFor: reason)
+        case .serveUntilTTL:
+            return ReadinessCheck("stream", warnsOf: "\(which): groups with invalidate_on are served to their ttl")
+        }
     }
 }
