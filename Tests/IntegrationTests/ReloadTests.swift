@@ -294,7 +294,89 @@ struct ReloadTests {
         }
     }
 
+    @Test func `with source logical a reload has the stream go on, or begin anew, and no change is missed`()
+        async throws
+    {
+        let database = try await TestDatabase.fresh(["wal_level": "logical", "synchronous_commit": "on"])
+        try await database.run("create table other(id int primary key, text text); insert into other values (1, 'one')")
+        try await database.run("create publication pgsidecar for table word, other")
+        let other = """
+              other:
+                sql: "select text from other where id = $1"
+                returns: value
+                ttl: 1h
+                invalidate_on: [{ table: public.other, key: [id] }]
+            """
+        func text(_ sql: String, ttl: String = "1h", more: String = "") -> String {
+            settings(
+                database, sql: sql, group: "ttl: \(ttl), invalidate_on: [{ table: public.word, key: [id] }]",
+                top: "invalidation: { source: logical, heartbeat: 300ms }", more: more)
+        }
+        let sql = "select text from word where id = $1"
+        try await withSidecar(text(sql)) { sidecar in
+            let client = try sidecar.client()
+            func changes(_ key: String, _ table: String, to value: String) async throws {
+                #expect(await eventually { (try? sidecar.info("invalidation_state")) == "live" })
+                #expect(await eventually { (try? sidecar.info("invalidation_refused_groups")) == "" })
+                _ = try client.ask("GET", "\(key):1")
+                try await database.run("update \(table) set text = '\(value)' where id = 1")
+                #expect(try await eventually { try client.ask("GET", "\(key):1") == .bulk(value) })
+            }
+            try await changes("word", "word", to: "first")
+            #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
+            // Other rules of time: the same stream, and what is in memory stays.
+            let loads = try sidecar.statistics("word")["loads"]
+            #expect(try !sidecar.reload(text(sql, ttl: "2h")).isError)
+            #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
+            #expect(try sidecar.statistics("word")["loads"] == loads)
+            #expect(try sidecar.info("invalidation_losses") == "0")
+            try await changes("word", "word", to: "second")
+            // Another table: the stream begins anew.
+            #expect(try !sidecar.reload(text(sql, more: other)).isError)
+            try await changes("word", "word", to: "third")
+            try await changes("other", "other", to: "fourth")
+            // Another query: the group begins empty.
+            #expect(try !sidecar.reload(text("select upper(text) from word where id = $1", more: other)).isError)
+            #expect(try client.ask("GET", "word:1") == .bulk("THIRD"))
+            try await database.run("update word set text = 'fifth' where id = 1")
+            #expect(try await eventually { try client.ask("GET", "word:1") == .bulk("FIFTH") })
+            try await changes("other", "other", to: "sixth")
+        }
+        await database.server.remove()
+    }
+
     // MARK: Connections
+
+    @Test func `another password is taken by a reload, and a wrong one changes nothing`() async throws {
+        let database = try await TestDatabase.fresh()
+        try await database.run("create role reader login password 'old'; grant select on word to reader")
+        // Whoever is a reader has to say it; the superuser of the tests is trusted as before.
+        let access = "\(database.server.folder)/data/pg_hba.conf"
+        let trusted = try String(contentsOfFile: access, encoding: .utf8)
+        try ("local all reader scram-sha-256\n" + trusted).write(toFile: access, atomically: false, encoding: .utf8)
+        await database.server.stop()
+        try await database.server.start()
+        func text(_ password: String) -> String {
+            settings(database, group: "ttl: 1ms").replacing(
+                "url: \"\(database.url)\"", with: "url: \"\(database.url)&user=reader\", password: \"\(password)\"")
+        }
+        try await withSidecar(text("old")) { sidecar in
+            let asker = try Self.asker(1, of: sidecar)
+            try await database.run("alter role reader password 'new'")
+            let refused = try sidecar.reload(text("wrong"))
+            #expect(refused.isError && refused.text?.contains("password authentication failed") == true, "\(refused)")
+            #expect(refused.text?.contains("wrong") == false)
+            let reply = try sidecar.reload(text("new"))
+            #expect(reply.text == "reloaded; changed: database.password", "\(reply)")
+            #expect(await eventually { (try? sidecar.info("database_connections_ready")) == "4" })
+            let renewal = try sidecar.client().ask("PGS.RECONNECT")
+            #expect(renewal.text?.hasSuffix("connections were made anew") == true, "\(renewal)")
+            let answers = try await asker.stop()
+            #expect(!answers.isEmpty)
+            #expect(Self.wrong(answers).isEmpty, "\(Self.wrong(answers).prefix(3))")
+        }
+        await database.server.remove()
+    }
 
     @Test func `connections are made anew without failing a load, and where they lead is told`() async throws {
         let database = try await TestDatabase.shared()
