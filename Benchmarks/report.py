@@ -8,6 +8,7 @@ import time
 
 import database
 import freshness_tables
+import generator
 import openload
 import processes
 import sections
@@ -68,6 +69,7 @@ def targets(measured):
         Target("idle: resident", measured.get(sections.IDLE, SIDECAR, IDLE_RESIDENT), 20, True, " MiB", "{:.1f}"),
         Target("idle: of a core", measured.get(sections.IDLE, SIDECAR, IDLE_CORE), 1, True, " %", "{:.2f}"),
         *freshness_tables.targets(measured),
+        *generator.targets(measured),
     ]
 
 
@@ -112,7 +114,7 @@ def _neighbour_targets(measured):
 def tables(measured):
     made = [_hits(measured), _latency(measured), _open_latency(measured), _open_ratios(measured)]
     made += [_misses(measured), _neighbours(measured), _memory(measured), _start(measured)]
-    made += freshness_tables.tables(measured)
+    made += freshness_tables.tables(measured) + generator.tables(measured)
     summary = Table("Targets", ["target", "wanted", "measured", ""], [target.row() for target in targets(measured)])
     return [table for table in made if table.rows] + [summary]
 

@@ -63,10 +63,12 @@ class Sizes:
     commits: int
     told_rows: int
     zipf_seconds: int
+    generator_seconds: float
+    scrapes_seconds: float
 
 
-FULL = Sizes(5, 500_000, 3_000_000, 400_000, 8, 1_000_000, 10, 10, 0.8, 1_600, 3, 800, 500_000, 10)
-QUICK = Sizes(2, 100_000, 500_000, 60_000, 2, 100_000, 3, 2, 0.2, 200, 1.5, 100, 100_000, 2)
+FULL = Sizes(5, 500_000, 3_000_000, 400_000, 8, 1_000_000, 10, 10, 0.8, 1_600, 3, 800, 500_000, 10, 4, 10)
+QUICK = Sizes(2, 100_000, 500_000, 60_000, 2, 100_000, 3, 2, 0.2, 200, 1.5, 100, 100_000, 2, 1, 2)
 
 
 @dataclass
@@ -132,14 +134,18 @@ def hits(bench):
             server.stop()
 
 
-def hits_once(bench, case, server, connections, pipeline, operations):
+def redis_benchmark(server, connections, pipeline, operations):
+    """What redis-benchmark prints of GETs of the keys of `hits`, by the names of its columns."""
     arguments = [redis_program("redis-benchmark"), "-s", server.socket_path, "-c", str(connections)]
     arguments += ["-n", str(operations), "-P", str(pipeline), "-r", str(HIT_KEYS), "--csv", "GET", "m:__rand_int__"]
+    return list(csv.DictReader(io.StringIO(processes.run(arguments))))[-1]
+
+
+def hits_once(bench, case, server, connections, pipeline, operations):
     before = server.process.processor_ns()
-    printed = processes.run(arguments)
+    row = redis_benchmark(server, connections, pipeline, operations)
     spent = server.process.processor_ns() - before
     server.process.require_alive()
-    row = list(csv.DictReader(io.StringIO(printed)))[-1]
     bench.measured.add(case, server.name, PROCESSOR, spent / operations)
     bench.measured.add(case, server.name, THROUGHPUT, float(row["rps"]))
     bench.measured.add(case, server.name, P50, float(row["p50_latency_ms"]))

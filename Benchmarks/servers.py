@@ -142,14 +142,15 @@ class Sidecar(Server):
         source="none",
         heartbeat="5s",
         name=SIDECAR,
+        admin=None,
     ):
         """With a `source` of changes, what it needs in the database is made now and removed by `stop`."""
         path = os.path.join(folder, f"{name}.sock")
-        config = os.path.join(folder, f"{name}.yaml")
+        self.config = config = os.path.join(folder, f"{name}.yaml")
         self._command = [program, "sql", "{}", "--config", config, "--apply"]
         self.source = source
         with open(config, "w") as file:
-            file.write(settings(database.url, path, threads, groups, connections, ttl, source, heartbeat))
+            file.write(settings(database.url, path, threads, groups, connections, ttl, source, heartbeat, admin))
         if source != "none":
             self._sql("install")
         process = processes.Process([program, "serve", "--config", config], os.path.join(folder, f"{name}.log"))
@@ -171,8 +172,8 @@ class Sidecar(Server):
         return "invalidation_state:live" in self.ask("INFO", "invalidation")
 
 
-def settings(database_url, socket_path, threads, groups, connections, ttl, source, heartbeat):
-    """`connections` is None for the default."""
+def settings(database_url, socket_path, threads, groups, connections, ttl, source, heartbeat, admin):
+    """`connections` is None for the default, and `admin` where it does not listen."""
     lines = [
         "database:",
         f'  url: "{database_url}"',
@@ -181,6 +182,7 @@ def settings(database_url, socket_path, threads, groups, connections, ttl, sourc
         f"  socket: {socket_path}",
         f"threads: {threads}",
         "memory: 1GiB",
+        *([] if admin is None else [f'admin: {{ listen: "{admin}" }}']),
         *([] if source == "none" else [f"invalidation: {{ source: {source}, heartbeat: {heartbeat} }}"]),
         "groups:",
     ]

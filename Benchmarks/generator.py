@@ -1,0 +1,197 @@
+"""Measurements by the generator of `pgsidecar bench`: itself beside redis-benchmark, and what scrapes take from hits."""
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import threading
+
+import processes
+from measurements import LATE_P99, P50, P99, P999, PROCESSOR, THROUGHPUT, spread
+from sections import HIT_KEYS, HIT_VALUE_BYTES, HITS_ONE, HITS_PIPELINED, redis_benchmark
+from tables import Table, Target
+
+BENCH = "pgsidecar bench"
+REDIS_BENCHMARK = "redis-benchmark"
+#: By its name the pipeline's depth.
+CASES = {HITS_ONE: 1, HITS_PIPELINED: 16}
+
+SCRAPES = "hits, {:,} a second"
+WITHOUT = "nobody looks"
+SCRAPED = "scraped, and pages open"
+SCRAPE_RATE = 20_000
+SCRAPES_A_SECOND = 10
+PAGES = 4
+
+
+@contextlib.contextmanager
+def _sidecar_with_hits(bench, **options):
+    """A sidecar with all the keys of `hits` in memory, and a file that names them."""
+    sidecar = bench.start_sidecar(**options)
+    try:
+        bench.ask_distinct(sidecar, "m:", HIT_KEYS, "-o", 0, "-w", 12, "-l", HIT_VALUE_BYTES, "-P", 16)
+        keys = os.path.join(bench.folder, "keys")
+        with open(keys, "w") as file:
+            file.writelines(f"{number:012d}\n" for number in range(HIT_KEYS))
+        yield sidecar, keys
+    finally:
+        sidecar.stop()
+
+
+def _ask(bench, sidecar, keys, *more):
+    """What a report of `pgsidecar bench hits` has of the sidecar, and its processor time in nanoseconds an ask."""
+    arguments = [bench.sidecar, "bench", "hits", "--ways", "sidecar", "--config", sidecar.config, "--group", "m"]
+    arguments += ["--keys-file", keys, "--json", "-", *map(str, more)]
+    way = json.loads(processes.run(arguments))["scenarios"][0]["ways"][0]
+    asks = way["asks"]
+    if asks["errors"] or asks["missing"] or not asks["answered"]:
+        raise processes.Failure(f"`{' '.join(arguments)}` had errors or keys without a value: {asks}")
+    return way, way["serverProcessorSeconds"] * 1e9 / asks["answered"]
+
+
+def generator(bench):
+    """The same keys of the same sidecar, asked for in a closed loop by the one and by the other in turn."""
+    if not bench.sidecar:
+        return
+    with _sidecar_with_hits(bench) as (sidecar, keys):
+        for round_number in range(bench.sizes.rounds):
+            bench.note(f"generator, round {round_number + 1} of {bench.sizes.rounds}")
+            for case, pipeline in CASES.items():
+                _generator_once(bench, sidecar, keys, case, pipeline)
+
+
+def _generator_once(bench, sidecar, keys, case, pipeline):
+    # The same number of connections, and about as long as redis-benchmark takes.
+    shape = ["--connections", 50, "--pipeline", pipeline, "--warm-up", 0.5, "--duration", bench.sizes.generator_seconds]
+    way, _ = _ask(bench, sidecar, keys, *shape)
+    answered, latency = way["asks"]["answered"], way["latency"]
+    bench.measured.add(case, BENCH, THROUGHPUT, answered / way["asks"]["seconds"])
+    for quantity, name in ((P50, "p50"), (P99, "p99")):
+        bench.measured.add(case, BENCH, quantity, latency[name] / 1000)
+    row = redis_benchmark(sidecar, 50, pipeline, answered)
+    bench.measured.add(case, REDIS_BENCHMARK, THROUGHPUT, float(row["rps"]))
+    bench.measured.add(case, REDIS_BENCHMARK, P50, float(row["p50_latency_ms"]))
+    bench.measured.add(case, REDIS_BENCHMARK, P99, float(row["p99_latency_ms"]))
+
+
+def scrapes(bench):
+    """Hits by a schedule, in turn with nobody who looks, and with scrapes and open pages."""
+    if not bench.sidecar:
+        return
+    admin = os.path.join(bench.folder, "admin.sock")
+    case = SCRAPES.format(SCRAPE_RATE)
+    with _sidecar_with_hits(bench, admin=f"unix:{admin}") as (sidecar, keys):
+        for round_number in range(bench.sizes.rounds):
+            bench.note(f"scrapes, round {round_number + 1} of {bench.sizes.rounds}")
+            shape = ["--rate", SCRAPE_RATE, "--connections", 50, "--duration", bench.sizes.scrapes_seconds]
+            for subject in (WITHOUT, SCRAPED):
+                with _looking(admin) if subject == SCRAPED else contextlib.nullcontext():
+                    way, processor = _ask(bench, sidecar, keys, *shape)
+                for quantity, name in ((P50, "p50"), (P99, "p99"), (P999, "p999")):
+                    bench.measured.add(case, subject, quantity, way["latency"][name] / 1000)
+                bench.measured.add(case, subject, PROCESSOR, processor)
+                bench.measured.add(case, subject, LATE_P99, way["lag"]["p99"] / 1000)
+
+
+class _Connection(http.client.HTTPConnection):
+    """At a Unix socket."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+@contextlib.contextmanager
+def _looking(admin):
+    """Scrapes, and reads the events that open pages read, until the block ends."""
+    ended, failures = threading.Event(), []
+
+    def scrape():
+        while not ended.wait(1 / SCRAPES_A_SECOND):
+            connection = _Connection(admin)
+            connection.request("GET", "/metrics")
+            body = connection.getresponse().read()
+            connection.close()
+            if b"pgsidecar_gets_total" not in body:
+                failures.append(body)
+
+    def follow():
+        connection = _Connection(admin)
+        connection.request("GET", "/events")
+        reply = connection.getresponse()
+        while not ended.is_set():
+            if not reply.readline():
+                failures.append("the events ended")
+                return
+        connection.close()
+
+    threads = [threading.Thread(target=scrape)] + [threading.Thread(target=follow) for _ in range(PAGES)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise processes.Failure(f"looking at the figures went wrong: {failures[0]}")
+
+
+# What the report says of it.
+
+
+def targets(measured):
+    for case in CASES:
+        rate, p50 = (measured.ratio((case, BENCH, of), (case, REDIS_BENCHMARK, of)) for of in (THROUGHPUT, P50))
+        yield Target(f"generator: asks a second / redis-benchmark's, {case}", rate, 1, False)
+        off = [abs(ratio - 1) * 100 for ratio in p50]
+        yield Target(f"generator: p50 is off redis-benchmark's by, {case}", off, 5, True, " %", "{:.1f}")
+    case = SCRAPES.format(SCRAPE_RATE)
+    for quantity, bound in ((P50, 1.05), (P99, 1.1)):
+        ratio = measured.ratio((case, SCRAPED, quantity), (case, WITHOUT, quantity))
+        yield Target(f"scrapes: {quantity.split()[0]} of a hit / without", ratio, bound, True)
+
+
+def tables(measured):
+    return [table for table in (_beside(measured), _looked_at(measured)) if table.rows]
+
+
+def _beside(measured):
+    rows = []
+    for case in CASES:
+        for subject in (BENCH, REDIS_BENCHMARK):
+            cells = []
+            for quantity, form in ((THROUGHPUT, "{:,.0f}"), (P50, "{:.3f}"), (P99, "{:.3f}")):
+                ratio = measured.ratio((case, subject, quantity), (case, REDIS_BENCHMARK, quantity))
+                cells += [spread(measured.get(case, subject, quantity), form), spread(ratio)]
+            if measured.get(case, subject, THROUGHPUT):
+                rows.append([case, subject, *cells])
+    head = ["hits", "asked by", "asks a second", "/ redis-benchmark's", "p50 ms", "/ its", "p99 ms", "/ its"]
+    return Table("The generator beside redis-benchmark, at one sidecar", head, rows)
+
+
+def _looked_at(measured):
+    rows = []
+    case = SCRAPES.format(SCRAPE_RATE)
+    for subject in (WITHOUT, SCRAPED):
+        cells = []
+        for quantity in (P50, P99, P999):
+            ratio = measured.ratio((case, subject, quantity), (case, WITHOUT, quantity))
+            microseconds = [value * 1000 for value in measured.get(case, subject, quantity)]
+            cells += [spread(microseconds, "{:,.0f}"), spread(ratio)]
+        late = [value * 1000 for value in measured.get(case, subject, LATE_P99)]
+        cost = [value / 1000 for value in measured.get(case, subject, PROCESSOR)]
+        if late:
+            rows.append([case, subject, *cells, spread(late, "{:,.0f}"), spread(cost)])
+    head = ["load", "meanwhile", "p50 µs", "/ without", "p99 µs", "/ without", "p99.9 µs", "/ without"]
+    return Table("Scrapes", [*head, "generator's lag, p99 µs", "processor µs a hit"], rows)
+
+
+ALL = {"generator": generator, "scrapes": scrapes}
