@@ -13,13 +13,14 @@ struct BenchCommand: AsyncParsableCommand {
             Without --config it brings a PostgreSQL with pgbench's tables and a sidecar of its own, below run/, and needs \
             nothing else. With --config it asks the sidecar that runs with these settings, and its database, for keys of one \
             of its groups: those of --keys-query or --keys-file, else those of the table that the group depends on. There \
-            `mixed` begins by PGS.FLUSH of the group and `herd` drops its hot keys by DEL; rows are only read.
+            `mixed` begins by PGS.FLUSH of the group and `herd` drops its hot keys by DEL; rows are only read, unless --write-sql says \
+            how a key's row is changed, and its value with it.
 
             Scenarios:
               hits     every key is in memory
               mixed    a cold start, and keys by Zipf's law (--skew)
               herd     a few hot keys (--hot-keys) go from memory while everybody asks for them
-              writes   rows change (--write-rate); how long after a commit is the new value answered? Private only
+              writes   rows change (--write-rate); when is the new value answered? Private, or with --write-sql
               outage   the database is killed and comes back. Private only
 
             Ways: `sidecar` through its socket; `database` by libpq, prepared, a query for each ask; `redis` cache-aside: \
@@ -37,6 +38,7 @@ struct BenchCommand: AsyncParsableCommand {
               pgsidecar bench hits --find-limit 1ms               the highest rate whose p99 is within 1 ms
               pgsidecar bench herd --redis /run/redis/redis.sock
               pgsidecar bench mixed --config pgsidecar.yaml --group account --keys-query 'select id from account'
+              pgsidecar bench writes --config pgsidecar.yaml --write-sql 'update account set visits = visits + 1 where id = $1'
               pgsidecar bench --redis /run/redis/redis.sock --html report.html
               pgsidecar bench hits --connections 50 --pipeline 16 --json report.json
             """
@@ -55,6 +57,10 @@ struct BenchCommand: AsyncParsableCommand {
     var keysQuery: String?
     @Option(help: ArgumentHelp("A file with a key a line.", valueName: "file"))
     var keysFile: String?
+
+    @Option(
+        help: ArgumentHelp("Changes the row of a key, whose parts are $1, $2, ...: for writes.", valueName: "sql"))
+    var writeSql: String?
 
     @Option(help: ArgumentHelp("Who is asked, by commas: sidecar, database, redis (default: all).", valueName: "names"))
     var ways: String?
@@ -117,8 +123,8 @@ struct BenchCommand: AsyncParsableCommand {
         if findLimit != nil, scenarios.contains(where: { $0 != .hits && $0 != .mixed }) {
             throw ValidationError("--find-limit goes with the scenarios hits and mixed")
         }
-        if config == nil, [socket, group, keysQuery, keysFile].contains(where: { $0 != nil }) {
-            throw ValidationError("--socket, --group, --keys-query and --keys-file go with --config")
+        if config == nil, [socket, group, keysQuery, keysFile, writeSql].contains(where: { $0 != nil }) {
+            throw ValidationError("--socket, --group, --keys-query, --keys-file and --write-sql go with --config")
         }
         if keysQuery != nil, keysFile != nil {
             throw ValidationError("keys come from --keys-query or from --keys-file")
@@ -175,7 +181,7 @@ struct BenchCommand: AsyncParsableCommand {
             let settings = try ConfigOption.load(config)
             return try Bench.Subject(
                 settings, socket: socket, group: group,
-                keys: keysQuery.map { .query($0) } ?? keysFile.map { .file($0) })
+                keys: keysQuery.map { .query($0) } ?? keysFile.map { .file($0) }, writeSQL: writeSql)
         }
     }
 

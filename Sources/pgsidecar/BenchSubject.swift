@@ -8,8 +8,9 @@ extension Bench.Subject {
     ///   - socket: Its socket; nil: that of the settings.
     ///   - group: The group's name; nil: the first one whose keys are known.
     ///   - keys: Where keys come from; nil: out of the table that the group depends on.
+    ///   - writeSQL: What changes the row of a key; nil: nothing is written.
     /// - Throws: `BenchError`, when there is no such group, or its keys are not known.
-    init(_ settings: Settings, socket: String?, group name: String?, keys: KeySource?) throws {
+    init(_ settings: Settings, socket: String?, group name: String?, keys: KeySource?, writeSQL: String?) throws {
         let candidates = settings.groups.filter { name == nil || $0.name == name }
         if let name, candidates.isEmpty {
             let names = settings.groups.map(\.name).joined(separator: ", ")
@@ -26,6 +27,6 @@ extension Bench.Subject {
         }
         self.init(
             socket: socket ?? settings.socket, database: settings.database, group: group.name, sql: group.sql,
-            returns: group.returns, keys: keys)
+            returns: group.returns, keys: keys, writeSQL: writeSQL)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import PrivateDatabase
 import TestSupport
 import Testing
 
@@ -122,6 +123,47 @@ struct BenchTests {
         }
     }
 
+    @Test func `a user's own rows are written only by the SQL that he gives, for keys of several parts, too`()
+        async throws
+    {
+        let database = try await TestDatabase.shared()
+        try await database.run(
+            """
+            create table seat(row int, number int, bookings int not null default 0, primary key (row, number));
+            insert into seat select i % 10, i, 0 from generate_series(1, 400) i
+            """)
+        let text = """
+            database: { url: "\(database.url)" }
+            invalidation: { source: notify }
+            groups:
+              seat:
+                sql: "select bookings from seat where row = $1 and number = $2"
+                returns: value
+                ttl: 1h
+                invalidate_on: [{ table: public.seat, key: [row, number] }]
+            """
+        let triggers = temporaryPath()
+        try text.write(toFile: triggers, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: triggers) }
+        _ = try await Program(command: [pgsidecarPath, "sql", "install", "--apply", "--config", triggers]).run()
+        try await withSidecar(text) { sidecar in
+            let file = "\(sidecar.folder)/pgsidecar.yaml"
+            #expect(await eventually { (try? sidecar.info("invalidation_state")) == "live" })
+            let own = ["--config", file, "--keys-query", "select row, number from seat", "--duration", "2"]
+            let (refused, _, words) = try await run(["writes"] + own)
+            #expect(refused == .code(64) && words.contains("say by --write-sql"), "\(words)")
+            #expect(try await database.run("select sum(bookings) from seat") == "0")
+            let sql = "update seat set bookings = bookings + 1 where row = $1 and number = $2"
+            let (report, output) = try await bench(["writes", "--write-rate", "50", "--write-sql", sql] + own)
+            let writes = try #require(try way(.sidecar, .writes, report).writes)
+            #expect(writes.writes > 10 && writes.unseen == 0, "\(output)")
+            #expect(try await database.run("select sum(bookings) from seat") == "\(writes.writes)")
+            let (excess, _, excessWords) = try await run(
+                ["writes", "--write-sql", "update seat set bookings = $3 where row = $1 and number = $2"] + own)
+            #expect(excess == .code(64) && excessWords.contains("has 3 parameters"), "\(excessWords)")
+        }
+    }
+
     // MARK: Scenarios, with a database of its own
 
     @Test func `of a herd the sidecar makes one query for each key that went, the database one for each ask`()
@@ -196,7 +238,7 @@ struct BenchTests {
     @Test(arguments: [
         ["flood"], ["--connections", "0"], ["--rate", "0"], ["--duration", "0.1"], ["--find-limit", "1"],
         ["--find-limit", "1ms", "herd"], ["--ways", "memcached"], ["--ways", "redis"], ["--group", "word"],
-        ["--config", "x.yaml", "--keys-query", "select 1", "--keys-file", "x"],
+        ["--config", "x.yaml", "--keys-query", "select 1", "--keys-file", "x"], ["writes", "--write-sql", "select 1"],
     ])
     func `options that make no sense are refused as usage`(_ options: [String]) async throws {
         let folder = temporaryPath()

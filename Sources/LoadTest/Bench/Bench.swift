@@ -62,6 +62,8 @@ public struct Bench: Sendable {
         public var returns: QueryGetter.Returns
         /// Where keys come from.
         public var keys: KeySource
+        /// Changes the row of a key, whose parts are its parameters, in `writes`; nil: nothing is written.
+        public var writeSQL: String?
 
         /// Where keys come from.
         public enum KeySource: Sendable {
@@ -74,10 +76,10 @@ public struct Bench: Sendable {
         /// A sidecar's group.
         public init(
             socket: String, database: DatabaseSettings, group: String, sql: String, returns: QueryGetter.Returns,
-            keys: KeySource
+            keys: KeySource, writeSQL: String? = nil
         ) {
             (self.socket, self.database, self.group) = (socket, database, group)
-            (self.sql, self.returns, self.keys) = (sql, returns, keys)
+            (self.sql, self.returns, self.keys, self.writeSQL) = (sql, returns, keys, writeSQL)
         }
     }
 
@@ -133,13 +135,12 @@ public struct Bench: Sendable {
                 redis: options.redis.flatMap { ServerFacts(of: $0)?.version }),
             subject: testbed.description)
         var report = BenchReport(run: description)
-        let possible = Scenario.allCases.filter { postgres != nil || !$0.needsOwnDatabase }
-        for scenario in options.scenarios ?? possible {
-            guard possible.contains(scenario) else {
-                throw BenchError(
-                    .unsuitable,
-                    "the scenario '\(scenario)' changes the database, so it is only for a run with a private one (without --config)"
-                )
+        func obstacle(_ scenario: Scenario) -> String? {
+            scenario.obstacle(ownsDatabase: postgres != nil, mayWrite: testbed.write != nil)
+        }
+        for scenario in options.scenarios ?? Scenario.allCases.filter({ obstacle($0) == nil }) {
+            if let obstacle = obstacle(scenario) {
+                throw BenchError(.unsuitable, "the scenario '\(scenario)' \(obstacle)")
             }
             let run = ScenarioRun(scenario, options, testbed, postgres, tell)
             report.scenarios.append(try await run.run())
@@ -149,11 +150,15 @@ public struct Bench: Sendable {
 }
 
 extension Scenario {
-    /// Whether it writes to the database, or ends it.
-    var needsOwnDatabase: Bool {
+    /// Why it can't be done to what is there; nil when it can.
+    func obstacle(ownsDatabase: Bool, mayWrite: Bool) -> String? {
         switch self {
-        case .hits, .mixed, .herd: false
-        case .writes, .outage: true
+        case .hits, .mixed, .herd: nil
+        case .writes:
+            mayWrite
+                ? nil : "writes to the database: say by --write-sql how a key's row is changed, or leave out --config"
+        case .outage:
+            ownsDatabase ? nil : "ends the database, so it is only for a run with a private one (without --config)"
         }
     }
 

@@ -14,6 +14,7 @@ struct PrivateTestbed: Sendable {
     private static let branches = 10
 
     private static let accountSQL = "select aid, bid, abalance from pgbench_accounts where aid = $1"
+    private static let writeSQL = "update pgbench_accounts set abalance = abalance + 1 where aid = $1"
     private static let branchSQL =
         "select count(*) as accounts, sum(abalance) as balance from pgbench_accounts where bid = $1"
 
@@ -47,7 +48,7 @@ struct PrivateTestbed: Sendable {
             let count = min(options.keys, Self.accounts)
             let accounts = Testbed.shuffled((1...count).map { "\($0)" }, options.seed)
             let branches = (1...min(options.hotKeys, Self.branches)).map { "\($0)" }
-            return try Testbed(
+            var testbed = try Testbed(
                 socket: sidecar.socket, database: database,
                 group: .init(
                     name: "account", sql: Self.accountSQL, returns: .row,
@@ -55,8 +56,10 @@ struct PrivateTestbed: Sendable {
                 hotGroup: .init(
                     name: "branch", sql: Self.branchSQL, returns: .row,
                     keys: KeySet(arguments: branches, prefix: "branch:")),
-                description: "a private PostgreSQL with pgbench's tables (\(Self.accounts) accounts)",
+                description: "a private PostgreSQL with pgbench's tables (\(Self.accounts.grouped) accounts)",
                 toldBy: "triggers (source: notify)")
+            testbed.write = KeyedStatement(Self.writeSQL, keyParts: 1)
+            return testbed
         }
     }
 

@@ -11,6 +11,9 @@ struct Testbed: Sendable {
         var sql: String
         var returns: QueryGetter.Returns
         var keys: KeySet
+
+        /// The number of a key's parts.
+        var keyParts: Int { GetterQuery(sql, group: name, returns: returns, form: .plain).keyParts }
     }
 
     var socket: String
@@ -19,6 +22,8 @@ struct Testbed: Sendable {
     var group: Group
     /// What everybody asks for in `herd`.
     var hotGroup: Group
+    /// Changes the row of a key of ``group``; nil: nothing is written.
+    var write: KeyedStatement?
     var watch: DatabaseWatch
     /// In words.
     var description: String
@@ -46,19 +51,28 @@ struct Testbed: Sendable {
         guard !arguments.isEmpty else {
             throw BenchError(.unsuitable, "there are no keys of the group '\(subject.group)' to ask for")
         }
-        let isSingle =
-            GetterQuery(subject.sql, group: subject.group, returns: subject.returns, form: .plain).keyParts == 0
-        var keys = Self.shuffled(arguments, options.seed)
-        if isSingle { keys = [""] }
-        let group = Group(
-            name: subject.group, sql: subject.sql, returns: subject.returns,
-            keys: KeySet(arguments: keys, prefix: isSingle ? subject.group : "\(subject.group):"))
+        var group = Group(
+            name: subject.group, sql: subject.sql, returns: subject.returns, keys: KeySet(arguments: [], prefix: ""))
+        let isSingle = group.keyParts == 0
+        group.keys = KeySet(
+            arguments: isSingle ? [""] : Self.shuffled(arguments, options.seed),
+            prefix: isSingle ? subject.group : "\(subject.group):")
         var hot = group
         hot.keys = group.keys.prefix(options.hotKeys)
         try self.init(
             socket: subject.socket, database: subject.database, group: group, hotGroup: hot,
             description: "the group '\(subject.group)' of the sidecar at \(subject.socket)",
             toldBy: "the sidecar's settings")
+        write = try subject.writeSQL.map { sql throws(BenchError) in
+            let statement = KeyedStatement(sql, keyParts: group.keyParts)
+            guard statement.parameterCount <= group.keyParts else {
+                throw BenchError(
+                    .unsuitable,
+                    "--write-sql has \(statement.parameterCount) parameters, and a key of '\(group.name)' \(group.keyParts) parts"
+                )
+            }
+            return statement
+        }
     }
 
     private static func arguments(of subject: Bench.Subject, count: Int) throws(BenchError) -> [String] {

@@ -61,6 +61,9 @@ struct WriteProbes: Sendable {
     private func probe(_ index: Int, _ times: LoadTimes) -> Part {
         var part = Part()
         do {
+            guard let statement = way.scenario.testbed.write else {
+                throw BenchError(.unsuitable, "nobody says how a row is changed")
+            }
             let session = try SQLSession(way.scenario.testbed.database, name: "pgsidecar bench writes")
             var reader = try ProbeReader.connect(way.route, way.scenario.testbed)
             var schedule = Schedule.open(
@@ -74,7 +77,7 @@ struct WriteProbes: Sendable {
                 // Each key is one thread's own, or it would see another one's write.
                 let key = Int(random.next() % UInt64(max(1, way.keys.count / count))) * count + index
                 guard key < way.keys.count else { continue }
-                try write(key, session, &reader, &part)
+                try write(key, statement, session, &reader, &part)
             }
         } catch {
             part.failure = "\(error)"
@@ -83,12 +86,11 @@ struct WriteProbes: Sendable {
     }
 
     private func write(
-        _ key: Int, _ session: borrowing SQLSession, _ reader: inout ProbeReader, _ part: inout Part
+        _ key: Int, _ statement: KeyedStatement, _ session: SQLSession, _ reader: inout ProbeReader, _ part: inout Part
     ) throws {
         let (name, argument) = (way.keys.text(key), way.keys.argumentText(key))
         let old = try reader.value(of: name, argument)
-        _ = try session.run(
-            "update pgbench_accounts set abalance = abalance + 1 where aid = $1", [argument])
+        try session.run(statement.sql, statement.parameters(of: argument))
         let committed = Instant.now().nanoseconds
         part.writes += 1
         try reader.noteWrite(of: name)
@@ -110,15 +112,11 @@ struct WriteProbes: Sendable {
 /// Reads single values as a way's users do.
 private struct ProbeReader: ~Copyable {
     private let route: Route
-    private let group: Testbed.Group
     private var connection: BlockingConnection
     private let session: SQLSession?
 
-    private init(
-        _ route: Route, _ group: Testbed.Group, _ connection: consuming BlockingConnection,
-        _ session: consuming SQLSession?
-    ) {
-        (self.route, self.group) = (route, group)
+    private init(_ route: Route, _ connection: consuming BlockingConnection, _ session: SQLSession?) {
+        self.route = route
         self.connection = connection
         self.session = session
     }
@@ -127,10 +125,10 @@ private struct ProbeReader: ~Copyable {
     static func connect(_ route: Route, _ testbed: Testbed) throws -> ProbeReader {
         switch route {
         case .sidecar(let socket):
-            return ProbeReader(route, testbed.group, try BlockingConnection(socket), nil)
+            return ProbeReader(route, try BlockingConnection(socket), nil)
         case .redis(let redis):
             let session = try SQLSession(testbed.database, name: "pgsidecar bench writes")
-            return ProbeReader(route, testbed.group, try BlockingConnection(redis.socket), session)
+            return ProbeReader(route, try BlockingConnection(redis.socket), session)
         case .database:
             throw BenchError(.unsuitable, "what is written is new in the database at once")
         }
@@ -140,12 +138,10 @@ private struct ProbeReader: ~Copyable {
         let reply = try connection.ask(["GET", name])
         if case .error(let text) = reply { throw BenchError(.unavailable, text) }
         guard case .redis(let redis) = route, reply == .null else { return [reply.text] }
-        let sql = "select row_to_json(pgs_row.*)::text from (\n\(group.sql)\n) pgs_row"
-        let row = try session?.run(sql, [argument]).first ?? []
-        if let json = row.first ?? nil {
-            _ = try connection.ask(["SET", name, json, "EX", "\(redis.timeToLive)"])
-        }
-        return row
+        let query = KeyedStatement(redis.query)
+        let value = try session?.run(query.sql, query.parameters(of: argument)).first?.first ?? nil
+        if let value { _ = try connection.ask(["SET", name, value, "EX", "\(redis.timeToLive)"]) }
+        return [value]
     }
 
     /// What a writer does after its commit.
