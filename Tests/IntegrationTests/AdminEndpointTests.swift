@@ -14,7 +14,7 @@ struct AdminEndpointTests {
         \(more)
         groups:
           word: { sql: "select text from word where id = $1", returns: value\(group) }
-          slow: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 60s, max_loads: 1 }
+          slow: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 5m, max_loads: 1 }
         """
     }
 

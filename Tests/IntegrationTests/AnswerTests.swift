@@ -20,7 +20,7 @@ struct AnswerTests {
             database: { url: "\(database.url)", connections: 4 }
             threads: \(threads)
             memory: 4GiB
-            defaults: { ttl: 0s, negative_ttl: 1h, load_timeout: 60s }
+            defaults: { ttl: 0s, negative_ttl: 1h, load_timeout: 5m }
             groups:
               value: { \(value) }
               row: { \(row) }

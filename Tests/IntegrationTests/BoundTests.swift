@@ -11,7 +11,7 @@ struct BoundTests {
         database: { url: "\(database.url)", connections: 4 }
         threads: 1
         memory: 64MiB
-        defaults: { ttl: 0s, load_timeout: 60s }
+        defaults: { ttl: 0s, load_timeout: 5m }
         groups:
           text: { sql: "select left(repeat($1 || ' of 100 ', 100), 100)", returns: value }
           page: { sql: "select left(repeat($1 || ' of 10000 ', 10000), 10000)", returns: value }

@@ -25,7 +25,7 @@ struct FailoverTests {
               url: "host='\(hosts)' port=5432,5432 user=postgres dbname=\(database.name) target_session_attrs=primary"
               connections: 3
             groups:
-              word: { sql: "select text from word where id = $1", returns: value, ttl: 1ms, load_timeout: 20s }
+              word: { sql: "select text from word where id = $1", returns: value, ttl: 1ms, load_timeout: 5m }
             """
     }
 

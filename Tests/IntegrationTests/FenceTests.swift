@@ -40,7 +40,7 @@ struct FenceTests {
                 sql: "\(TestDatabase.heldWord("text || ' ' || v").replacing("from word", with: "from word, unlisted"))"
                 returns: value
                 ttl: 1h
-                load_timeout: 60s
+                load_timeout: 5m
                 invalidate_on: [{ table: public.word, key: [id] }, { table: public.other }]
             """
     }

@@ -11,7 +11,7 @@ struct HostileTests {
         database: { url: "\(database.url)", connections: 4 }
         threads: 2
         memory: 64MiB
-        defaults: { ttl: 2s, refresh_after: 1s, load_timeout: 60s, max_queued_loads: 1000000 }
+        defaults: { ttl: 2s, refresh_after: 1s, load_timeout: 5m, max_queued_loads: 1000000 }
         groups:
           text: { sql: "select left(repeat($1 || ' of 100 ', 100), 100) where $1 <> 'none'", returns: value }
           page: { sql: "select left(repeat($1 || ' of 10000 ', 10000), 10000)", returns: value, ttl: 0s, refresh_after: 0s }

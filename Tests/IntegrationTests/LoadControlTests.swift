@@ -11,7 +11,7 @@ struct LoadControlTests {
         database: { url: "\(database.url)", connections: 8 }
         threads: 4
         groups:
-          word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 20s, \(group) }
+          word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 5m, \(group) }
         """
     }
 
@@ -50,7 +50,7 @@ struct LoadControlTests {
               word:
                 sql: select text from word, pg_advisory_xact_lock_shared(0) held, pg_sleep(0.002) where id = $1::int
                 returns: value
-                load_timeout: 20s
+                load_timeout: 5m
                 max_loads: 3
             """
         try await withSidecar(slow) { sidecar in
@@ -90,7 +90,7 @@ struct LoadControlTests {
                 sql: \(slow("text", "id = $1::int"))
                 batch: { sql: "\(slow("id, text", "id = any($1::int[])"))", max: 10 }
                 returns: value
-                load_timeout: 20s
+                load_timeout: 5m
                 max_loads: 3
                 max_queued_loads: 2000
             """
@@ -147,7 +147,7 @@ struct LoadControlTests {
             database: { url: "\(database.url)", connections: 1 }
             threads: 1
             groups:
-              word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 60s, max_loads: 2 }
+              word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 5m, max_loads: 2 }
             """
         try await withSidecar(settings) { sidecar in
             let hold = try await database.hold(31)

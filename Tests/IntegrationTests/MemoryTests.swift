@@ -19,8 +19,8 @@ struct MemoryTests {
             threads: 2
             memory: \(Self.bound >> 20)MiB
             groups:
-              mixed: { sql: "select repeat('x', \(length))", returns: value, load_timeout: 20s }
-              short: { sql: "select repeat('x', 600 + $1::int % 4000)", returns: value, load_timeout: 20s }
+              mixed: { sql: "select repeat('x', \(length))", returns: value, load_timeout: 5m }
+              short: { sql: "select repeat('x', 600 + $1::int % 4000)", returns: value, load_timeout: 5m }
             """
         try await withSidecar(settings) { sidecar in
             let client = try sidecar.client()

@@ -28,7 +28,7 @@ struct NotifyTests {
           word:
             sql: "\(TestDatabase.heldWord())"
             returns: value
-            load_timeout: 10s
+            load_timeout: 5m
             \(group)
             invalidate_on: [{ table: public.word, key: [id] }]
         \(more)
@@ -366,7 +366,7 @@ struct NotifyTests {
     @Test func `a position that the server has not reached is waited for no longer than load_timeout`() async throws {
         let database = try await TestDatabase.shared()
         try await tellChanges(of: database)
-        let short = settings(database).replacing("load_timeout: 10s", with: "load_timeout: 300ms")
+        let short = settings(database).replacing("load_timeout: 5m", with: "load_timeout: 300ms")
         try await withSidecar(short) { sidecar in
             let client = try sidecar.client()
             #expect(try client.ask("GET", "word:1") == .bulk("word 1"))

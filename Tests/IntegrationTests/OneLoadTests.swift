@@ -14,7 +14,7 @@ struct OneLoadTests {
           word:
             sql: \(sql)
             returns: value
-            load_timeout: 20s
+            load_timeout: 5m
         \(rest.split(separator: "\n").map { "    \($0)" }.joined(separator: "\n"))
         """
     }

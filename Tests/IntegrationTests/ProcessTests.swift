@@ -13,7 +13,7 @@ struct ProcessTests {
         database: { url: "\(database.url)" }
         drain_timeout: 60s
         groups:
-          word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 60s }
+          word: { sql: "\(TestDatabase.heldWord())", returns: value, load_timeout: 5m }
         """
     }
 

@@ -17,7 +17,7 @@ struct ReloadTests {
         threads: 2
         \(top)
         groups:
-          word: { sql: "\(sql)", returns: value, load_timeout: 20s, \(group) }
+          word: { sql: "\(sql)", returns: value, load_timeout: 5m, \(group) }
         \(more)
         """
     }

@@ -28,7 +28,7 @@ struct TrackingTests {
                 ttl: 300ms
                 refresh_after: 100ms
                 memory: 20KiB
-                load_timeout: 60s
+                load_timeout: 5m
             """
         try await withSidecar(settings, listen: ", max_tracking: 64KiB") { sidecar in
             let script = "\(repository)/Tests/IntegrationTests/Clients/tracking.py"

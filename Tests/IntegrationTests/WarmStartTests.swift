@@ -12,7 +12,7 @@ struct WarmStartTests {
         database: { url: "\(database.url)", connections: 4 }
         warm_start: { file: \(file)\(more) }
         groups:
-          word: { sql: "select text from word where id = $1", returns: value, ttl: 1h, negative_ttl: 1h, load_timeout: 20s, max_loads: 8 }
+          word: { sql: "select text from word where id = $1", returns: value, ttl: 1h, negative_ttl: 1h, load_timeout: 5m, max_loads: 8 }
         """
     }
 
