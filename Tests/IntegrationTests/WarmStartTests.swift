@@ -16,6 +16,15 @@ struct WarmStartTests {
         """
     }
 
+    /// A file that a sidecar could have saved.
+    private func hotKeys(_ keys: [Int]) -> String {
+        let lines = keys.map { "\("\($0)".count)\n\($0)\n" }.joined()
+        let text = "pgsidecar hot keys 1\ngroup word \(keys.count)\n\(lines)"
+        // FNV-1a.
+        let checksum = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return text + "end \(String(checksum, radix: 16))\n"
+    }
+
     private func isWarm(_ sidecar: RunningSidecar) async -> Bool {
         await eventually { (try? sidecar.info("warm_start")) == "done" }
     }
@@ -100,6 +109,25 @@ struct WarmStartTests {
             try await hold.release()
             #expect(await isWarm(sidecar))
             #expect(try sidecar.client().ask("PGS.PEEK", "word:7") == .bulk("word 7"))
+        }
+    }
+
+    @Test func `a key that a client asked for meanwhile counts once`() async throws {
+        let database = try await TestDatabase.shared()
+        let file = temporaryPath()
+        defer { unlink(file) }
+        // One load at a time.
+        let held = settings(database, file).replacing("max_loads: 8", with: "max_loads: 2").replacing(
+            "select text from word where id = $1", with: TestDatabase.heldWord())
+        try hotKeys([7, 8]).write(toFile: file, atomically: true, encoding: .utf8)
+        let hold = try await database.hold(7)
+        try await withSidecar(held) { sidecar in
+            #expect(try await hold.isAwaited())
+            #expect(try sidecar.client().ask("GET", "word:8") == .bulk("word 8"))
+            try await hold.release()
+            #expect(await isWarm(sidecar))
+            #expect(try sidecar.statistics("word")["loads"] == 2)
+            #expect(await eventually { sidecar.process.errors.contains("warm start done keys=2 ") })
         }
     }
 }

@@ -86,13 +86,11 @@ actor WarmStart {
                 guard failures < Self.failures else { break }
                 // Clients go first.
                 while live.database.status.loadsQueued > 0 { try await Task.sleep(for: .milliseconds(2)) }
-                let wanted = Key(key)
-                guard group.served.group.peek(wanted) == nil else {
-                    loaded += 1
-                    tasks.addTask { true }
-                    continue
+                let (served, wanted) = (group.served.group, Key(key))
+                tasks.addTask {
+                    if served.peek(wanted) != nil { return true }
+                    return (try? await served.refresh(wanted)) != nil
                 }
-                tasks.addTask { (try? await group.served.group.refresh(wanted)) != nil }
             }
             while let isLoaded = try await tasks.next() { take(isLoaded) }
             return loaded
