@@ -18,11 +18,7 @@ package struct ProcessFigures: Sendable, Equatable {
     /// Those of now: a few system calls, some tens of microseconds.
     package static func now() -> ProcessFigures {
         var figures = ProcessFigures()
-        var usage = rusage()
-        if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
-            figures.userSeconds = seconds(usage.ru_utime)
-            figures.systemSeconds = seconds(usage.ru_stime)
-        }
+        (figures.userSeconds, figures.systemSeconds) = processorTime
         (figures.virtualBytes, figures.residentBytes) = memory
         figures.openDescriptors = openDescriptorCount ?? 0
         var limit = rlimit()
@@ -40,6 +36,18 @@ package struct ProcessFigures: Sendable, Equatable {
         while readdir(folder) != nil { count += 1 }
         // Without `.`, `..` and the folder's own.
         return max(0, count - 3)
+    }
+
+    /// Processor time so far, in the program and in the kernel, in seconds.
+    package static var processorSeconds: Double {
+        let time = processorTime
+        return time.user + time.system
+    }
+
+    private static var processorTime: (user: Double, system: Double) {
+        var usage = rusage()
+        guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return (0, 0) }
+        return (seconds(usage.ru_utime), seconds(usage.ru_stime))
     }
 
     /// Bytes in memory.

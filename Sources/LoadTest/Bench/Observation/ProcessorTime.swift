@@ -2,15 +2,8 @@ import Glibc
 import Machine
 import PrivateDatabase
 
-/// Processor time of processes on this machine, in seconds, as `proc(5)` has it.
+/// Processor time of other processes on this machine, in seconds, as `proc(5)` has it.
 enum ProcessorTime {
-    /// Of this process.
-    static var own: Double {
-        var usage = rusage()
-        getrusage(RUSAGE_SELF.rawValue, &usage)
-        return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
-    }
-
     /// Of a process; nil when there is none.
     static func of(_ process: Int32) -> Double? {
         fields(process).map { seconds($0.user + $0.system) }

@@ -1,4 +1,5 @@
 import Groundwork
+import Machine
 import Postgres
 import PrivateDatabase
 
@@ -35,9 +36,9 @@ extension WayRun {
         async let event = cause(times)
         async let shown: Void = showProgress(times, meter)
         try await Instant(nanoseconds: times.start).sleep()
-        let before = (server?.processorSeconds, watch.processorSeconds, ProcessorTime.own)
+        let before = (server?.processorSeconds, watch.processorSeconds, ProcessFigures.processorSeconds)
         try await Instant(nanoseconds: times.end).sleep()
-        let after = (server?.processorSeconds, watch.processorSeconds, ProcessorTime.own)
+        let after = (server?.processorSeconds, watch.processorSeconds, ProcessFigures.processorSeconds)
         func difference(_ after: Double?, _ before: Double?) -> Double? {
             // A server that was started anew begins at nothing.
             zip2(after, before).map { $0 >= $1 ? $0 - $1 : $0 }
