@@ -1,5 +1,3 @@
-import Glibc
-
 /// A client's connection that waits for its replies, at most twenty seconds each. For one thread at a time, and no loop's.
 public struct BlockingConnection: ~Copyable, Sendable {
     private let socket: UnixSocket
@@ -20,19 +18,17 @@ public struct BlockingConnection: ~Copyable, Sendable {
     public mutating func ask(each requests: [[String]]) throws(ConnectionError) -> [WireReply] {
         var bytes: [UInt8] = []
         for request in requests { RespRequest.append(request, to: &bytes) }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes {
-                send(socket.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 || errno == EINTR else { throw ConnectionError("send", errno) }
-            rest = rest.dropFirst(max(0, count))
+        var sent = 0
+        while sent < bytes.count {
+            let count = try socket.send(bytes, from: sent)
+            guard count > 0 else { throw ConnectionError("nothing was taken within twenty seconds") }
+            sent += count
         }
         var replies: [WireReply] = []
         while replies.count < requests.count {
             if let reply = try input.next() {
                 replies.append(reply)
-            } else if try !input.receive(from: socket.descriptor), errno == EAGAIN {
+            } else if try !input.receive(from: socket) {
                 throw ConnectionError("no reply within twenty seconds")
             }
         }

@@ -1,5 +1,4 @@
 public import EventLoop
-import Glibc
 
 /// A client's connection on an event loop, to a sidecar or any other server that speaks RESP: requests are sent as many as
 /// you like at a time, replies are handed over in their order.
@@ -7,8 +6,8 @@ import Glibc
 /// Everything is for the loop's thread alone. Its owner keeps it; it keeps neither.
 public final class PipelinedConnection: EventSource {
     private let socket: UnixSocket
-    private let loop: EventLoop
-    private var registration: Registration?
+    /// Nil from its end on.
+    private var watch: DescriptorWatch?
     private var input = ReplyInput()
     private var output: [UInt8] = []
     private var sent = 0
@@ -26,11 +25,10 @@ public final class PipelinedConnection: EventSource {
     ) throws(ConnectionError) {
         socket = try UnixSocket(path)
         socket.stopBlocking()
-        self.loop = loop
         self.onReply = onReply
         self.onEnd = onEnd
         do {
-            registration = try loop.register(socket.descriptor, for: .readable, source: self)
+            watch = try DescriptorWatch(socket.descriptor, on: loop, source: self)
         } catch {
             throw ConnectionError("\(error)")
         }
@@ -43,27 +41,24 @@ public final class PipelinedConnection: EventSource {
 
     /// Sends what was put together, as far as the kernel takes it; the rest follows by itself.
     public func flush() {
-        guard let registration, sent < output.count else { return }
-        let count = output.withUnsafeBytes { bytes in
-            send(
-                socket.descriptor, bytes.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
+        guard watch != nil, sent < output.count else { return }
+        do throws(ConnectionError) {
+            sent += try socket.send(output, from: sent)
+        } catch {
+            return end(error)
         }
-        if count < 0, errno != EAGAIN, errno != EINTR { return end(ConnectionError("send", errno)) }
-        sent += max(0, count)
         if sent == output.count {
             output.removeAll(keepingCapacity: true)
             sent = 0
-            loop.update(registration, for: .readable)
-        } else {
-            loop.update(registration, for: [.readable, .writable])
         }
+        watch?.waitForWriting(!output.isEmpty)
     }
 
     /// Closes the connection; no reply is handed over from now on.
     public func close() {
-        guard let registration else { return }
-        self.registration = nil
-        loop.deregister(registration)
+        guard let watch else { return }
+        self.watch = nil
+        watch.end()
         onReply = { _ in }
         onEnd = { _ in }
     }
@@ -71,8 +66,8 @@ public final class PipelinedConnection: EventSource {
     /// Receives and sends what can be received and sent. For the loop.
     public func ready(_ readiness: Readiness) {
         do throws(ConnectionError) {
-            if try input.receive(from: socket.descriptor) {
-                while registration != nil, let reply = try input.next() { onReply(reply) }
+            if try input.receive(from: socket) {
+                while watch != nil, let reply = try input.next() { onReply(reply) }
             }
             flush()
         } catch {

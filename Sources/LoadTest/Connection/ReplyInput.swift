@@ -8,19 +8,12 @@ struct ReplyInput: ~Copyable {
     /// Where what came ends.
     private var end = 0
 
-    /// Reads once from `descriptor`. False when there was nothing to read; throws at its end.
-    mutating func receive(from descriptor: Int32) throws(ConnectionError) -> Bool {
+    /// Reads once. False when there was nothing to read; throws at the connection's end.
+    mutating func receive(from socket: borrowing UnixSocket) throws(ConnectionError) -> Bool {
         makeRoom()
-        let count = bytes.withUnsafeMutableBytes { buffer in
-            recv(descriptor, buffer.baseAddress.map { $0 + end }, buffer.count - end, 0)
-        }
-        if count > 0 {
-            end += count
-            return true
-        }
-        if count == 0 { throw ConnectionError("the server closed the connection") }
-        if errno == EAGAIN || errno == EINTR { return false }
-        throw ConnectionError("recv", errno)
+        let count = try socket.receive(into: &bytes, from: end)
+        end += count
+        return count > 0
     }
 
     /// The next reply that came whole.

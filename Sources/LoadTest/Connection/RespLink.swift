@@ -1,5 +1,4 @@
 import EventLoop
-import Glibc
 import Groundwork
 
 /// What a ``RespLink`` tells, on its loop's thread. `now` is when the bytes were there, in nanoseconds.
@@ -19,11 +18,10 @@ protocol RespLinkOwner: AnyObject {
 /// On its loop's thread only.
 final class RespLink: EventSource {
     private let socket: UnixSocket
-    private let loop: EventLoop
     private let input: ReceiveBuffer
     private weak let owner: (any RespLinkOwner)?
-    private var registration: Registration?
-    private var waitsForWriting = false
+    /// Nil from its end on.
+    private var watch: DescriptorWatch?
     private var scanner = ReplyScanner()
     private var sent = 0
     /// What is to be sent.
@@ -35,9 +33,9 @@ final class RespLink: EventSource {
     ) throws(ConnectionError) {
         socket = try UnixSocket(path)
         socket.stopBlocking()
-        (self.loop, self.input, self.owner) = (loop, input, owner)
+        (self.input, self.owner) = (input, owner)
         do {
-            registration = try loop.register(socket.descriptor, for: .readable, source: self)
+            watch = try DescriptorWatch(socket.descriptor, on: loop, source: self)
         } catch {
             throw ConnectionError("\(error)")
         }
@@ -45,37 +43,30 @@ final class RespLink: EventSource {
 
     /// Sends what is in ``output``, as far as the kernel takes it; the rest follows by itself.
     func flush() {
-        guard registration != nil, sent < output.count else { return }
-        let count = output.withUnsafeBytes { bytes in
-            send(socket.descriptor, bytes.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
+        guard watch != nil, sent < output.count else { return }
+        do throws(ConnectionError) {
+            sent += try socket.send(output, from: sent)
+        } catch {
+            return lose(error)
         }
-        if count < 0, errno != EAGAIN, errno != EINTR { return lose(ConnectionError("send", errno)) }
-        sent += max(0, count)
         if sent == output.count {
             output.removeAll(keepingCapacity: true)
             sent = 0
         }
-        waitForWriting(!output.isEmpty)
-    }
-
-    private func waitForWriting(_ waits: Bool) {
-        guard waits != waitsForWriting, let registration else { return }
-        waitsForWriting = waits
-        loop.update(registration, for: waits ? [.readable, .writable] : .readable)
+        watch?.waitForWriting(!output.isEmpty)
     }
 
     /// Closes the connection; its owner is told nothing more.
     func close() {
-        guard let registration else { return }
-        self.registration = nil
-        loop.deregister(registration)
+        watch?.end()
+        watch = nil
     }
 
     func ready(_ readiness: Readiness) {
         do throws(ConnectionError) {
-            let count = try input.receive(from: socket.descriptor)
+            let count = try input.receive(from: socket)
             if count > 0 { try scan(count) }
-            if waitsForWriting { flush() }
+            if watch?.waitsForWriting == true { flush() }
         } catch {
             lose(error)
         }
@@ -85,7 +76,7 @@ final class RespLink: EventSource {
         let now = Instant.now().nanoseconds
         let bytes = input.bytes
         var offset = 0
-        while offset < count, registration != nil {
+        while offset < count, watch != nil {
             let (plain, odd) = try scanner.scan(bytes.span.bytes.extracting(first: count), from: &offset)
             if plain > 0 { owner?.link(self, received: plain, at: now) }
             switch odd {
@@ -98,7 +89,7 @@ final class RespLink: EventSource {
     }
 
     private func lose(_ reason: ConnectionError) {
-        guard registration != nil else { return }
+        guard watch != nil else { return }
         close()
         owner?.link(self, lost: reason)
     }
@@ -109,11 +100,7 @@ final class ReceiveBuffer {
     private(set) var bytes = [UInt8](repeating: 0, count: 64 << 10)
 
     /// Reads once. 0 when there was nothing to read; throws at the connection's end.
-    func receive(from descriptor: Int32) throws(ConnectionError) -> Int {
-        let count = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
-        if count > 0 { return count }
-        if count == 0 { throw ConnectionError("the server closed the connection") }
-        if errno == EAGAIN || errno == EINTR { return 0 }
-        throw ConnectionError("recv", errno)
+    func receive(from socket: borrowing UnixSocket) throws(ConnectionError) -> Int {
+        try socket.receive(into: &bytes)
     }
 }

@@ -32,6 +32,36 @@ struct UnixSocket: ~Copyable, Sendable {
 
     deinit { close(descriptor) }
 
+    /// Receives once, behind the first `offset` bytes. 0 when there is nothing yet, or was not in time; throws at the
+    /// connection's end.
+    func receive(into bytes: inout [UInt8], from offset: Int = 0) throws(ConnectionError) -> Int {
+        var count: Int
+        repeat {
+            count = bytes.withUnsafeMutableBytes { buffer in
+                recv(descriptor, buffer.baseAddress.map { $0 + offset }, buffer.count - offset, 0)
+            }
+        } while count < 0 && errno == EINTR
+        if count > 0 { return count }
+        if count == 0 { throw ConnectionError("the server closed the connection") }
+        if errno == EAGAIN { return 0 }
+        throw ConnectionError("recv", errno)
+    }
+
+    /// Sends what stands behind the first `offset` bytes, once. Returns how many the kernel took; 0 when it takes none yet, or
+    /// did not in time.
+    func send(_ bytes: [UInt8], from offset: Int) throws(ConnectionError) -> Int {
+        var count: Int
+        repeat {
+            count = bytes.withUnsafeBytes { buffer in
+                Glibc.send(
+                    descriptor, buffer.baseAddress.map { $0 + offset }, buffer.count - offset, Int32(MSG_NOSIGNAL))
+            }
+        } while count < 0 && errno == EINTR
+        if count >= 0 { return count }
+        if errno == EAGAIN { return 0 }
+        throw ConnectionError("send", errno)
+    }
+
     /// Lets no call wait any more.
     func stopBlocking() { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
 
