@@ -24,6 +24,7 @@ final class LoadLoop: @unchecked Sendable {
     private var hasKeys = true
     /// Nil before it runs and after its end.
     private var onEnd: ((Recorder) -> Void)?
+    private var hasEnded = false
 
     /// Below this a loop looks at the clock until an ask is due, as waking up takes about as long.
     private static let spinning: Int64 = 50_000
@@ -139,9 +140,14 @@ final class LoadLoop: @unchecked Sendable {
         }
     }
 
-    /// Runs `job` on the loop after a pause.
-    func after(milliseconds: Int, _ job: @escaping () -> Void) {
-        loop.schedule(at: Instant.now() + .milliseconds(milliseconds), job)
+    /// So many asks of a connection fail. After a pause it connects again, where it has to, and can take others.
+    func fail(_ count: Int, of connection: any AskConnection, _ reason: String) {
+        failed(count, reason, at: now)
+        loop.schedule(at: Instant.now() + .milliseconds(20)) { [weak self, weak connection] in
+            guard let self, !hasEnded, let connection else { return }
+            connection.reconnect()
+            becameFree(connection, by: count, at: now)
+        }
     }
 
     // MARK: The end
@@ -165,6 +171,7 @@ final class LoadLoop: @unchecked Sendable {
     private func end() {
         guard let onEnd else { return }
         self.onEnd = nil
+        hasEnded = true
         for connection in connections { connection.close() }
         connections = []
         free = []

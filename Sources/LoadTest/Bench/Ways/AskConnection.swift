@@ -11,6 +11,8 @@ protocol AskConnection: AnyObject {
     func ask(_ count: Int, due: Int64)
     /// When the asks that have no answer yet were due.
     var unanswered: [Int64] { get }
+    /// Connects again where a connection is lost.
+    func reconnect()
     /// Closes it; the loop is told nothing more.
     func close()
 }

@@ -1,12 +1,8 @@
 import DequeModule
-import EventLoop
-import Groundwork
 import Postgres
 
 /// Asks a Redis server, and the database for what that does not have, which it then stores there: as applications do it.
-///
-/// Unchecked: it is touched on its loop's thread only; connecting to the database hands it through another one.
-final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnectionOwner, @unchecked Sendable {
+final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnectionOwner {
     /// Where a way by Redis leads.
     struct Route: Sendable {
         /// The Redis server's socket.
@@ -27,43 +23,24 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
     var freeSince: Int64 = 0
     var isListed = false
 
-    private unowned let owner: LoadLoop
+    private weak let owner: LoadLoop?
     private let route: Route
     private let shape: RequestShape
+    /// Nil while there is no connection.
     private var link: RespLink?
-    private var database: GetterConnection?
+    private let database: DatabaseLink
     private var pending: Deque<Pending> = []
     /// What the database is asked for, the oldest first.
     private var loads: Deque<(due: Int64, keys: [Int])> = []
-    private var isConnecting = false
-    private var isClosed = false
 
     init(
         _ route: Route, shape: RequestShape, owner: LoadLoop, completion: @escaping @Sendable ((any Error)?) -> Void
     ) throws(ConnectionError) {
         (self.route, self.shape, self.owner) = (route, shape, owner)
+        database = DatabaseLink(route.database, route.query, keepsValues: true, on: owner.loop)
         link = try RespLink(route.socket, on: owner.loop, input: owner.input, owner: self)
-        connect(completion)
-    }
-
-    private func connect(_ completion: @escaping @Sendable ((any Error)?) -> Void) {
-        guard !isConnecting else { return }
-        isConnecting = true
-        let hasThread = GetterConnection.connect(
-            route.database, route.query, keepsValues: true, on: owner.loop, owner: self
-        ) { [weak self] opened in
-            guard let self, !isClosed else { return }
-            isConnecting = false
-            do {
-                database = try opened.get()
-                completion(nil)
-            } catch {
-                completion(error)
-            }
-        }
-        guard !hasThread else { return }
-        isConnecting = false
-        completion(BenchError.noThread)
+        database.owner = self
+        database.connect(completion)
     }
 
     var unanswered: [Int64] {
@@ -71,7 +48,8 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
     }
 
     func ask(_ count: Int, due: Int64) {
-        guard let link else { return fail(count, "there is no connection") }
+        guard let owner else { return }
+        guard let link else { return owner.fail(count, of: self, "there is no connection") }
         var asked = 0
         while asked < count, let keys = owner.drawKeys() {
             shape.appendHead(to: &link.output)
@@ -83,16 +61,22 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
         if asked < count { owner.becameFree(self, by: count - asked, at: due) }
     }
 
+    func reconnect() {
+        guard let owner else { return }
+        if link == nil { link = try? RespLink(route.socket, on: owner.loop, input: owner.input, owner: self) }
+        database.connect()
+    }
+
     func close() {
-        isClosed = true
         link?.close()
-        database?.close()
-        (link, database) = (nil, nil)
+        link = nil
+        database.close()
     }
 
     // MARK: What Redis says
 
     func link(_ link: RespLink, received plain: Int, at now: Int64) {
+        guard let owner else { return }
         var answered = 0
         for _ in 0..<plain {
             guard case .get(let due, _)? = pending.popFirst() else { continue }
@@ -103,16 +87,16 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
     }
 
     func link(_ link: RespLink, receivedWithout missing: [Int], at now: Int64) {
-        guard case .get(let due, let keys)? = pending.popFirst() else { return }
+        guard let owner, case .get(let due, let keys)? = pending.popFirst() else { return }
         let absent = missing.compactMap { keys.indices.contains($0) ? keys[$0] : nil }
-        guard let database else { return fail(1, "there is no connection to the database") }
+        guard database.isConnected else { return owner.fail(1, of: self, "there is no connection to the database") }
         loads.append((due, absent))
         database.ask(absent.map { owner.keys.key($0) })
     }
 
     func link(_ link: RespLink, receivedError text: String, at now: Int64) {
         // A SET that is refused costs the next ask a query, which the figures show.
-        guard case .get? = pending.popFirst() else { return }
+        guard let owner, case .get? = pending.popFirst() else { return }
         owner.failed(1, text, at: now)
         owner.becameFree(self, by: 1, at: now)
     }
@@ -122,13 +106,13 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
         self.link = nil
         let lost = pending.count { if case .get = $0 { true } else { false } }
         pending.removeAll()
-        fail(lost, "\(reason)")
+        owner?.fail(lost, of: self, "\(reason)")
     }
 
     // MARK: What the database says
 
     func connection(_ connection: GetterConnection, answered answer: consuming GetterConnection.Answer) {
-        guard let load = loads.popFirst() else { return }
+        guard let owner, let load = loads.popFirst() else { return }
         let now = owner.now
         if let failure = answer.failure {
             owner.failed(1, failure, at: now)
@@ -140,7 +124,7 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
     }
 
     private func store(_ values: [[UInt8]?], of keys: [Int]) {
-        guard let link else { return }
+        guard let link, let owner else { return }
         let life = "\(route.timeToLive)"
         for (value, key) in zip(values, keys) {
             guard let value else { continue }
@@ -155,20 +139,8 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
     }
 
     func connection(_ connection: GetterConnection, lost reason: String) {
-        database = nil
         let lost = loads.count
         loads.removeAll()
-        fail(lost, reason)
-    }
-
-    /// These asks fail; after a pause others may be tried, and connections where there is none.
-    private func fail(_ count: Int, _ reason: String) {
-        owner.failed(count, reason, at: owner.now)
-        owner.after(milliseconds: 20) { [weak self] in
-            guard let self, !isClosed else { return }
-            if link == nil { link = try? RespLink(route.socket, on: owner.loop, input: owner.input, owner: self) }
-            if database == nil { connect { _ in } }
-            owner.becameFree(self, by: count, at: owner.now)
-        }
+        owner?.fail(lost, of: self, reason)
     }
 }

@@ -25,8 +25,7 @@ enum Route: Sendable {
                 owner.add(try SidecarConnection(socket, shape: shape, owner: owner))
                 completion(nil)
             case .database(let database, let query):
-                owner.add(
-                    DatabaseConnection(database, query, width: shape.width, owner: owner, completion: completion))
+                owner.add(DatabaseConnection(database, query, owner: owner, completion: completion))
             case .redis(let route):
                 owner.add(try CacheAsideConnection(route, shape: shape, owner: owner, completion: completion))
             }

@@ -6,14 +6,13 @@ final class SidecarConnection: AskConnection, RespLinkOwner {
     var freeSince: Int64 = 0
     var isListed = false
 
-    private unowned let owner: LoadLoop
+    private weak let owner: LoadLoop?
     private let path: String
     private let shape: RequestShape
     /// Nil while there is no connection.
     private var link: RespLink?
     /// When the asks that have no answer yet were due, the oldest first.
     private var dues: Deque<Int64> = []
-    private var isClosed = false
 
     /// Connects to the socket at `path`.
     init(_ path: String, shape: RequestShape, owner: LoadLoop) throws(ConnectionError) {
@@ -24,7 +23,8 @@ final class SidecarConnection: AskConnection, RespLinkOwner {
     var unanswered: [Int64] { Array(dues) }
 
     func ask(_ count: Int, due: Int64) {
-        guard let link else { return fail(count, "there is no connection") }
+        guard let owner else { return }
+        guard let link else { return owner.fail(count, of: self, "there is no connection") }
         var asked = 0
         while asked < count, owner.appendRequest(shape, to: &link.output) {
             asked += 1
@@ -34,13 +34,18 @@ final class SidecarConnection: AskConnection, RespLinkOwner {
         if asked < count { owner.becameFree(self, by: count - asked, at: due) }
     }
 
+    func reconnect() {
+        guard link == nil, let owner else { return }
+        link = try? RespLink(path, on: owner.loop, input: owner.input, owner: self)
+    }
+
     func close() {
-        isClosed = true
         link?.close()
         link = nil
     }
 
     func link(_ link: RespLink, received plain: Int, at now: Int64) {
+        guard let owner else { return }
         guard plain <= dues.count else {
             return self.link(link, lost: ConnectionError("a reply came that nobody asked for"))
         }
@@ -60,13 +65,13 @@ final class SidecarConnection: AskConnection, RespLinkOwner {
     }
 
     func link(_ link: RespLink, receivedWithout missing: [Int], at now: Int64) {
-        guard let due = dues.popFirst() else { return }
+        guard let owner, let due = dues.popFirst() else { return }
         owner.answered(1, due: due, at: now, missing: missing.count)
         owner.becameFree(self, by: 1, at: now)
     }
 
     func link(_ link: RespLink, receivedError text: String, at now: Int64) {
-        guard dues.popFirst() != nil else { return }
+        guard let owner, dues.popFirst() != nil else { return }
         owner.failed(1, text, at: now)
         owner.becameFree(self, by: 1, at: now)
     }
@@ -76,16 +81,6 @@ final class SidecarConnection: AskConnection, RespLinkOwner {
         self.link = nil
         let lost = dues.count
         dues.removeAll()
-        fail(lost, "\(reason)")
-    }
-
-    /// These asks fail; after a pause there is another try to connect.
-    private func fail(_ count: Int, _ reason: String) {
-        owner.failed(count, reason, at: owner.now)
-        owner.after(milliseconds: 20) { [weak self] in
-            guard let self, !isClosed else { return }
-            if link == nil { link = try? RespLink(path, on: owner.loop, input: owner.input, owner: self) }
-            owner.becameFree(self, by: count, at: owner.now)
-        }
+        owner?.fail(lost, of: self, "\(reason)")
     }
 }
