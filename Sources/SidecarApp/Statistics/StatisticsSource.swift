@@ -53,8 +53,9 @@ struct StatisticsSource: Sendable {
         statistics.database = databaseFigures
         statistics.stream = stream().map { figures($0, at: now) }
         statistics.verify = verifier.map { verifier in
+            let figures = verifier.figures
             var verify = SidecarStatistics.Verify()
-            (verify.checked, verify.mismatches) = (verifier.figures.checked, verifier.figures.mismatches)
+            (verify.checked, verify.mismatches) = (figures.checked, figures.mismatches)
             return verify
         }
         statistics.process = process
