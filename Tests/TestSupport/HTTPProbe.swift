@@ -15,40 +15,14 @@ package final class HTTPProbe: @unchecked Sendable {
         package let body: String
     }
 
-    private let descriptor: Int32
+    private let socket: TestSocket
     private var received: [UInt8] = []
 
     /// Connects to a Unix socket.
-    package init(socket path: String) throws {
-        descriptor = Self.open(AF_UNIX)
-        let result = withUnixAddress(path) { connect(descriptor, $0, $1) }
-        guard result == 0 else { throw Failure("connect to \(path): errno \(errno)") }
-    }
+    package init(socket path: String) throws { socket = try TestSocket(path) }
 
     /// Connects to a port of this machine.
-    package init(port: Int) throws {
-        descriptor = Self.open(AF_INET)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(UInt16(port).bigEndian)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else { throw Failure("connect to port \(port): errno \(errno)") }
-    }
-
-    deinit { close(descriptor) }
-
-    private static func open(_ family: Int32) -> Int32 {
-        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var patience = timeval(tv_sec: 30, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        return descriptor
-    }
+    package init(port: Int) throws { socket = try TestSocket(port: port) }
 
     /// Asks and reads the whole answer.
     package func get(_ path: String) async throws -> Answer { try await ask("GET", path) }
@@ -61,7 +35,7 @@ package final class HTTPProbe: @unchecked Sendable {
 
     /// Sends what may be no request.
     package func send(_ text: String) async throws {
-        try await onThread { try self.sendHere(text) }
+        try await onThread { try self.socket.send(Array(text.utf8)) }
     }
 
     /// The next answer, of which the body has the length that it says.
@@ -86,18 +60,6 @@ package final class HTTPProbe: @unchecked Sendable {
     private func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread { continuation.resume(with: Swift.Result(catching: body)) }
-        }
-    }
-
-    private func sendHere(_ text: String) throws {
-        let bytes = Array(text.utf8)
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { throw Failure("send: errno \(errno)") }
-            sent += count
         }
     }
 
@@ -130,11 +92,9 @@ package final class HTTPProbe: @unchecked Sendable {
     }
 
     private func receiveMore() throws {
-        var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        guard count >= 0 else { throw Failure("recv: errno \(errno)") }
-        guard count > 0 else { throw Failure("closed") }
-        received += bytes[..<count]
+        let bytes = try socket.receive()
+        guard !bytes.isEmpty else { throw Failure("closed") }
+        received += bytes
     }
 }
 

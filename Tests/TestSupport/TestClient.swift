@@ -3,36 +3,17 @@ import Glibc
 /// A client with a blocking Unix socket, which gives up after thirty seconds.
 package final class TestClient: @unchecked Sendable {
     // Unchecked: one thread sends and one receives, and those share the descriptor alone.
-    private let descriptor: Int32
+    private let socket: TestSocket
     private var parser = ReplyParser()
     private var received: [UInt8] = []
 
     /// Connects to a socket.
-    package init(_ path: String) throws {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw Failure("socket: errno \(errno)") }
-        var patience = timeval(tv_sec: 30, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        let result = withUnixAddress(path) { connect(descriptor, $0, $1) }
-        guard result == 0 else { throw Failure("connect to \(path): errno \(errno)") }
-    }
+    package init(_ path: String) throws { socket = try TestSocket(path) }
 
-    deinit {
-        close(descriptor)
-    }
+    private var descriptor: Int32 { socket.descriptor }
 
     /// Sends raw bytes.
-    package func send(raw bytes: [UInt8]) throws {
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { throw Failure("send: errno \(errno)") }
-            sent += count
-        }
-    }
+    package func send(raw bytes: [UInt8]) throws { try socket.send(bytes) }
 
     /// Sends what may be no request.
     package func send(raw text: String) throws {
@@ -140,13 +121,8 @@ package final class TestClient: @unchecked Sendable {
     }
 
     private func receiveMore() throws -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        if count < 0 {
-            if errno == ECONNRESET || errno == EPIPE { return false }
-            throw Failure("recv: errno \(errno)")
-        }
-        received += bytes[..<count]
-        return count > 0
+        let bytes = try socket.receive()
+        received += bytes
+        return !bytes.isEmpty
     }
 }
