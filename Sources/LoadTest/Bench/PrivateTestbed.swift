@@ -29,11 +29,8 @@ struct PrivateTestbed: Sendable {
         do {
             _ = try await postgres.psql(Self.schema)
             let settings = Self.settings(postgres.url, clients: options.connections)
-            let file = "\(folder)/install.yaml"
-            try Folder.append(settings, to: file)
-            _ = try await Program(command: [program, "sql", "install", "--config", file, "--apply"]).run()
-            sidecar = try SidecarProcess(program, settings: settings, in: self.folder)
-            try await sidecar.ready()
+            try await SidecarProcess.install(program, settings: settings, in: self.folder)
+            sidecar = try await SidecarProcess(program, settings: settings, in: self.folder)
         } catch {
             await postgres.remove()
             throw error

@@ -8,8 +8,17 @@ final class SidecarProcess: Sendable {
     let log: String
     private let process = Groundwork.Mutex<(child: ChildProcess?, failure: String?)>((nil, nil))
 
-    /// Starts `program` with these settings (YAML without `listen`), which are written to `folder`.
-    init(_ program: String, settings: String, in folder: String) throws {
+    /// Has `program` make what its stream of changes needs in the database that these settings (YAML) name. They are written
+    /// to `folder`.
+    static func install(_ program: String, settings: String, in folder: String) async throws {
+        let file = "\(folder)/install.yaml"
+        try Folder.append(settings, to: file)
+        _ = try await Program(command: [program, "sql", "install", "--config", file, "--apply"]).run()
+    }
+
+    /// Starts `program` with these settings (YAML without `listen`), which are written to `folder`, and waits until clients can
+    /// connect.
+    init(_ program: String, settings: String, in folder: String) async throws {
         socket = "\(folder)/pgsidecar.sock"
         log = "\(folder)/pgsidecar.log"
         let file = "\(folder)/pgsidecar.yaml"
@@ -28,10 +37,15 @@ final class SidecarProcess: Sendable {
             }
         }
         guard isStarted else { throw VerificationError("the system gives no thread") }
+        do {
+            try await ready()
+        } catch {
+            await end()
+            throw error
+        }
     }
 
-    /// Waits until clients can connect.
-    func ready() async throws {
+    private func ready() async throws {
         let deadline = Instant.now() + .seconds(30)
         while (try? BlockingConnection(socket)) == nil {
             let (child, failure) = process.withLock { ($0.child, $0.failure) }

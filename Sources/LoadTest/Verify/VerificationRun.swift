@@ -30,10 +30,9 @@ struct VerificationRun {
     func run(program: String) async throws -> Report {
         _ = try await postgres.psql(Subject.schema(keyCount: options.keys))
         let settings = settings
-        if options.source != .none { try await install(program, settings) }
-        let sidecar = try SidecarProcess(program, settings: settings, in: folder)
+        if options.source != .none { try await SidecarProcess.install(program, settings: settings, in: folder) }
+        let sidecar = try await SidecarProcess(program, settings: settings, in: folder)
         do {
-            try await sidecar.ready()
             let count = try await readAndWrite(sidecar)
             await sidecar.end()
             return Report(ledger, progress, inMemory: count)
@@ -58,13 +57,6 @@ struct VerificationRun {
 
     private var invalidation: String {
         options.source == .none ? "" : "invalidation: { source: \(options.source.rawValue), heartbeat: 1s }\n"
-    }
-
-    /// Has the sidecar's own command make what its stream needs.
-    private func install(_ program: String, _ settings: String) async throws {
-        let file = "\(folder)/install.yaml"
-        try Folder.append(settings, to: file)
-        _ = try await Program(command: [program, "sql", "install", "--config", file, "--apply"]).run()
     }
 
     // MARK: Reading and writing
