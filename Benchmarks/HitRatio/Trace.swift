@@ -55,12 +55,6 @@ private struct ZipfRanks {
 
     mutating func next() -> Int {
         let target = Double.random(in: 0..<(sums.last ?? 1), using: &random)
-        var low = 0
-        var high = sums.count - 1
-        while low < high {
-            let middle = (low + high) / 2
-            if sums[middle] <= target { low = middle + 1 } else { high = middle }
-        }
-        return low
+        return min(sums.count - 1, sums.partitioningIndex { $0 > target })
     }
 }

@@ -1,3 +1,5 @@
+import Groundwork
+
 /// Which transactions a new query on a server sees, as `pg_current_snapshot()` tells it.
 public struct Snapshot: Equatable, Sendable {
     /// All transactions below it have ended.
@@ -40,11 +42,7 @@ public struct Snapshot: Equatable, Sendable {
     }
 
     private func runs(_ transaction: UInt64) -> Bool {
-        var (low, high) = (0, running.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if running[middle] < transaction { low = middle + 1 } else { high = middle }
-        }
-        return low < running.count && running[low] == transaction
+        let index = running.partitioningIndex { $0 >= transaction }
+        return index < running.count && running[index] == transaction
     }
 }

@@ -137,12 +137,7 @@ struct KeyHistory: Sendable {
     }
 
     private func index(of version: Int64) -> Int? {
-        var low = 0
-        var high = states.count
-        while low < high {
-            let middle = (low + high) / 2
-            if states[middle].version < version { low = middle + 1 } else { high = middle }
-        }
-        return low < states.count && states[low].version == version ? low : nil
+        let index = states.partitioningIndex { $0.version >= version }
+        return index < states.count && states[index].version == version ? index : nil
     }
 }

@@ -83,19 +83,9 @@ struct Zipf: Sendable {
     /// The rank, from 0, that a number drawn from 0..<1 stands for.
     func rank(for chance: Double) -> Int {
         let target = chance * total
-        if !sums.isEmpty { return firstSum(above: target) }
+        if !sums.isEmpty { return min(count - 1, sums.partitioningIndex { $0 > target }) }
         if target < 1 { return 0 }
         if target < 1 + pow(0.5, skew) { return min(1, count - 1) }
         return min(count - 1, Int(Double(count) * pow(eta * chance - eta + 1, 1 / (1 - skew))))
-    }
-
-    private func firstSum(above target: Double) -> Int {
-        var low = 0
-        var high = sums.count - 1
-        while low < high {
-            let middle = (low + high) / 2
-            if sums[middle] <= target { low = middle + 1 } else { high = middle }
-        }
-        return low
     }
 }
