@@ -200,7 +200,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "RESP", "CacheCore", "PrivateDatabase", "Groundwork",
+                "RESP", "CacheCore", "PrivateDatabase", "Machine", "Groundwork",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
@@ -243,7 +243,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "RESP", "EventLoop", "CacheCore", "TestSupport", "Groundwork",
+                "Server", "RESP", "EventLoop", "CacheCore", "Machine", "TestSupport", "Groundwork",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -269,7 +269,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["SidecarApp", "LoadTest", "PrivateDatabase", "TestSupport", "Groundwork", "YAML"],
+            dependencies: [
+                "SidecarApp", "LoadTest", "PrivateDatabase", "Machine", "TestSupport", "Groundwork", "YAML",
+            ],
             exclude: ["Clients"],  // Python programs
             swiftSettings: strict),
     ],

@@ -1,20 +1,20 @@
-import CLinux
+package import CLinux
 import Glibc
 
 /// The kernel's address of a path, or of a name of Linux' abstract namespace, which begins with NUL.
-enum UnixAddress {
+package enum UnixAddress {
     /// bind(2); the result is the call's.
-    static func bind(_ descriptor: Int32, to path: String) -> Int32 {
+    package static func bind(_ descriptor: Int32, to path: String) -> Int32 {
         withAddress(path) { Glibc.bind(descriptor, $0, $1) }
     }
 
     /// connect(2); the result is the call's.
-    static func connect(_ descriptor: Int32, to path: String) -> Int32 {
+    package static func connect(_ descriptor: Int32, to path: String) -> Int32 {
         withAddress(path) { Glibc.connect(descriptor, $0, $1) }
     }
 
     /// Fails with ENAMETOOLONG when the path does not fit.
-    static func withAddress(
+    package static func withAddress(
         _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
     ) -> Int32 {
         var address = sockaddr_un()

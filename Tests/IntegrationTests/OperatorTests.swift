@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Groundwork
+import Machine
 import PrivateDatabase
 import SidecarApp
 import TestSupport
@@ -261,7 +262,7 @@ struct OperatorTests {
         let path = "\(folder)/s.sock"
         let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         defer { close(listener) }
-        #expect(withUnixAddress(path) { bind(listener, $0, $1) } == 0)
+        #expect(UnixAddress.bind(listener, to: path) == 0)
         #expect(listen(listener, 0) == 0)
         var waiting: [Int32] = []
         defer { for descriptor in waiting { close(descriptor) } }
@@ -269,7 +270,7 @@ struct OperatorTests {
         while !isFull {
             let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
             waiting.append(socket(AF_UNIX, type, 0))
-            isFull = withUnixAddress(path) { connect(waiting[waiting.count - 1], $0, $1) } != 0
+            isFull = UnixAddress.connect(waiting[waiting.count - 1], to: path) != 0
             try #require(waiting.count < 100)
         }
         let sidecar = try RunningSidecar(settings(database), in: folder)

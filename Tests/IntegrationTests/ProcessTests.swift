@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Groundwork
+import Machine
 import PrivateDatabase
 import TestSupport
 import Testing
@@ -159,9 +160,7 @@ private final class DatagramSocket: Sendable {
 
     init(_ path: String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        let descriptor = descriptor
-        let result = withUnixAddress(path) { bind(descriptor, $0, $1) }
-        guard result == 0 else { throw Failure("bind to \(path): errno \(errno)") }
+        guard UnixAddress.bind(descriptor, to: path) == 0 else { throw Failure("bind to \(path): errno \(errno)") }
     }
 
     deinit { close(descriptor) }

@@ -2,6 +2,7 @@ import CacheCore
 import EventLoop
 import Foundation
 import Groundwork
+import Machine
 import TestSupport
 import Testing
 

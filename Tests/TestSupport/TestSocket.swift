@@ -1,4 +1,5 @@
 import Glibc
+import Machine
 
 /// A connected socket whose calls give up after thirty seconds.
 final class TestSocket: Sendable {
@@ -7,8 +8,9 @@ final class TestSocket: Sendable {
     /// Connects to a Unix socket.
     init(_ path: String) throws {
         descriptor = try Self.open(AF_UNIX)
-        let result = withUnixAddress(path) { connect(descriptor, $0, $1) }
-        guard result == 0 else { throw Failure("connect to \(path): errno \(errno)") }
+        guard UnixAddress.connect(descriptor, to: path) == 0 else {
+            throw Failure("connect to \(path): errno \(errno)")
+        }
     }
 
     /// Connects to a port of this machine.

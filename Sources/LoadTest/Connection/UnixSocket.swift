@@ -1,5 +1,6 @@
 import Glibc
 import Groundwork
+import Machine
 
 /// A connected Unix socket, closed at its end.
 struct UnixSocket: ~Copyable, Sendable {
@@ -9,20 +10,7 @@ struct UnixSocket: ~Copyable, Sendable {
     init(_ path: String) throws(ConnectionError) {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw ConnectionError("socket", errno) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            close(descriptor)
-            throw ConnectionError("\(path) is too long for a Unix socket; connect", ENAMETOOLONG)
-        }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let result = withUnsafePointer(to: &address) { pointer in
-            // connect(2) takes every kind of address by the type of the general one.
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else {
+        guard UnixAddress.connect(descriptor, to: path) == 0 else {
             let code = errno
             close(descriptor)
             throw ConnectionError("connect to \(path)", code)

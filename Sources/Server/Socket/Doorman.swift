@@ -35,7 +35,7 @@ final class Doorman: @unchecked Sendable {
     private var isLost = false
     private var stranger: FileIdentity?
 
-    /// How often is looked whether the socket's path is there.
+    /// How often it is checked that the socket's path is there.
     private static let interval: Duration = .seconds(2)
 
     init(on loop: EventLoop, clients: [Clients], context: ServerContext) {

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Machine
 
 /// Tells the service manager how the service is doing: sd_notify(3), one datagram to the socket named in `NOTIFY_SOCKET`.
 public enum ServiceNotification: String, Sendable {

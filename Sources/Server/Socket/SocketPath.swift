@@ -1,6 +1,7 @@
 import CLinux
 import EventLoop
 import Glibc
+import Machine
 
 /// A path that this process listens at, and nobody else.
 ///
@@ -27,8 +28,8 @@ final class SocketPath: Sendable {
     /// Whether the path still is the file that was bound.
     var isInPlace: Bool { FileIdentity(at: path) == identity }
 
-    /// Binds the path anew, which somebody removed. The lock goes on if its file is there; else it is taken anew, since another
-    /// process may have the new one. This object is to be closed, the new one takes its place.
+    /// Binds the path again, after somebody removed it. The lock is kept if its file is there; else it is taken again,
+    /// since another process may have the new one. This object is to be closed, the new one takes its place.
     func renewed(_ settings: ServerSettings) throws(ServerError) -> SocketPath {
         try SocketPath(settings, lock.isInPlace ? lock : Self.lock(settings))
     }

@@ -16,7 +16,7 @@ final class UnixListener: EventSource {
 
     /// How many connections one round accepts, so that those that are there get their turn.
     private static let acceptsInARound = 64
-    /// How long no connection is accepted when the process or the machine has no descriptors left.
+    /// The pause in accepting when the process or the machine has no descriptors left.
     private static let pause: Duration = .milliseconds(100)
 
     /// Hands each descriptor that it accepts to `accepted`, which owns it from then on.
