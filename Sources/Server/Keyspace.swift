@@ -62,9 +62,9 @@ struct KeyLocation: BitwiseCopyable {
         return _overrideLifetime(RawSpan(_unsafeBytes: rewritten.pointee.bytes), copying: key)
     }
 
-    /// Whether those who are told of changes are told of it as of `key`: bytes that the group is asked with.
+    /// Whether changes are told of under `key`, the bytes that the group is asked with.
     func isTold(of key: RawSpan) -> Bool {
-        entry.pointee.spelling.map { $0._withUnsafeGuaranteedRef { key.withUnsafeBytes($0.isOwn) } } ?? true
+        entry.pointee.spelling.map { $0._withUnsafeGuaranteedRef { $0.isOwn(key) } } ?? true
     }
 
     /// The index of the group in the keyspace.
@@ -198,8 +198,9 @@ public final class Keyspace: @unchecked Sendable {
         guard let spelling = entry.pointee.spelling else {
             return KeyLocation(entry, keyOffset: offset, rewritten: nil)
         }
-        let rewritten = key.extracting(droppingFirst: offset).withUnsafeBytes { inGroup in
-            spelling._withUnsafeGuaranteedRef { $0.isOwn(inGroup) ? nil : $0.rewritten(inGroup).map(texts.hold) }
+        let inGroup = key.extracting(droppingFirst: offset)
+        let rewritten = spelling._withUnsafeGuaranteedRef {
+            $0.isOwn(inGroup) ? nil : $0.rewritten(inGroup).map(texts.hold)
         }
         return KeyLocation(entry, keyOffset: offset, rewritten: rewritten)
     }
@@ -295,6 +296,6 @@ extension [ServedGroup] {
         return Eviction.allCases.filter { used.contains($0) }.map { "allkeys-\($0.rawValue)" }.joined(separator: ",")
     }
 
-    /// Where a group stands whose name is the same as that of one that is served no longer.
+    /// The group that has the name of one that is no longer served.
     func successor(of group: Group) -> Group? { first { $0.group.name == group.name }?.group }
 }

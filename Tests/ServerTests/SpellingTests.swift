@@ -1,4 +1,5 @@
 import CacheCore
+import Groundwork
 import RESP
 import Server
 import TestSupport
@@ -9,11 +10,12 @@ import Testing
 struct SpellingTests {
     /// Texts in lower case and without a blank at the end are kept; of those with a `?` nobody knows.
     private final class Spelling: KeySpelling, @unchecked Sendable {
-        override func isOwn(_ key: UnsafeRawBufferPointer) -> Bool {
-            key.allSatisfy { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: " ") && !(65...90 ~= $0) }
+        override func isOwn(_ key: RawSpan) -> Bool {
+            [UInt8](copying: key).allSatisfy { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: " ") && !(65...90 ~= $0) }
         }
 
-        override func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? {
+        override func rewritten(_ key: RawSpan) -> [UInt8]? {
+            let key = [UInt8](copying: key)
             if key.contains(UInt8(ascii: "?")) { return nil }
             return Array(String(decoding: key, as: UTF8.self).lowercased().filter { $0 != " " }.utf8)
         }
@@ -34,7 +36,7 @@ struct SpellingTests {
         func load(_ flight: consuming Flight) {
             if flight.key.bytes.starts(with: "??".utf8) { return held.load(flight) }
             let key = String(decoding: flight.key.bytes, as: UTF8.self)
-            let isOwn = flight.key.bytes.withUnsafeBytes { known.isOwn($0) }
+            let isOwn = known.isOwn(flight.key.bytes.span.bytes)
             var value = Value(text: Array("=\(key)".utf8))
             if rows {
                 var encoder = RowEncoder(text: Array("{}".utf8).span.bytes, firstByte: nil, fieldBytes: 64)

@@ -35,8 +35,8 @@ open class KeySpelling: @unchecked Sendable {
     public init() {}
 
     /// Whether what is loaded for `key` may be kept under it. A few nanoseconds where it is so.
-    open func isOwn(_ key: UnsafeRawBufferPointer) -> Bool { true }
+    open func isOwn(_ key: RawSpan) -> Bool { true }
 
     /// The other text under which it is kept; nil when that is `key`, or is not known.
-    open func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? { nil }
+    open func rewritten(_ key: RawSpan) -> [UInt8]? { nil }
 }

@@ -27,7 +27,7 @@ struct UnheardLoads {
 extension Group {
     /// Notes a load that is about to be sent. An invalidation that comes before that need not fence it.
     func noteLoad(of key: Key) {
-        guard let spelling = spelling, !key.bytes.withUnsafeBytes({ spelling.isOwn($0) }) else { return }
+        guard let spelling, !spelling.isOwn(key.bytes.span.bytes) else { return }
         fence(unheard.withLock { $0.add(key) })
     }
 

@@ -25,10 +25,14 @@ final class PublishedKeys: KeySpelling, @unchecked Sendable {
     }
 
     /// Whether changes of the tables tell of `key` under this text. False while the columns' types are unknown.
-    override func isOwn(_ key: UnsafeRawBufferPointer) -> Bool { withReader { $0.isOwn(key) } ?? false }
+    override func isOwn(_ key: RawSpan) -> Bool {
+        key.withUnsafeBytes { bytes in withReader { $0.isOwn(bytes) } ?? false }
+    }
 
     /// The text under which they tell of it, when it is another one and known.
-    override func rewritten(_ key: UnsafeRawBufferPointer) -> [UInt8]? { withReader { $0.rewritten(key) } ?? nil }
+    override func rewritten(_ key: RawSpan) -> [UInt8]? {
+        key.withUnsafeBytes { bytes in withReader { $0.rewritten(bytes) } ?? nil }
+    }
 
     /// Remembers what was found out; nil: nothing is known any more. Returns whether that is news, and whether something else
     /// was known before.
@@ -61,7 +65,7 @@ extension QueryGetter {
     package var spelling: KeySpelling? { keyedBy.isEmpty ? nil : keys }
 
     /// Whether what is loaded for `key` may be kept.
-    func keeps(_ key: Key) -> Bool { keyedBy.isEmpty || key.bytes.withUnsafeBytes { keys.isOwn($0) } }
+    func keeps(_ key: Key) -> Bool { keyedBy.isEmpty || keys.isOwn(key.bytes.span.bytes) }
 }
 
 extension DatabaseContext {
