@@ -73,12 +73,13 @@ struct Examination {
     }
 
     /// All tables and views that the groups read, each once.
-    var relations: [QueryReading.Relation] {
-        var relations: [QueryReading.Relation] = []
-        for relation in readings.flatMap(\.reading.relations)
-        where !relations.contains(where: { $0.name == relation.name }) {
-            relations.append(relation)
-        }
-        return relations
+    var relations: [QueryReading.Relation] { readings.flatMap(\.reading.relations).uniqued(by: \.name) }
+}
+
+extension Array {
+    /// The first element of each name, in their order.
+    func uniqued(by name: (Element) -> String) -> [Element] {
+        var names: Set<String> = []
+        return filter { names.insert(name($0)).inserted }
     }
 }

@@ -54,15 +54,13 @@ enum LogicalCheck {
         let standing = PublicationStanding(
             try examination.changesSession.run(PublicationSQL.check(name, tables)), tables: tables)
         guard standing.isThere else { return unpublished(standing, name, examination) }
-        var mistakes: [PublicationMistake] = []
-        for group in settings.groups {
+        let mistakes = settings.groups.flatMap { group in
             let followed = group.invalidateOn.map(\.table)
-            for rule in group.invalidateOn {
-                let mistake = standing.mistake(in: rule.table, by: rule.key, of: name, followed: followed)
-                if let mistake, !mistakes.contains(mistake) { mistakes.append(mistake) }
+            return group.invalidateOn.compactMap {
+                standing.mistake(in: $0.table, by: $0.key, of: name, followed: followed)
             }
         }
-        return mistakes.map { mistake in
+        return mistakes.uniqued(by: \.description).map { mistake in
             Finding(
                 severity: .fail, seen: "\(mistake.table) \(mistake.why)",
                 remedies: mistake.remedy.map { [.sql($0 + ";")] } ?? [])
@@ -73,11 +71,8 @@ enum LogicalCheck {
     private static func unpublished(
         _ standing: PublicationStanding, _ name: String, _ examination: Examination
     ) -> [Finding] {
-        var mistakes: [PublicationMistake] = []
-        for rule in examination.settings.groups.flatMap(\.invalidateOn) {
-            let mistake = standing.identityMistake(in: rule.table, by: rule.key)
-            if let mistake, !mistakes.contains(mistake) { mistakes.append(mistake) }
-        }
+        let mistakes = examination.settings.groups.flatMap(\.invalidateOn)
+            .compactMap { standing.identityMistake(in: $0.table, by: $0.key) }.uniqued(by: \.description)
         let remedies = mistakes.compactMap(\.remedy).map { Remedy.sql($0 + ";") }
         let details = mistakes.map { "; \($0.table) \($0.why)" }.joined()
         return [

@@ -14,17 +14,16 @@ enum SocketCheck {
                     .run("install -d -m 0755 \(quoted(folder))"))
             ]
         }
-        let findings = standing(path) + owner(of: folder, status) + clients(settings.listen, folder, status)
-        return findings.isEmpty ? [.ok("\(path): \(state(path)), mode \(octal(settings.listen.mode))")] : findings
-    }
-
-    private static func state(_ path: String) -> String {
-        Server.standing(atPath: path) == .listened ? "a program listens there" : "can be made, nobody listens there"
+        let standing = Server.standing(atPath: path)
+        let findings = obstacles(standing, path) + owner(of: folder, status) + clients(settings.listen, folder, status)
+        guard findings.isEmpty else { return findings }
+        let state = standing == .listened ? "a program listens there" : "can be made, nobody listens there"
+        return [.ok("\(path): \(state), mode \(octal(settings.listen.mode))")]
     }
 
     /// What stands in the socket's way.
-    private static func standing(_ path: String) -> [Finding] {
-        switch Server.standing(atPath: path) {
+    private static func obstacles(_ standing: SocketStanding, _ path: String) -> [Finding] {
+        switch standing {
         case .free, .listened: []
         case .notASocket:
             [.fail("\(path) exists and is no socket", .run("mv \(quoted(path)) \(quoted(path + ".old"))"))]
