@@ -89,6 +89,10 @@ struct InstallationTests {
     }
 
     /// What `--experimental-dump-help` tells.
+    private struct Help: Decodable {
+        let command: Command
+    }
+
     private struct Command: Decodable {
         struct Argument: Decodable {
             struct Name: Decodable {
@@ -110,8 +114,7 @@ struct InstallationTests {
     @Test func `the manual page has every command and every option`() async throws {
         let manual = try String(contentsOfFile: "\(repository)/Packaging/pgsidecar.1", encoding: .utf8)
         let help = try await Program(command: [pgsidecarPath, "--experimental-dump-help"]).run()
-        let root = try #require(
-            JSONDecoder().decode([String: Command].self, from: Data(Self.command(in: help).utf8))["command"])
+        let root = try JSONDecoder().decode(Help.self, from: Data(help.utf8)).command
         for command in root.all.dropFirst() {
             #expect(manual.contains(".It Em \(command.commandName)\n"), "\(command.commandName): run make man")
         }
@@ -122,12 +125,5 @@ struct InstallationTests {
                     "\(name.name): run make man")
             }
         }
-    }
-
-    /// Without what stands beside the command, which is no command.
-    private static func command(in help: String) throws -> String {
-        let object = try JSONSerialization.jsonObject(with: Data(help.utf8)) as? [String: Any]
-        return String(
-            decoding: try JSONSerialization.data(withJSONObject: ["command": object?["command"] as Any]), as: UTF8.self)
     }
 }
