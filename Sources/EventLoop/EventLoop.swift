@@ -143,7 +143,7 @@ public final class EventLoop: @unchecked Sendable {
         guard sources[registration.token] != nil else { return }
         var unused = pgs_epoll_event(0, 0)
         epoll_ctl(epoll, EPOLL_CTL_DEL, registration.descriptor, &unused)
-        // Behind that, as the source may close the descriptor as it goes.
+        // Only now, since the source may close the descriptor as it goes.
         _ = sources.remove(registration.token)
     }
 
@@ -160,7 +160,7 @@ public final class EventLoop: @unchecked Sendable {
         timers.cancel(timer)
     }
 
-    /// Runs `job` after the event that is being served: what must not happen inside its caller happens there.
+    /// Runs `job` after the event that is being served: for what must not happen inside the caller.
     public func enqueue(_ job: @escaping () -> Void) {
         assert(isCurrent)
         localJobs.append(job)
@@ -219,7 +219,7 @@ public final class EventLoop: @unchecked Sendable {
 
     private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {
         asleep.store(true, ordering: .sequentiallyConsistent)
-        // After `asleep` is set: a job that came before it was seen as set did not write to `wakeup`.
+        // Only after `asleep` is set: whoever submitted a job before that did not write to `wakeup`.
         let busy = hasMore || !localJobs.isEmpty || hasMail.load(ordering: .sequentiallyConsistent)
         let timeout = busy ? 0 : millisecondsToNextTimer()
         let count = epoll_wait(epoll, events.baseAddress, Int32(events.count), timeout)

@@ -1,4 +1,4 @@
-/// The replies. Those that RESP2 lacks take the client's version and are told in RESP2's means.
+/// The replies. Those that RESP2 lacks take the client's version, and are put into RESP2's terms for it.
 extension OutputBuffer {
     /// Appends a simple string: `+OK`. The text has neither CR nor LF.
     public mutating func appendSimpleString(_ text: StaticString) {

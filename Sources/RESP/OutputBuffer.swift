@@ -1,5 +1,5 @@
-/// Bytes to be sent: written at one end, read at the other. It owns its memory and grows as needed; how far is the
-/// caller's business, who looks at `byteCount` before writing more.
+/// Bytes to be sent: written at one end, read at the other. It owns its memory and grows as needed; the caller sets the
+/// bound, by looking at `byteCount` before writing more.
 ///
 /// The memory holds the bytes at `start..<end`; `start <= end <= capacity` always. This file and `OutputBuffer+Bulk`
 /// are where RESP works with pointers: each points into `memory` and doesn't outlive the call it is made in.

@@ -1,7 +1,7 @@
 /// A `GET key` in the one form that every client library sends it: an array of two bulk strings.
 ///
-/// Most of what a cache is asked looks like this, so it is recognised by comparing two words. Whatever looks otherwise, or
-/// is not whole, is the ``RequestParser``'s business: it says the same of a plain GET, only later.
+/// Most of what a cache is asked looks like this, so it is recognised by comparing two words. Whatever looks different, or
+/// is not whole, is for the ``RequestParser``, which says the same of a plain GET, only later.
 public struct PlainGet: BitwiseCopyable, Sendable {
     /// Where the key begins.
     public let keyStart: Int

@@ -60,7 +60,7 @@ public struct RequestParser: ~Copyable, Sendable {
         self.limits = limits
     }
 
-    /// Whether nothing of a request was seen: then the bytes may be read otherwise, too.
+    /// Whether nothing of a request was seen: then the bytes may also be read in another way.
     public var isAtBeginning: Bool {
         if case .beginning = state { true } else { false }
     }

@@ -12,8 +12,8 @@ package struct RowEncoder {
     package let textLength: Int
     private var fieldCount: UInt32 = 0
 
-    /// Begins with the row's text, of which `firstByte` stands in for the first byte when it is given. `fieldBytes` is a
-    /// guess of what names and texts of the columns take together.
+    /// Begins with the row's text, with `firstByte`, if given, in place of its first byte. `fieldBytes` is a guess at what
+    /// the columns' names and texts take together.
     package init(text: RawSpan, firstByte: UInt8? = nil, fieldBytes: Int = 0) {
         textLength = text.byteCount
         bytes.reserveCapacity(textLength + Self.countBytes + fieldBytes)
@@ -55,11 +55,12 @@ package struct RowEncoder {
     }
 }
 
-/// Reads the hash form that ``RowEncoder`` wrote. Bytes that are no such end the reading, and of no bytes there are no fields.
+/// Reads the hash form that ``RowEncoder`` wrote. Reading ends at bytes of any other form; without bytes there are no
+/// fields.
 package struct RowFields: ~Escapable {
     private let bytes: RawSpan
 
-    /// Of the bytes behind a row's text.
+    /// Reads the bytes behind a row's text.
     @_lifetime(copy bytes)
     package init(_ bytes: RawSpan) {
         self.bytes = bytes
