@@ -15,7 +15,8 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
     /// that a transaction touched are stale as a whole.
     static let transactionBytes = 16 << 20
     static let heldBytes = 64 << 20
-    /// How many transactions are held at most: a server has no more that commit at once, and a standby that lags is no base.
+    /// The most transactions that are held: no server has more that commit at once, and a standby that lags by more is
+    /// nothing to load from.
     static let heldTransactions = 1 << 17
 
     private(set) var settings: Settings
@@ -34,7 +35,7 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
 
     var stream: QuestionConnection?
     var gateway: QuestionConnection?
-    /// Counts connections, to know what comes late of those that were let go of.
+    /// Counts connections, to tell what comes late from one that was let go.
     var attempt = 0
     var gatherer: TransactionGatherer
     var gate = VisibilityGate<CommittedTransaction>()
@@ -95,7 +96,7 @@ final class LogicalSource: ChangeSource, QuestionConnectionOwner, @unchecked Sen
         switch ReplicationFrame(frame) {
         case .data(let message): take(message)
         case .keepalive(let end, let wantsReply):
-            // In a transaction it says nothing of what is to come of it.
+            // Within a transaction the position says nothing of what is still to come of that.
             if !isInTransaction {
                 received = max(received, end)
                 gate.receivedAll(upTo: end)

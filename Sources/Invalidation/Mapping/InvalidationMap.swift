@@ -32,7 +32,8 @@ public struct InvalidationMap: Sendable {
 
     private static let separator = UInt8(ascii: ":")
 
-    /// The rules of `groups`. Of those that `old` has with the same rules is known what the database told of their keys.
+    /// The rules of `groups`. What the database told of the keys of groups that `old` has with the same rules is still
+    /// known.
     public init(_ groups: [InvalidatedGroup], after old: InvalidationMap? = nil) {
         self.groups = groups
         var dependences: [TableName: [Dependence]] = [:]
@@ -145,6 +146,6 @@ public struct InvalidationMap: Sendable {
 
 /// What the database told of a rule's key.
 private final class RuleStanding: Sendable {
-    /// Whether rows of the table can't be told by their keys. Not so as long as nothing is known: nothing is kept until then.
+    /// Whether rows of the table can't be told by their keys. False while nothing is known: until then nothing is kept.
     let isWhole = Atomic<Bool>(false)
 }

@@ -46,7 +46,7 @@ private struct PayloadReader {
 
     init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
-    /// All that is there; nil when it is not right to its last byte.
+    /// The whole payload; nil unless it is right to its last byte.
     mutating func change() -> TableChange? {
         let kind = rest.popFirst()
         guard let schema = name(), let table = name() else { return nil }

@@ -14,13 +14,13 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
     private weak let owner: (any ChangeSourceOwner)?
     private let logger: Logger
     private var connection: ListeningConnection?
-    /// Counts connections, to know one that was let go of while it was being made.
+    /// Counts connections, to tell one that was let go while it was being made.
     private var attempt = 0
     /// How the triggers stood when they were last looked at, and when that was.
     private var check: (found: TriggerCheck, at: Instant)?
     private var isChecking = false
 
-    /// Between two looks at the triggers: a migration may make a table anew, or somebody disable them.
+    /// The pause between two looks at the triggers: a migration may make a table anew, or somebody may disable them.
     private let checkPause: Duration
 
     /// - Parameters:
@@ -86,7 +86,7 @@ final class NotifySource: ChangeSource, ListeningConnectionOwner, @unchecked Sen
         guard let check, loop.now - check.at > checkPause else { return }
         look { [self] found in
             note(found)
-            // Groups of whose tables all is told again are flushed first, in the order of every beginning.
+            // Groups whose tables are told of in full again are flushed first, as whenever a stream begins.
             guard found.refused == check.found.refused else {
                 owner?.lost("the tables' triggers were changed")
                 return

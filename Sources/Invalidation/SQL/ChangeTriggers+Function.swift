@@ -73,7 +73,7 @@ extension ChangeTriggers {
         case .all: return ("", anyRow("any_row"))
         case .keys(let columns):
             let room = server.payloadLimit - head(columns).utf8.count
-            // A key that has no room beside so many names.
+            // No room is left for a key beside so many names.
             guard room >= 100 else { return ("", anyRow("any_row")) }
             return (Self.declarations(head(columns)), keys(columns, room: room))
         }

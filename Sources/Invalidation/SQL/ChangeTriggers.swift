@@ -32,7 +32,7 @@ struct ChangeTriggers: Sendable, Equatable {
     /// What the server is like.
     let server: ServerFacts
 
-    /// Up to how many rows of one statement are told by their keys; of more, only that any row may have changed.
+    /// The most rows of one statement that are told by their keys; of more, only that any row may have changed.
     static let rowLimit = 10_000
     static let schema = "pgsidecar"
 
@@ -107,7 +107,7 @@ struct ChangeTriggers: Sendable, Equatable {
             }
         }
 
-        /// Which tables of rows it can have: the old ones, the new ones.
+        /// Which transition tables it can have: one of the old rows, one of the new ones.
         var rows: (old: Bool, new: Bool) {
             switch self {
             case .insert: (false, true)

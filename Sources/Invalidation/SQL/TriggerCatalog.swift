@@ -46,7 +46,7 @@ struct TriggerCatalog: Sendable {
 
     /// In the order of their names.
     var relations: [Relation] = []
-    /// Of the table asked for, by name; what a key's column is told by.
+    /// Those of the table asked for, by name: how each is told as part of a key.
     var columns: [String: ChangeTriggers.Column?] = [:]
     /// Triggers of the same kind on tables that have nothing to do with it any more: partitions that were detached.
     var strays: [(table: TableName, trigger: String)] = []

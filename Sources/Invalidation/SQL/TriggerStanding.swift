@@ -1,13 +1,13 @@
 package import Postgres
 
-/// How a table's triggers stand to what a rule needs.
+/// How a table's triggers compare with what a rule needs.
 public struct TriggerStanding: Sendable {
     /// The rule.
     public let rule: TableRule
     let catalog: TriggerCatalog
     let triggers: ChangeTriggers
 
-    /// Asks how the triggers stand that are enough for all of `rules`. Blocks.
+    /// Asks how the triggers stand, as few as will do for all of `rules`. Blocks.
     package static func all(
         for rules: [TableRule], channel: String, in session: SQLSession
     ) throws(SQLFailure) -> [TriggerStanding] {
@@ -97,8 +97,8 @@ public struct TriggerStanding: Sendable {
         return names
     }
 
-    /// The rules whose triggers are enough for all of `rules`: each once, by the same columns in any order only one, and whoever
-    /// has no key hears what is told of keys.
+    /// The rules whose triggers will do for all of `rules`: each once, only one for the same columns in another order, and
+    /// none without a key where a table's keys are told.
     static func needed(for rules: [TableRule]) -> [TableRule] {
         var needed: [TableRule] = []
         for rule in rules
@@ -174,7 +174,8 @@ public struct TriggerStanding: Sendable {
         """
     ])
 
-    /// Whoever else installs waits, and nobody waits long for a table's lock, as whoever writes to the table waits behind.
+    /// One installation waits for another, and none waits long for a table's lock, since whoever writes to the table queues
+    /// behind it.
     private static func transaction(_ steps: [String]) -> String {
         """
         set local lock_timeout = '5s';

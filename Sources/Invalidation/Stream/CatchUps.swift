@@ -12,7 +12,7 @@ struct CatchUps {
         let waiter: Waiter
     }
 
-    /// How many wait at most.
+    /// The most that may wait.
     static let limit = 1 << 16
 
     private var waiting: [Waiting] = []

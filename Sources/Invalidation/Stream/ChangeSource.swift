@@ -1,9 +1,9 @@
 import Postgres
 
-/// A connection that tells what changes in the database. On the stream's loop only, as all that it tells its owner.
+/// A connection that tells what changes in the database. Everything here happens on the stream's loop.
 protocol ChangeSource: AnyObject {
     /// Makes a connection and subscribes; the owner is told ``ChangeSourceOwner/opened()`` or
-    /// ``ChangeSourceOwner/lost(_:)``. There is none at the time of the call.
+    /// ``ChangeSourceOwner/lost(_:)``. To be called while there is no connection.
     func connect()
     /// Other groups depend on tables from now on. When `isKnown` is false there are rules among theirs that were not there before;
     /// then the owner is told ``ChangeSourceOwner/adopted()`` when all that concerns them is told of, or that the connection is
@@ -21,7 +21,7 @@ protocol ChangeSourceOwner: AnyObject {
     func waits(_ reason: String)
     /// There is a connection, and it is subscribed.
     func opened()
-    /// It was seen to hear what is said.
+    /// The connection has shown that it hears what is said.
     func proven()
     /// Something came.
     func heard()
@@ -29,7 +29,7 @@ protocol ChangeSourceOwner: AnyObject {
     func changed(_ change: TableChange)
     /// Something changed, and it can't be read what: triggers of another version say it, perhaps.
     func misread()
-    /// Something came that is nobody's change.
+    /// Something came that is no change.
     func misheard()
     /// All that committed up to a position was told.
     func told(upTo position: LogPosition)
@@ -37,10 +37,10 @@ protocol ChangeSourceOwner: AnyObject {
     func lags(by bytes: UInt64, holding transactions: Int)
     /// What ``ChangeSource/beat()`` asked for came.
     func beatAnswered()
-    /// The changes that these groups depend on can't be followed, and why, by their names: they store nothing until they are
-    /// told of without. Told before each time the stream is proven, by sources that can tell.
+    /// The changes that these groups depend on can't be followed, and why, by their names: they store nothing until a later
+    /// call leaves them out. Told before each time the stream is proven, by sources that can tell.
     func refused(_ groups: [String: String])
-    /// What ``ChangeSource/adopt(_:isKnown:)`` brought is looked at; ``refused(_:)`` was told before.
+    /// What ``ChangeSource/adopt(_:isKnown:)`` brought has been looked at; ``refused(_:)`` was told before.
     func adopted()
     /// The connection, or the attempt to make one, is lost, for a reason that the operator may read.
     func lost(_ reason: String)

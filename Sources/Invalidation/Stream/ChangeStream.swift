@@ -163,7 +163,7 @@ public final class ChangeStream: @unchecked Sendable {
         watchTime()
     }
 
-    /// Between two looks at how far a stream is that somebody waits for.
+    /// The pause between two looks at how far the stream is, while somebody waits for it.
     private static let catchUpPause = Duration.milliseconds(2)
 
     private func beat() {

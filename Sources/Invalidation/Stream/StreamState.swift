@@ -43,8 +43,8 @@ struct StreamState {
         case sent(until: Instant)
     }
 
-    /// A stream that held less long than this counts as an attempt that failed, so that one which is lost as soon as it comes
-    /// does not flush in a loop.
+    /// A stream that lasted less than this counts as a failed attempt, so that one that is lost as soon as it comes does
+    /// not flush over and over.
     static let shortLife = Duration.seconds(10)
 
     private let heartbeat: Duration
@@ -124,7 +124,7 @@ struct StreamState {
     /// Something came over the connection.
     mutating func heard(at now: Instant) {
         guard case .live(let since, .sent) = phase else { return }
-        // What was asked is answered behind what was said before, which may be much.
+        // The answer comes after all that was said before, which may be much.
         phase = .live(since: since, .sent(until: now + patience))
     }
 

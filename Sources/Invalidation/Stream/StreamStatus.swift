@@ -27,13 +27,13 @@ public struct StreamStatus: Sendable {
     public internal(set) var applied = LogPosition.none
     /// How far it was behind the end of the log at the last sign of life, in bytes; nil for sources that don't read the log.
     public internal(set) var lag: UInt64?
-    /// How many transactions had been heard of then that loads did not see yet.
+    /// How many transactions, heard of by then, the loads did not see yet.
     public internal(set) var held: Int?
-    /// How long the last sign of life took that was asked for.
+    /// How long the last sign of life took to come after it was asked for.
     public internal(set) var delay: Duration?
     /// Changes that could not be read, so that everything was flushed.
     public internal(set) var misread = 0
-    /// What came over the stream and was none of the triggers' words.
+    /// Messages that came over the stream and were not from a trigger.
     public internal(set) var misheard = 0
     /// The groups of whose tables the stream does not tell all.
     public internal(set) var refusedGroups: [String] = []
