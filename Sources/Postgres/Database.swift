@@ -145,7 +145,7 @@ public final class Database: Sendable {
         }
     }
 
-    /// What the first connection was told about every getter; nil while there was none.
+    /// What the first connection was told about every getter; nil before that.
     public var descriptions: [GroupDescription]? { context.catalog.descriptions }
 
     /// How the database stands at the moment.

@@ -9,7 +9,7 @@ protocol DatabaseConnectionOwner: AnyObject {
     func connectionHasRoom(_ connection: DatabaseConnection)
     /// The connection is closed. `loads` were not answered, oldest first; if `hung`, the oldest had its time.
     func connectionLost(_ connection: DatabaseConnection, _ loads: consuming UniqueDeque<Load>, _ loss: Loss)
-    /// Its batch left the answer open: it is to be asked for by itself.
+    /// Its batch did not settle the load: it is to be sent by itself.
     func startUnbatched(_ load: consuming Load)
     /// A prepared statement's columns changed, so what the getter's group holds has an older shape.
     func schemaChanged(for getter: QueryGetter)
@@ -38,7 +38,7 @@ enum Loss {
 /// One database connection in pipeline mode, on the loop that made it. No call blocks.
 final class DatabaseConnection: EventSource {
     private static let housekeepingTimeout = Duration.seconds(10)
-    /// Loads in a segment at most: as many as are sent again when one of them is refused.
+    /// The most loads in a segment: up to as many are sent again when one of them is refused.
     static let segmentLoads = 16
     /// After a result of more bytes than this the connection is replaced as soon as it is idle: libpq's buffer has grown to
     /// the largest message it ever received, and never shrinks.
@@ -48,7 +48,7 @@ final class DatabaseConnection: EventSource {
     let openedAt: Instant
     /// Where it leads.
     let host: String
-    /// Whether another one is to be made in its place.
+    /// Whether it is to be replaced by a new one.
     var isDue = false
 
     let loop: EventLoop
@@ -58,7 +58,7 @@ final class DatabaseConnection: EventSource {
     var link: PQConnection?
     private var watch: DescriptorWatch?
     var pipeline: Pipeline
-    /// Whether each segment has to say itself that it only reads.
+    /// Whether each segment has to declare that it only reads.
     private let saysReadOnly: Bool
     private var isOutgrown = false
     /// See `DatabaseConnection+Hang.swift`.
@@ -87,7 +87,8 @@ final class DatabaseConnection: EventSource {
         context.hosts.came(host)
     }
 
-    /// When another one is to be made in its place; nil: never. Connections that were made together don't end together.
+    /// When it is to be replaced by a new one; nil: never. Spread out, so that connections that were made together don't
+    /// end together.
     private(set) lazy var expiresAt: Instant? = context.settings.connectionLifetime.map {
         openedAt.advanced(byNanoseconds: Int64(Double($0.wholeNanoseconds) * .random(in: 0.9...1)))
     }
@@ -98,10 +99,10 @@ final class DatabaseConnection: EventSource {
     // MARK: Sending
 
     /// Sends loads as one segment: in one transaction, with one sync behind all of them, so with one system call and one
-    /// waking of the server's process, which cost more than the query of a row.
+    /// wake-up of the server's process, which cost more than a query for one row.
     ///
-    /// Each answer leaves the server when its own command completes, because each command but the last, which has the sync,
-    /// has a flush request behind it: without it sixteen fast answers would wait in the server's buffer for a slow
+    /// Each answer leaves the server when its own command completes, because a flush request follows each command but the
+    /// last, which the sync follows: without it sixteen fast answers would wait in the server's buffer for a slow
     /// seventeenth.
     func send(_ loads: consuming UniqueDeque<Load>, isUnknown: Bool) {
         guard isOpen else {
@@ -155,8 +156,8 @@ final class DatabaseConnection: EventSource {
         return link?.sendExecute(name, parameters) ?? false
     }
 
-    /// Begins a segment with the order to refuse writes, for servers that were reached through a pooler: what is set for a
-    /// session there is another client's later.
+    /// Begins a segment with the order to refuse writes, for servers behind a pooler: what is set for the session would be
+    /// another client's later.
     private func sayReadOnly(at now: Instant) -> Bool {
         pipeline.appendHousekeeping(timeout: Self.housekeepingTimeout, at: now)
         return link?.sendQuery(
@@ -202,12 +203,12 @@ final class DatabaseConnection: EventSource {
         closeIfDone()
     }
 
-    /// Each turn looks at the connection anew: what a result sets off may send on it or close it.
+    /// Looks at the connection again in each turn: what a result sets off may send on it or close it.
     private func takeResults() {
         var endsInARow = 0
         while pipeline.isExpecting, let isBusy = link?.isBusy, !isBusy {
             guard let received = link?.nextResult() else {
-                // One end follows each command. Two tell that libpq expects nothing more, and we do.
+                // One nil ends each command's results. Two in a row mean that libpq expects nothing more, though we do.
                 endsInARow += 1
                 if endsInARow == 2 { return lose(.broken(ConnectError.lostCount.description)) }
                 continue
@@ -314,7 +315,7 @@ extension DatabaseConnection: Occupied {
     var depth: Int { pipeline.lane.depth }
     func count(of getter: Int) -> Int { pipeline.lane.count(of: getter) }
     func flows(at now: Instant) -> Bool { pipeline.lane.flows(at: now) }
-    /// Whose query runs longer than a short one does.
+    /// The getter whose query runs longer than a short one would.
     func lateGetter(at now: Instant) -> Int? {
         pipeline.lane.isLate(at: now) ? pipeline.oldestGetter : nil
     }

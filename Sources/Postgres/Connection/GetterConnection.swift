@@ -122,7 +122,7 @@ package final class GetterConnection: EventSource {
         lose(link?.errorText ?? "")
     }
 
-    /// Takes the results that are there. Between two commands' results is a nil; two in a row are libpq's mistake.
+    /// Takes the results that are there. One nil ends each command's results; two in a row mean that libpq has lost count.
     private func take() {
         var wasEnd = false
         while asksUnderWay > 0, let isBusy = link?.isBusy, !isBusy {

@@ -4,17 +4,17 @@ import Groundwork
 struct Lane: Occupied {
     /// The number of answers that are due.
     private(set) var depth = 0
-    /// By getter, how many of them are its.
+    /// How many of them each getter has, by its index.
     private var counts: [Int]
-    /// Those of them whose length nobody knows.
+    /// How many of them are to queries of unknown length.
     private var unknownCount = 0
     /// When the server could begin with the oldest one.
     private(set) var headSince = Instant(nanoseconds: 0)
     /// What a message to the server and its answer take at least, in nanoseconds.
     private(set) var roundTrip: Int64
-    /// Whether others are to be kept off it for some reason of its owner's.
+    /// Whether its owner keeps further queries off it, for whatever reason.
     var isShut = false
-    /// Whether they are for good, since it is to be closed.
+    /// Whether it does so for good, since the connection is to be closed.
     var isRetiring = false
     /// Whether it is kept for a query of unknown length, which goes to idle connections only.
     var isKeptFree = false
@@ -31,7 +31,7 @@ struct Lane: Occupied {
         return depth == 0 || unknownCount == 0 && !isLate(at: now)
     }
 
-    /// Whether the oldest one runs longer than a short one does.
+    /// Whether the oldest query runs longer than a short one would.
     func isLate(at now: Instant) -> Bool {
         depth > 0 && now.nanoseconds - headSince.nanoseconds > Pace.long
     }

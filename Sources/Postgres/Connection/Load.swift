@@ -4,7 +4,7 @@ import Groundwork
 
 /// One run of a getter, from the moment it was asked for until its flight has ended.
 struct Load: ~Copyable, Sendable {
-    /// Whose SQL is run.
+    /// The getter whose SQL is run.
     let getter: QueryGetter
     /// The getter's index among those of its database.
     var getterIndex: Int
@@ -75,7 +75,7 @@ struct Load: ~Copyable, Sendable {
         for index in 0..<others.count { keys.append(others[index].parts) }
         keys.close()
         batch = Batch(keys: keys, count: others.count + 1, others: Parcel(others))
-        // It is a long query as it is, and nobody is to wait for its end.
+        // A batch is a long query anyway: nothing else should wait for its end.
         isAlone = true
     }
 

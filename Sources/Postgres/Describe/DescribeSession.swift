@@ -96,8 +96,8 @@ struct DescribeSession: ~Copyable {
     }
 
     /// What the role may not do that `text` does. A statement is described whoever asks, and its privileges are looked at
-    /// when it starts, so it is explained, which starts it and runs nothing. All else is not this question's: a domain
-    /// may not take the nulls that stand for the parameters.
+    /// when it starts, so it is explained, which starts it and runs nothing. Any other refusal does not count: a domain may
+    /// not take the nulls that stand for the parameters.
     private func missingPrivilege(
         for text: QueryText, _ parameterCount: Int, _ question: Question, on connection: borrowing PQConnection
     ) throws(ConnectError) -> QueryMistake? {

@@ -7,7 +7,7 @@ enum Digits {
     @inline(__always)
     private static func isDigit(_ byte: UInt8) -> Bool { byte &- zero < 10 }
 
-    /// `0`, or digits of which the first is none, perhaps behind a minus.
+    /// `0`, or digits that begin with no zero, with or without a minus.
     @inline(__always)
     static func isInteger(_ text: UnsafeRawBufferPointer) -> Bool {
         var index = 0
@@ -27,8 +27,8 @@ enum Digits {
         return text.reduce(UInt64(0)) { $0 * 10 + UInt64($1 - zero) } <= limit
     }
 
-    /// The number's own text, of digits with a sign or none; nil for anything else. From PostgreSQL 16 on a zero in front of
-    /// other signs than digits means another base, and of an `oid` a zero in front of digits, too (`octal`).
+    /// The number's own text, of digits with a sign or none; nil for anything else. From PostgreSQL 16 on a zero before
+    /// anything but a digit stands for another base, and in an `oid` a zero before digits, too (`octal`).
     static func integer(_ text: UnsafeRawBufferPointer, octal: Bool) -> [UInt8]? {
         var digits = text[...]
         var isNegative = false

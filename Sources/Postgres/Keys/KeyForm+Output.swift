@@ -16,7 +16,7 @@ extension KeyForm {
         }
     }
 
-    /// A `cidr` has one always.
+    /// A `cidr` always has a mask.
     private static func withoutOwnMask(_ text: [UInt8]) -> [UInt8] {
         let mask = Array((text.contains(UInt8(ascii: ":")) ? "/128" : "/32").utf8)
         return text.suffix(mask.count).elementsEqual(mask) ? Array(text.dropLast(mask.count)) : text

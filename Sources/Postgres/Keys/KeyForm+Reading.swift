@@ -62,7 +62,7 @@ extension KeyForm {
         return UnsafeRawBufferPointer(rebasing: text[first...last])
     }
 
-    /// A beginning of one of the words that can only be its own, in any case.
+    /// A prefix that only one of the words has, in upper or lower case.
     private static func boolean(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
         let word = String(decoding: text, as: UTF8.self).lowercased()
         switch word {

@@ -1,6 +1,6 @@
 /// Reads the keys of a group that the database invalidates: each part by the form of its parameter. Immutable.
 ///
-/// Classes for one reason: lookups hold no reference to it, see ``QueryGetter``.
+/// A class for one reason: lookups hold no reference to it, see ``PublishedKeys``.
 final class KeyReader: Sendable {
     /// How one part of a key is read.
     struct Part: Sendable, Equatable {

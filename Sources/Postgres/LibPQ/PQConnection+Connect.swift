@@ -10,8 +10,8 @@ public struct ConnectError: Error, Sendable, CustomStringConvertible {
     /// Whether it is a server's word: it is there and answers, if only to refuse. (libpq has no code for it.)
     var isRefusal: Bool { description.contains("FATAL:") }
 
-    /// One end follows each command. Two in a row tell that libpq expects nothing more though an answer is due; it would say
-    /// so for ever.
+    /// One nil ends each command's results. Two in a row mean that libpq expects nothing more though an answer is due, and
+    /// would say so for ever.
     static var lostCount: ConnectError { ConnectError(description: "the connection lost count of its answers") }
 }
 
@@ -107,8 +107,8 @@ extension DatabaseSettings {
         return true
     }
 
-    /// The options for the server's session that ``url`` or the environment has; nil when a service file may have some,
-    /// which libpq reads itself.
+    /// The options for the server's session that ``url`` or the environment has; nil when a service file, which only libpq
+    /// reads, may have some.
     var sessionOptions: String? {
         let found = urlParameters
         if let service = found["service"], !service.isEmpty { return nil }

@@ -66,7 +66,7 @@ struct PQConnection: ~Copyable, @unchecked Sendable {
         parameters.withParameters { PQsendQueryParams(pointer, sql, $0, nil, $1, nil, nil, 0) == 1 }
     }
 
-    /// Queues the server's order to send what it has answered so far: by itself it does so at a sync only.
+    /// Queues the server's order to send what it has answered so far: by itself it does so only at a sync.
     func sendFlushRequest() -> Bool {
         PQsendFlushRequest(pointer) == 1
     }

@@ -41,7 +41,7 @@ final class DatabaseContext: Sendable {
         self.onKeysKnown = onKeysKnown
     }
 
-    /// Queries of a getter that may be under way at most.
+    /// How many queries of a getter may be under way.
     func queries(of getter: Int) -> Int { getters[getter].queries }
 
     /// How many connections of all pools a getter holds by queries of unknown length.
@@ -82,7 +82,7 @@ final class DatabaseContext: Sendable {
 
 /// What a database counts.
 final class DatabaseCounters: Sendable {
-    /// Cancel requests under way at most: each is a thread that waits for as long as the server hangs.
+    /// The most cancel requests under way: each is a thread that waits for as long as the server hangs.
     private static let cancelLimit = 16
 
     private let sentCount = Atomic<Int>(0)

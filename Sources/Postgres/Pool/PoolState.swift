@@ -23,8 +23,8 @@ struct PoolState {
         case failed
     }
 
-    /// A connection that held less long than this counts as a failure, so that one which is closed as soon as it is made
-    /// is not made in a loop.
+    /// A connection that lasted less than this counts as a failure, so that one that is closed as soon as it is made is not
+    /// made over and over.
     static let shortLife = Duration.seconds(1)
 
     /// How many connections there should be.

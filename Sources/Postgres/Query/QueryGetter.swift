@@ -89,7 +89,7 @@ public final class QueryGetter: Getter, KeyedGetter {
         route.withLock { $0 = Route(routing: routing, getterIndex: index) }
     }
 
-    /// Sends a load that came to a pool of a database that has a successor to that one. Gives it back when there is none.
+    /// Sends a load on to the successor of the database whose pool it came to. Gives it back when there is none.
     func forward(_ load: consuming Load, from seat: PoolSeat) -> Load? {
         guard let route = route.withLock({ $0 }), !route.routing.seats.contains(where: { $0 === seat }) else {
             return load
@@ -100,10 +100,10 @@ public final class QueryGetter: Getter, KeyedGetter {
         return nil
     }
 
-    /// Queries that may be under way at most, where keys go out together; with none of that any number.
+    /// How many queries may be under way, if keys go out together; otherwise any number.
     var queries: Int { queryLimit.load(ordering: .relaxed) }
 
-    /// Says anew how many queries may be under way, if keys go out together.
+    /// Changes how many queries may be under way, if keys go out together.
     public func limitQueries(to count: Int) {
         if batch != nil { queryLimit.store(max(1, count), ordering: .relaxed) }
     }

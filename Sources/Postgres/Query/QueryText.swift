@@ -3,7 +3,7 @@
 /// The scanner knows as much of PostgreSQL's lexical rules (section 4.1 of its documentation) as it takes to tell the
 /// statement's own text from comments, strings and quoted names.
 struct QueryText: Equatable {
-    /// The SQL without what stands behind its last word: semicolons, comments, white space.
+    /// The SQL without what follows its last word: semicolons, comments, white space.
     private(set) var statement = ""
     /// The highest n of the parameters `$n`.
     private(set) var parameterCount = 0
