@@ -29,8 +29,8 @@ struct GroupFigures {
         GroupStatistics.named.map { ($0.name, statistics[keyPath: $0.figure]) } + loads
     }
 
-    /// Loads that run and that wait for their turn, and how long they took: all together, and up to which time half of
-    /// them and all but one in a hundred, each in microseconds.
+    /// Loads that run, loads that wait for their turn, and how long loads took in microseconds: the sum, the median and the
+    /// 99th percentile.
     var loads: [(name: String, value: Int)] {
         [
             ("running_loads", running), ("queued_loads", queued), ("load_us", Int(loadTimes.total / 1000)),

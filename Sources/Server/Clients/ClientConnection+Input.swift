@@ -5,7 +5,8 @@ import RESP
 
 /// From bytes to requests.
 extension ClientConnection {
-    /// From how much on replies are sent before the next request is executed: the output stays within the processor's cache.
+    /// Once replies have so many bytes, they are sent before the next request is executed: the output stays within the
+    /// processor's cache.
     private static let sendThreshold = 16 << 10
     /// The least room for one recv(2) behind what is stored.
     private static let receiveSize = 16 << 10

@@ -7,9 +7,9 @@ import RESP
 extension ClientConnection {
     /// Short replies are sent together up to this.
     private static let gatherSize = 64 << 10
-    /// Up to how much may wait for the client when its next request is executed: nobody is served sooner if more does.
+    /// The next request is executed while no more bytes than this wait for the client: with more, nobody is served sooner.
     private static let stallSize = 1 << 20
-    /// For up to how many keys one client may wait when its next request is executed.
+    /// The next request is executed while the client waits for no more keys than this.
     private static let keyLimit = 1 << 16
 
     // MARK: Replies that wait

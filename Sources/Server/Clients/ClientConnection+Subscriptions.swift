@@ -3,7 +3,7 @@ import RESP
 
 /// Redis' publish and subscribe, as far as it is about keyspace events.
 extension ClientConnection {
-    /// Messages are sent once there is so much of them.
+    /// Messages are sent once they have so many bytes.
     private static let sendThreshold = 16 << 10
 
     /// Whether only the few commands may be asked that RESP2 has for a client that subscribed: it can tell a message from a

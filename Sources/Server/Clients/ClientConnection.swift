@@ -69,8 +69,8 @@ final class ClientConnection: EventSource {
             activity.holdsBack(transaction)
         }
     }
-    /// Whether no command is refused, held back or noted for what the connection is like. One field, as it is looked at for each
-    /// request.
+    /// Whether the connection's state has no command refused, held back or noted. One field, since each request looks at
+    /// it.
     private(set) var mayAskAnything: Bool
 
     var phase = Phase.open

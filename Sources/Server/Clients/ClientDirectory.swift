@@ -33,7 +33,7 @@ struct ClientRecord: Sendable {
     var redirection: Int { tracking.map { $0.redirect ?? 0 } ?? -1 }
 
     /// The line of `CLIENT LIST`: the fields of Redis 7.2 in its order and no others, since clients fail on one that is
-    /// missing or unknown to them. What there is nothing of here is 0.
+    /// missing or unknown to them. Fields that mean nothing here are 0.
     func line(address: String, subscriptions: (channels: Int, patterns: Int), at now: Instant) -> String {
         let transaction = activity.transaction
         let flags =
@@ -83,7 +83,7 @@ final class ClientDirectory: Sendable {
         records.withLock { $0[id] }
     }
 
-    /// How those track who do.
+    /// How each client tracks that does.
     var tracking: [Tracking] {
         records.withLock { $0.values.compactMap(\.tracking) }
     }

@@ -14,7 +14,7 @@ struct ReadingPace {
         since = now
     }
 
-    /// When it says something.
+    /// When it can be told next.
     var nextLook: Instant { since + Self.interval }
 
     /// How long it takes for so many bytes to be read.

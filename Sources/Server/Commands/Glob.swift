@@ -103,7 +103,7 @@ struct Glob: Sendable {
         }
     }
 
-    /// Where a piece stands first.
+    /// Where a piece occurs first.
     private static func find(_ piece: Piece, in text: [UInt8], from start: Int, to end: Int) -> Int? {
         guard start + piece.count <= end else { return nil }
         switch piece {

@@ -215,8 +215,8 @@ enum Unlink: Command {
 // MARK: What they share
 
 extension ClientConnection {
-    /// Appends for how many of a request's keys `isCounted` says yes; an error when one of them names no group, and then
-    /// nothing is done.
+    /// Appends how many of a request's keys `isCounted` says yes to; or an error when one of them names no group, and then
+    /// does nothing else.
     fileprivate func appendCount(
         of request: Request, to reply: inout ReplyBuffer, _ isCounted: (Group, RawSpan) -> Bool
     ) {

@@ -19,8 +19,8 @@ final class Subscribers: @unchecked Sendable {
     /// What is being told, and to whom it is still to be told.
     private var telling: (messages: [KeyspaceEvent.Message], rest: [ClientConnection]) = ([], [])
 
-    /// So long it is told in one turn, so that requests are answered in between; so many events at once, or fewer when they
-    /// are compared with many patterns.
+    /// How long one turn of telling lasts, so that requests are answered in between; and how many events are taken at once,
+    /// fewer when they are compared with many patterns.
     private static let turn: Duration = .milliseconds(1)
     private static let most = 256
     private static let mostComparisons = 8192

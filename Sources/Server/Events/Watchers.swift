@@ -12,7 +12,7 @@ struct WatchedKey: Hashable, Sendable {
     }
 }
 
-/// The keys that clients of one loop watch, and whose were invalidated meanwhile.
+/// The keys that clients of one loop watch, and the clients whose keys were invalidated meanwhile.
 ///
 /// While there is one, every group is observed; otherwise nothing is. Confined to the loop but for what the groups call.
 final class Watchers: @unchecked Sendable {

@@ -12,7 +12,7 @@ final class CatchUp: @unchecked Sendable {
     private let waits: Waits
     private let keyspace: Keyspace
     private var waiting: [(hole: Hole, key: Key)] = []
-    /// When it is no longer waited for the position.
+    /// When the wait for the position is given up.
     private var deadline = Instant(nanoseconds: .max)
 
     init(to position: UInt64, on loop: EventLoop, waits: Waits, keyspace: Keyspace) {

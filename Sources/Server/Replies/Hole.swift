@@ -25,7 +25,7 @@ final class Hole {
 
     /// Its name in the loop's ``Waits`` and towards the group.
     let token: UInt64
-    /// The group whose load it waits for; nil: what it waits for is none's.
+    /// The group whose load it waits for; nil: it waits for something else.
     private(set) var group: Group?
     /// What it holds of the flight that it waits for; nil: it waits for none yet.
     var ticket: Ticket?
@@ -57,7 +57,7 @@ final class Hole {
         standInKey.flatMap { group?.standIn(for: $0.bytes.span.bytes, at: now) }
     }
 
-    /// It is another group that it is to wait for, which has the name of its own by now.
+    /// Waits for another group's load instead: of the one that has its own group's name by now.
     func moves(to group: Group) {
         self.group = group
     }
