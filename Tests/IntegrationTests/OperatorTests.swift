@@ -167,7 +167,8 @@ struct OperatorTests {
             var clients: [TestClient] = []
             while true {
                 let client = try sidecar.client()
-                guard try client.ask("PING") == .simpleString("PONG") else { break }
+                // One too many gets an error, or is closed before it has asked.
+                guard (try? client.ask("PING")) == .simpleString("PONG") else { break }
                 clients.append(client)
                 try #require(clients.count < 120)
             }

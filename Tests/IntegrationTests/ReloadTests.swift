@@ -13,7 +13,7 @@ struct ReloadTests {
         top: String = "", more: String = ""
     ) -> String {
         """
-        database: { url: "\(database.url)", connections: 4 }
+        database: { url: "\(database.url)", connections: 4, connect_timeout: 60s }
         threads: 2
         \(top)
         groups:
