@@ -4,18 +4,21 @@ import contextlib
 import http.client
 import json
 import os
+import resource
 import socket
 import threading
 
 import processes
-from measurements import LATE_P99, P50, P99, P999, PROCESSOR, THROUGHPUT, spread
+from measurements import CLIENT, LATE_P99, P50, P99, P999, PROCESSOR, THROUGHPUT, spread
 from sections import HIT_KEYS, HIT_VALUE_BYTES, HITS_ONE, HITS_PIPELINED, redis_benchmark
 from tables import Table, Target
 
 BENCH = "pgsidecar bench"
 REDIS_BENCHMARK = "redis-benchmark"
-#: By its name the pipeline's depth.
-CASES = {HITS_ONE: 1, HITS_PIPELINED: 16}
+#: By its name the number of connections, and the pipeline's depth. On one connection nothing waits for anything else, so whoever
+#: asks sees the same time; on many, one that asks again sooner waits longer.
+ALONE = "1 connection, one by one"
+CASES = {HITS_ONE: (50, 1), HITS_PIPELINED: (50, 16), ALONE: (1, 1)}
 
 SCRAPES = "hits, {:,} a second"
 WITHOUT = "nobody looks"
@@ -57,22 +60,31 @@ def generator(bench):
     with _sidecar_with_hits(bench) as (sidecar, keys):
         for round_number in range(bench.sizes.rounds):
             bench.note(f"generator, round {round_number + 1} of {bench.sizes.rounds}")
-            for case, pipeline in CASES.items():
-                _generator_once(bench, sidecar, keys, case, pipeline)
+            for case, shape in CASES.items():
+                _generator_once(bench, sidecar, keys, case, *shape)
 
 
-def _generator_once(bench, sidecar, keys, case, pipeline):
-    # The same number of connections, and about as long as redis-benchmark takes.
-    shape = ["--connections", 50, "--pipeline", pipeline, "--warm-up", 0.5, "--duration", bench.sizes.generator_seconds]
-    way, _ = _ask(bench, sidecar, keys, *shape)
+def _generator_once(bench, sidecar, keys, case, connections, pipeline):
+    shape = ["--connections", connections, "--pipeline", pipeline, "--warm-up", 0.5]
+    way, _ = _ask(bench, sidecar, keys, *shape, "--duration", bench.sizes.generator_seconds)
     answered, latency = way["asks"]["answered"], way["latency"]
     bench.measured.add(case, BENCH, THROUGHPUT, answered / way["asks"]["seconds"])
     for quantity, name in ((P50, "p50"), (P99, "p99")):
         bench.measured.add(case, BENCH, quantity, latency[name] / 1000)
-    row = redis_benchmark(sidecar, 50, pipeline, answered)
+    bench.measured.add(case, BENCH, CLIENT, way["generatorProcessorSeconds"] * 1e9 / answered)
+    before = _processor_seconds_of_children()
+    row = redis_benchmark(sidecar, connections, pipeline, answered)
+    spent = _processor_seconds_of_children() - before
+    bench.measured.add(case, REDIS_BENCHMARK, CLIENT, spent * 1e9 / answered)
     bench.measured.add(case, REDIS_BENCHMARK, THROUGHPUT, float(row["rps"]))
     bench.measured.add(case, REDIS_BENCHMARK, P50, float(row["p50_latency_ms"]))
     bench.measured.add(case, REDIS_BENCHMARK, P99, float(row["p99_latency_ms"]))
+
+
+def _processor_seconds_of_children():
+    """Of those that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def scrapes(bench):
@@ -148,11 +160,15 @@ def _looking(admin):
 
 
 def targets(measured):
-    for case in CASES:
-        rate, p50 = (measured.ratio((case, BENCH, of), (case, REDIS_BENCHMARK, of)) for of in (THROUGHPUT, P50))
-        yield Target(f"generator: asks a second / redis-benchmark's, {case}", rate, 1, False)
-        off = [abs(ratio - 1) * 100 for ratio in p50]
-        yield Target(f"generator: p50 is off redis-benchmark's by, {case}", off, 5, True, " %", "{:.1f}")
+    def beside(case, quantity):
+        return measured.ratio((case, BENCH, quantity), (case, REDIS_BENCHMARK, quantity))
+
+    for case in (HITS_ONE, HITS_PIPELINED):
+        yield Target(f"generator: asks a second / redis-benchmark's, {case}", beside(case, THROUGHPUT), 1, False)
+        yield Target(f"generator: its processor time an ask / the same, {case}", beside(case, CLIENT), 1, True)
+    for quantity, name in ((THROUGHPUT, "asks a second"), (P50, "p50")):
+        off = [abs(ratio - 1) * 100 for ratio in beside(ALONE, quantity)]
+        yield Target(f"generator: {name}, off redis-benchmark's by, {ALONE}", off, 5, True, " %", "{:.1f}")
     case = SCRAPES.format(SCRAPE_RATE)
     for quantity, bound in ((P50, 1.05), (P99, 1.1)):
         ratio = measured.ratio((case, SCRAPED, quantity), (case, WITHOUT, quantity))
@@ -171,9 +187,11 @@ def _beside(measured):
             for quantity, form in ((THROUGHPUT, "{:,.0f}"), (P50, "{:.3f}"), (P99, "{:.3f}")):
                 ratio = measured.ratio((case, subject, quantity), (case, REDIS_BENCHMARK, quantity))
                 cells += [spread(measured.get(case, subject, quantity), form), spread(ratio)]
+            cost = spread([value / 1000 for value in measured.get(case, subject, CLIENT)])
             if measured.get(case, subject, THROUGHPUT):
-                rows.append([case, subject, *cells])
+                rows.append([case, subject, *cells, cost])
     head = ["hits", "asked by", "asks a second", "/ redis-benchmark's", "p50 ms", "/ its", "p99 ms", "/ its"]
+    head.append("its own processor µs an ask")
     return Table("The generator beside redis-benchmark, at one sidecar", head, rows)
 
 
