@@ -131,7 +131,7 @@ let package = Package(
             name: "LoadTest",
             dependencies: [
                 "RESP", "EventLoop", "CacheCore", "Postgres", "PrivateDatabase", "Machine", "Pages", "Groundwork",
-                "CLinux",
+                "CLinux", "CIntrinsics",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Histogram", package: "hdrhistogram-swift", condition: sidecar),
             ],

@@ -1,3 +1,4 @@
+import CIntrinsics
 import CacheCore
 import Groundwork
 
@@ -40,6 +41,16 @@ struct KeySet: Sendable {
     func appendBulk(_ index: Int, to bytes: inout [UInt8]) {
         let range = range(of: index)
         bulks.withUnsafeBytes { bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+
+    /// Has keys brought near that are asked for next: together, as each of them alone would be waited for.
+    ///
+    /// Unsafe because it names addresses to the processor, which does not access them.
+    func prefetch(_ indices: [Int]) {
+        bulks.withUnsafeBytes { bytes in
+            guard let first = bytes.baseAddress else { return }
+            for index in indices { pgs_prefetch(first + range(of: index).lowerBound) }
+        }
     }
 
     /// What stands before an argument.

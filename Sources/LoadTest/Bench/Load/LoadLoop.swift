@@ -16,6 +16,8 @@ final class LoadLoop: @unchecked Sendable {
     private let wakeUp: WakeUp
     private var schedule = Schedule.closed(until: 0)
     private var draw: KeyDraw
+    /// The keys of the requests that are being put together.
+    private var drawn: [Int] = []
     private var recorder = Recorder(from: 0, until: 1, intervalCount: 1)
     private var connections: [any AskConnection] = []
     /// Those that can take an ask, in an open loop.
@@ -92,17 +94,23 @@ final class LoadLoop: @unchecked Sendable {
         return false
     }
 
-    /// Appends a request for the next keys; false when each was asked for.
-    func appendRequest(_ shape: RequestShape, to bytes: inout [UInt8]) -> Bool {
-        guard let first = draw.next() else {
-            hasKeys = false
-            return false
+    /// Appends `count` requests for the next keys, or fewer when each was asked for. Returns how many.
+    func appendRequests(_ count: Int, _ shape: RequestShape, to bytes: inout [UInt8]) -> Int {
+        drawn.removeAll(keepingCapacity: true)
+        while drawn.count < count * shape.width, hasKeys {
+            if let next = draw.next() { drawn.append(next) } else { hasKeys = false }
         }
-        shape.appendHead(to: &bytes)
-        keys.appendBulk(first, to: &bytes)
-        // When the last keys of an order do not fill a request, its first one stands for what is missing.
-        for _ in 1..<shape.width { keys.appendBulk(draw.next() ?? first, to: &bytes) }
-        return true
+        keys.prefetch(drawn)
+        var requests = 0
+        for first in stride(from: 0, to: drawn.count, by: shape.width) {
+            shape.appendHead(to: &bytes)
+            for place in first..<first + shape.width {
+                // When the last keys of an order do not fill a request, its first one stands for what is missing.
+                keys.appendBulk(drawn[place < drawn.count ? place : first], to: &bytes)
+            }
+            requests += 1
+        }
+        return requests
     }
 
     /// The next keys for one request, by their index; nil when each was asked for.

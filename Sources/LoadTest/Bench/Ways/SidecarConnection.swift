@@ -25,11 +25,8 @@ final class SidecarConnection: AskConnection, RespLinkOwner {
     func ask(_ count: Int, due: Int64) {
         guard let owner else { return }
         guard let link else { return owner.fail(count, of: self, "there is no connection") }
-        var asked = 0
-        while asked < count, owner.appendRequest(shape, to: &link.output) {
-            asked += 1
-            dues.append(due)
-        }
+        let asked = owner.appendRequests(count, shape, to: &link.output)
+        dues.append(contentsOf: repeatElement(due, count: asked))
         link.flush()
         if asked < count { owner.becameFree(self, by: count - asked, at: due) }
     }
