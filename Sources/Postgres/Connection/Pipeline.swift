@@ -79,7 +79,7 @@ struct Pipeline: ~Copyable {
     private var answered: UInt64 = 0
     private var cancellation = Cancellation.none
 
-    /// What was cancelled, as the server may take its time to do so.
+    /// What was cancelled: the server may take a while to do so.
     private enum Cancellation {
         /// Becomes `requested`.
         case none
@@ -107,12 +107,12 @@ struct Pipeline: ~Copyable {
         set { lane.isKeptFree = newValue }
     }
 
-    /// Whether the server has something to say that was not received.
+    /// Whether the server owes something that was not received yet.
     var isExpecting: Bool { oldestSegment < openSegment || openCount > 0 }
 
     // MARK: Sending
 
-    /// Which statement runs a getter's SQL, and whether it has to be prepared in front.
+    /// Which statement runs a getter's SQL, and whether it has to be prepared first.
     mutating func statement(of load: borrowing Load) -> (name: String, needsPrepare: Bool) {
         let statement = load.statementIndex
         let needsPrepare = !prepared[statement].isCurrent
@@ -164,7 +164,7 @@ struct Pipeline: ~Copyable {
 
     // MARK: Receiving
 
-    /// Whether there is somebody whose answer this can be.
+    /// Whether there is a load whose answer this can be.
     private var isAnswerDue: Bool { !isAborting && !sent.isEmpty && sent[0].segment == oldestSegment }
 
     /// Rows came for the oldest one.
@@ -205,7 +205,7 @@ struct Pipeline: ~Copyable {
                 let failure = LoadError.cancelled(load.getter.name, after: .nanoseconds(load.timeout))
                 return .fail(load, failure)
             }
-            // The request came late, and hit one behind that which it was for.
+            // The request came late, and hit a query after the one that it was meant for.
             if isInReachOfCancel(number), !load.isRetry {
                 load.isRetry = true
                 return .retry(load)
@@ -255,8 +255,8 @@ struct Pipeline: ~Copyable {
         var skipped = UniqueDeque<Load>()
     }
 
-    /// The oldest segment is at its end. Returns those of its loads that were not run. None is dropped in here: that has
-    /// its group start others, which look at this pipeline.
+    /// Ends the oldest segment. Returns its loads that were not run. None is dropped in here: dropping one has its group
+    /// start others, which look at this pipeline.
     mutating func receiveSync(at now: Instant) -> Unrun {
         var unrun = Unrun()
         while !sent.isEmpty, sent[0].segment == oldestSegment {
@@ -298,14 +298,14 @@ struct Pipeline: ~Copyable {
         return oldest
     }
 
-    /// Everywhere they count what is in flight.
+    /// Takes it out of every count of what is in flight.
     private func forget(_ sent: borrowing Sent) {
         if sent.isUnknown, let statement = sent.statement { paces[statement].noteEndedUnknown() }
     }
 
-    /// A statement that the connection has with other columns is prepared anew under its next name. Loads that were sent
-    /// behind it before the first refusal was read meet the same and find the next generation already there. One that the
-    /// connection does not have, or has under another meaning, is what a pooler brings about: the load needs none.
+    /// A statement whose columns have changed is prepared again, under its next name. Loads that were sent before its first
+    /// refusal was read are refused as well, and find the next generation already there. A statement that the session does
+    /// not have, or has with another meaning, is a pooler's doing: the load is sent without one.
     private mutating func refused(
         _ load: consuming Load, _ error: PostgresError, generation: UInt64, byParse: Bool
     ) -> Completion {
@@ -339,8 +339,8 @@ struct Pipeline: ~Copyable {
     /// Since when the server could have answered the oldest load; nil when none is due.
     var waitsSince: Instant? { sent.isEmpty ? nil : lane.headSince }
 
-    /// When the oldest one has had its time, since the server could begin with it. What it waited for those before it does
-    /// not count.
+    /// When the oldest one has used up its time, which runs from when the server could begin with it: its wait for those
+    /// before it does not count.
     var deadline: Instant? {
         guard !sent.isEmpty else { return nil }
         return lane.headSince.advanced(byNanoseconds: sent[0].timeout)

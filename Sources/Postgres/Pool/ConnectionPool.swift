@@ -20,7 +20,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// The getters that have something waiting; they take turns.
     var turns = Deque<Int>()
     private var isDispatchDue = false
-    /// Another database takes the loads, but for those of getters that it does not have.
+    /// Whether another database takes the loads, except those of getters that it does not have.
     private(set) var isRetired = false
     /// Called once it is retired and nothing waits or is in flight here.
     private var whenIdle: (@Sendable () -> Void)?
@@ -44,8 +44,8 @@ final class ConnectionPool: DatabaseConnectionOwner {
         act(on: state.start())
     }
 
-    /// Closes every connection; every load fails. What the server still runs is cancelled; `completion` is called when that
-    /// is done, once for each of as many requests as are returned.
+    /// Closes every connection, which fails every load, and has the server cancel what it still runs. Returns how many
+    /// requests that takes; `completion` is called at the end of each.
     func close(_ completion: @escaping @Sendable () -> Void) -> Int {
         state.close()
         if let retryTimer { loop.cancel(retryTimer) }
@@ -230,8 +230,8 @@ final class ConnectionPool: DatabaseConnectionOwner {
     /// How many loads may go out together, and what the choice of their connection has to know. Nil when none may go now.
     ///
     /// A batch that is not full is not sent to where one of its group is under way: it goes on gathering until one of them
-    /// returns. No timer: the wait is the database's. A full one does not get better by waiting, and may stand behind one of
-    /// its own, so that the server has it at hand.
+    /// returns. No timer: the wait is the database's. A full one gains nothing by waiting, and may be sent behind another
+    /// one of its group, so that the server has it at hand.
     private func limits(
         of getter: Int, _ next: LoadQueue.Next, isRoundEnd: Bool
     ) -> (count: Int, query: Placement.Query, pace: Pace)? {
@@ -266,7 +266,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         }
     }
 
-    /// What waits beside an idle connection waits for what happens on another loop, which does not tell of it.
+    /// What waits although a connection is idle waits for something on another loop, which nobody tells this one of.
     private func lookAgain() {
         guard lookTimer == nil, connections.contains(where: { $0.depth == 0 }) else { return }
         lookTimer = loop.schedule(at: loop.now + .milliseconds(5)) { [weak self] in
