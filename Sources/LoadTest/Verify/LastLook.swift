@@ -2,41 +2,63 @@ import Groundwork
 import Postgres
 
 /// When nobody writes any more: what is in the sidecar's memory has to be what is in the database.
+///
+/// It looks twice. Where what tells of changes lags far behind, all that was in memory goes by what is still to be told when the
+/// last reader has gone, and the first look finds nothing to be wrong. So it has all in memory by then, changes some rows by
+/// itself, and looks again.
 struct LastLook {
     private let ledger: Ledger
     private let url: Secret
     private let socket: String
-    private let isTold: Bool
+    private let source: Verification.Source
+    private let sabotage: Verification.Sabotage?
 
-    init(_ ledger: Ledger, url: Secret, socket: String, isTold: Bool) {
+    init(_ ledger: Ledger, url: Secret, socket: String, _ options: Verification.Options) {
         self.ledger = ledger
         self.url = url
         self.socket = socket
-        self.isTold = isTold
+        source = options.source
+        sabotage = options.sabotage
     }
 
-    /// Waits until all that was committed has been told, then compares. Returns how many entries there were in memory.
+    /// Waits until all that was committed has been told, then compares; and that twice. Returns how many entries there were in
+    /// memory at the second look.
     func look() async throws -> Int {
         let session = try SQLSession(url: url, name: "pgsidecar last look")
         var connection = try BlockingConnection(socket)
-        if isTold { try await drain() }
-        guard case .line(let size) = try connection.ask(["DBSIZE"]) else { return 0 }
-        var present: [Int: Int64] = [:]
-        for row in try session.run("select id, version from verified") {
-            guard let id = row[0].flatMap({ Int($0) }), let version = row[1].flatMap({ Int64($0) }) else { continue }
-            present[id] = version
-        }
+        try await drain(session, &connection, round: 1)
+        let present = try readAll(session)
         for key in 0..<ledger.keyCount where present[key] != ledger.newest(key) {
             ledger.note(
                 .permanent,
                 "\(key): the database itself has \(text(present[key])), committed was \(text(ledger.newest(key)))")
         }
+        try compareAll(present, &connection)
+        try changeSome(session, &connection)
+        try await drain(session, &connection, round: 2)
+        guard case .line(let size) = try connection.ask(["DBSIZE"]) else { return 0 }
+        try compareAll(readAll(session), &connection)
+        return Int(size) ?? 0
+    }
+
+    // MARK: Looking
+
+    /// The versions of the rows that there are.
+    private func readAll(_ session: SQLSession) throws -> [Int: Int64] {
+        var present: [Int: Int64] = [:]
+        for row in try session.run("select id, version from verified") {
+            guard let id = row[0].flatMap({ Int($0) }), let version = row[1].flatMap({ Int64($0) }) else { continue }
+            present[id] = version
+        }
+        return present
+    }
+
+    private func compareAll(_ present: [Int: Int64], _ connection: inout BlockingConnection) throws {
         for start in stride(from: 0, to: ledger.keyCount, by: Subject.shelfSize * 16) {
             let keys = Array(start..<min(start + Subject.shelfSize * 16, ledger.keyCount))
             try compareRows(of: keys, present, &connection)
             try compareShelves(of: keys, present, &connection)
         }
-        return Int(size) ?? 0
     }
 
     /// What is asked for now is answered from memory or loaded, and what is loaded now is right: so what is wrong is in memory.
@@ -73,12 +95,30 @@ struct LastLook {
 
     private func text(_ version: Int64?) -> String { version.map { "version \($0)" } ?? "no row" }
 
+    // MARK: Changing
+
+    /// Changes the rows of every sixteenth key by one transaction, and tells of it as the writers did, or does what is wrong
+    /// with that.
+    private func changeSome(_ session: SQLSession, _ connection: inout BlockingConnection) throws {
+        let keys = stride(from: 5, to: ledger.keyCount, by: 16).flatMap { Subject.keys(naming: $0) }
+        let tells = source == .none && sabotage != .forget
+        if tells, sabotage == .early {
+            _ = try connection.ask(each: keys.map { ["DEL", $0] })
+            _ = try connection.ask(each: keys.map { ["GET", $0] })
+        }
+        if sabotage == .silent { try session.run(Subject.silence) }
+        try session.run("update verified set version = version + 1, twin = version + 1 where id % 16 = 5")
+        if sabotage == .silent { try session.run(Subject.unsilence) }
+        if tells, sabotage != .early { _ = try connection.ask(each: keys.map { ["DEL", $0] }) }
+    }
+
     // MARK: All was told
 
     /// Waits until the stream is live, and then until it has told of a change that was made after all others.
-    private func drain() async throws {
-        let session = try SQLSession(url: url, name: "pgsidecar last look")
-        var connection = try BlockingConnection(socket)
+    private func drain(
+        _ session: SQLSession, _ connection: inout BlockingConnection, round: Int64
+    ) async throws {
+        guard source != .none else { return }
         let key = "value:\(Subject.lastKey(ledger.keyCount))"
         let deadline = Instant.now() + .seconds(60)
         repeat {
@@ -88,8 +128,9 @@ struct LastLook {
             try await Task.sleep(for: .milliseconds(20))
             _ = try connection.ask(["GET", key])
         } while try connection.ask(["PGS.PEEK", key]) == .null
-        try session.run("update verified set version = 1, twin = 1 where id = \(Subject.lastKey(ledger.keyCount))")
-        while Subject.value(try connection.ask(["PGS.PEEK", key])) == .version(0) {
+        try session.run(
+            "update verified set version = \(round), twin = \(round) where id = \(Subject.lastKey(ledger.keyCount))")
+        while Subject.value(try connection.ask(["PGS.PEEK", key])) == .version(round - 1) {
             guard Instant.now() < deadline else { return ledger.note(.permanent, "the last change was never told") }
             try await Task.sleep(for: .milliseconds(5))
         }

@@ -91,7 +91,7 @@ struct VerificationRun {
             progress.stopAll()
             throw error
         }
-        return try await LastLook(ledger, url: url, socket: sidecar.socket, isTold: options.source != .none).look()
+        return try await LastLook(ledger, url: url, socket: sidecar.socket, options).look()
     }
 
     /// Breaks things and tells how far it is, until enough was read and written.
