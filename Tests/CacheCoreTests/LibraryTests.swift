@@ -197,6 +197,26 @@ struct LibraryTests {
         #expect(heard[0] == events)
     }
 
+    @Test func `an invalidation tells of a key that is gone, as long as another thread is only about to`() throws {
+        let bench = try Bench(getter: PromptGetter())
+        let heard = Outcomes()
+        let observation = bench.group.addObserver { [group = bench.group] event, key in
+            let text = "\(event) \(String(decoding: key.bytes, as: UTF8.self))"
+            heard.deliver(.success(Value(text: Array(text.utf8))), token: 0)
+            // In the middle of what the sweep tells. Of b nothing is to be told.
+            if event == .expired {
+                for other in [key, Key("b")] { group.invalidate(other) }
+            }
+        }
+        bench.get("a")
+        bench.clock.advance(.seconds(61))
+        bench.cache.sweep(at: bench.clock.now)
+        #expect(heard[0] == ["loaded a", "expired a", "invalidated a"])
+        bench.invalidate("a")
+        #expect(heard[0].count == 3)
+        bench.group.removeObserver(observation)
+    }
+
     @Test func `who comes to observe hears nothing of what happened for one who has gone`() throws {
         var settings = GroupSettings()
         settings.shards = 1

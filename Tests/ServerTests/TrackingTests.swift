@@ -149,6 +149,31 @@ struct TrackingTests {
         }
     }
 
+    @Test func `who keeps what has just expired knows it when an invalidation of it was applied`() async throws {
+        for options in [[], ["BCAST"]] {
+            let word = try words { $0.timeToLive = .milliseconds(40) }
+            try await withServer([word]) { server in
+                let client = try TestClient(server.path)
+                _ = try client.ask("HELLO", "3")
+                try client.send(raw: TestClient.encoded(["CLIENT", "TRACKING", "ON"] + options))
+                _ = try client.receive()
+                _ = try client.ask("GET", "word:a")
+                // The sweep tells one observer after the other, in no order: most of these come before the server's own.
+                let replies = Groundwork.Mutex<[Reply]>([])
+                for _ in 0..<20 {
+                    _ = word.group.addObserver { [group = word.group] event, key in
+                        guard event == .expired, replies.withLock({ $0.isEmpty }) else { return }
+                        group.invalidate(key)
+                        let both = [try? client.ask("PING"), try? client.receive()]
+                        replies.withLock { $0 = both.compactMap { $0 } }
+                    }
+                }
+                word.group.cache.sweep(at: .now() + .seconds(1))
+                #expect(replies.withLock { $0 } == [invalidate("word:a"), .simpleString("PONG")], "\(options)")
+            }
+        }
+    }
+
     @Test func `a flush is told as the keys that were read, as everything when they are many, or when all is flushed`()
         async throws
     {

@@ -197,8 +197,12 @@ public final class Group: Sendable {
     @inline(__always)
     func withShard<Result: ~Copyable & Sendable>(_ number: Int, _ body: (inout Shard.State) -> Result) -> Result {
         // Taken under the same lock: else another thread might be about to tell of this one's when this returns.
-        var events: [(GroupEvent, Key)] = []
-        defer { if !events.isEmpty { observers.tell(events) } }
+        var events: [(event: GroupEvent, key: Key)] = []
+        var isNoted = false
+        defer {
+            if !events.isEmpty { observers.tell(events) }
+            if isNoted { shards[number].state.withLock { $0.untold.remove(events) } }
+        }
         return shards[number].state.withLock { state in
             defer {
                 if state.freed != 0 {
@@ -206,7 +210,10 @@ public final class Group: Sendable {
                     state.freed = 0
                 }
                 // Also when the last observer has just gone: the next one would be told of it.
-                if !state.events.isEmpty { swap(&events, &state.events) }
+                if !state.events.isEmpty {
+                    swap(&events, &state.events)
+                    isNoted = state.untold.add(events)
+                }
             }
             return body(&state)
         }

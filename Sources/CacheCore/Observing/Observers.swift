@@ -45,7 +45,7 @@ final class Observers: Sendable {
 
     // MARK: Telling, outside of every lock
 
-    func tell(_ events: [(GroupEvent, Key)]) {
+    func tell(_ events: [(event: GroupEvent, key: Key)]) {
         for observer in all {
             for (event, key) in events { observer.body(event, key) }
         }

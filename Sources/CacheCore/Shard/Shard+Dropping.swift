@@ -2,11 +2,18 @@ import Groundwork
 import Singleflight
 
 extension Shard.State {
-    /// Removes the entry of a key because the source has changed. Returns whether there was one.
+    /// Removes the entry of a key because the source has changed. Returns whether there was one. Of one that another thread has
+    /// just removed, and is still to tell of, it is told here, too.
     @discardableResult
     mutating func drop(_ key: RawSpan, hash: UInt64) -> Bool {
         let slot = store.locate(key, hash: hash)
-        guard slot != .none else { return false }
+        guard slot != .none else {
+            if !untold.isEmpty {
+                let key = Key(copying: key, hash: hash)
+                if untold.contains(key) { note(.invalidated, key) }
+            }
+            return false
+        }
         counters.invalidations += 1
         remove(slot, .invalidated)
         return true

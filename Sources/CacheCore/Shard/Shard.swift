@@ -28,7 +28,9 @@ struct Shard: ~Copyable, Sendable {
         /// Bytes that entries took which went: the group gives them back.
         var freed = 0
         /// What the observers are to be told, outside the lock; empty while there are none.
-        var events: [(GroupEvent, Key)] = []
+        var events: [(event: GroupEvent, key: Key)] = []
+        /// What they are being told by some thread.
+        var untold = Untold()
 
         init(_ store: consuming EntryStore, _ freshness: Freshness, _ observers: Observers, seed: UInt64) {
             self.store = store

@@ -28,7 +28,12 @@ final class NoticeMailbox: Sendable {
     }
 
     func post(_ notice: Notice) {
-        let wake: (@Sendable () -> Void)? = state.withLock { state in
+        add(notice)?()
+    }
+
+    /// Puts a notice in. Returns what wakes the loop, to be called outside every lock; nil: it was woken before.
+    func add(_ notice: Notice) -> (@Sendable () -> Void)? {
+        state.withLock { state in
             let isFirst = state.notices.isEmpty && !state.hasLost
             state.byteCount += notice.byteCount
             if state.byteCount > limit {
@@ -41,7 +46,6 @@ final class NoticeMailbox: Sendable {
             hasMail.store(true, ordering: .releasing)
             return isFirst ? state.wake : nil
         }
-        wake?()
     }
 
     /// Whether there may be something to ``take()``.

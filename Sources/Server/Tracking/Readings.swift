@@ -29,22 +29,25 @@ struct Readings: Sendable {
     var count: Int { entries.count }
     /// The number of keys and clients.
     private(set) var readingCount = 0
+    /// The clients, and how many readings each has.
+    private var readingsByClient: [Int: Int] = [:]
+    /// All that read something.
+    var clients: some Sequence<Int> { readingsByClient.keys }
     /// Those of all keys.
     var all: [Reading] { entries.flatMap(\.readings) }
 
     /// Notes that a client read a key. O(1).
     mutating func insert(_ reading: Reading, of key: Key) {
         if let index = indices[key] {
-            if entries[index].readings.insert(reading).inserted {
-                byteCount += reading.cost
-                readingCount += 1
-            }
+            guard entries[index].readings.insert(reading).inserted else { return }
+            byteCount += reading.cost
         } else {
             indices[key] = entries.count
             entries.append(Entry(key: key, readings: [reading]))
             byteCount += entries[entries.count - 1].cost
-            readingCount += 1
         }
+        readingCount += 1
+        readingsByClient[reading.client, default: 0] += 1
     }
 
     /// Takes out who read a key. O(1).
@@ -67,6 +70,10 @@ struct Readings: Sendable {
         if index < entries.count { indices[entries[index].key] = index }
         byteCount -= entry.cost
         readingCount -= entry.readings.count
+        for reading in entry.readings {
+            guard let count = readingsByClient[reading.client] else { continue }
+            readingsByClient[reading.client] = count > 1 ? count - 1 : nil
+        }
         return entry.readings
     }
 }

@@ -55,13 +55,13 @@ final class TrackingTable: Sendable {
     /// Notes that a client is about to read a key. Where there is no room others are told that theirs changed: nobody keeps
     /// what nobody would tell of.
     func note(_ reading: Readings.Reading, of key: Key, in group: Group) {
-        let evicted = state.withLock { state in
+        post { state in
             state.change(ObjectIdentifier(group)) { $0.insert(reading, of: key) }
+            guard state.byteCount > limit else { return [] }
             var evicted: [Readings.Reading] = []
             while state.byteCount > limit { evicted += Self.evict(from: &state) }
-            return evicted
+            return Self.notices(of: evicted, by: nil)
         }
-        if !evicted.isEmpty { tell(evicted, by: nil) }
     }
 
     /// Takes a key out of the group whose keys take most.
@@ -83,34 +83,38 @@ final class TrackingTable: Sendable {
         _ = consume old
     }
 
-    /// The value of a key is not in memory any more, or is another one. Outside every lock.
+    /// The value of a key is not in memory any more, or is another one. Outside every lock. Of several threads that say so at
+    /// once none returns before it is in the mailbox.
     func changed(_ key: Key, of group: Group) {
-        let (readings, broadcasts) = state.withLock { state in
-            (state.change(ObjectIdentifier(group)) { $0.remove(key) }, state.broadcasts)
+        let cause = Self.cause
+        post { state in
+            let readings = state.change(ObjectIdentifier(group)) { $0.remove(key) }
+            return Self.notices(of: readings, by: cause)
+                + (state.broadcasts ? [.broadcast(group.wireKey(key), by: cause)] : [])
         }
-        tell(readings, by: Self.cause)
-        if broadcasts { mailbox.post(.broadcast(group.wireKey(key), by: Self.cause)) }
     }
 
     /// The same for all keys of a group.
     func allChanged(of group: Group) {
-        let (old, broadcasts) = state.withLock { state in
+        post { state in
             let old = state.groups.removeValue(forKey: ObjectIdentifier(group)) ?? Readings()
             state.byteCount -= old.byteCount
-            return (old, state.broadcasts)
+            let notices =
+                old.readingCount <= Self.listed
+                ? Self.notices(of: old.all, by: nil) : old.clients.map { .everything(for: $0) }
+            return notices + (state.broadcasts ? [.broadcastGroup(Array(group.name.utf8))] : [])
         }
-        let readings = old.all
-        if readings.count <= Self.listed {
-            tell(readings, by: nil)
-        } else {
-            for client in Swift.Set(readings.map(\.client)) { mailbox.post(.everything(for: client)) }
-        }
-        if broadcasts { mailbox.post(.broadcastGroup(Array(group.name.utf8))) }
     }
 
-    private func tell(_ readings: some Sequence<Readings.Reading>, by cause: Int?) {
-        for (client, readings) in Dictionary(grouping: readings, by: \.client) {
-            mailbox.post(.keys(readings.map(\.text), for: client, by: cause))
+    /// Posts what `take` takes out of the state, as one step: whoever finds it gone finds it in the mailbox.
+    private func post(_ take: (inout State) -> [Notice]) {
+        let wakes = state.withLock { state in take(&state).compactMap(mailbox.add) }
+        for wake in wakes { wake() }
+    }
+
+    private static func notices(of readings: some Sequence<Readings.Reading>, by cause: Int?) -> [Notice] {
+        Dictionary(grouping: readings, by: \.client).map { client, readings in
+            .keys(readings.map(\.text), for: client, by: cause)
         }
     }
 }
