@@ -104,9 +104,9 @@ final class LoadLoop: @unchecked Sendable {
         var requests = 0
         for first in stride(from: 0, to: drawn.count, by: shape.width) {
             shape.appendHead(to: &bytes)
-            for place in first..<first + shape.width {
+            for index in first..<first + shape.width {
                 // When the last keys of an order do not fill a request, its first one stands for what is missing.
-                keys.appendBulk(drawn[place < drawn.count ? place : first], to: &bytes)
+                keys.appendBulk(drawn[index < drawn.count ? index : first], to: &bytes)
             }
             requests += 1
         }
