@@ -203,7 +203,7 @@ struct LogicalFaultTests {
         let bench = try await LogicalBench()
         try await bench.begin()
         try await bench.run("drop publication pgsidecar")
-        #expect(await bench.beats { $0.losses.first?.contains("pgsidecar sql install") == true })
+        #expect(await bench.beats { $0.losses.first?.contains("pgsidecar sql install") == true }, "\(bench.recorder.losses)")
         await bench.end()
     }
 
