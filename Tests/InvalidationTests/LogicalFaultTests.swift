@@ -1,6 +1,8 @@
+import CacheCore
 import EventLoop
-import Glibc
+import Foundation
 import Groundwork
+import Logging
 import Postgres
 import PrivateDatabase
 import TestSupport
@@ -140,6 +142,27 @@ struct LogicalFaultTests {
             await bench.end()
             await server.remove()
         }
+    }
+
+    @Test func `while a stream can't be had the log tells of each new reason`() async throws {
+        let server = try await LogicalServer.shared.value
+        let database = "d" + UUID().uuidString.filter { $0 != "-" }.lowercased()
+        _ = try await server.psql("create database \(database)")
+        var (settings, loads) = (InvalidationSettings(), DatabaseSettings())
+        settings.source = .logical
+        loads.url = Secret("\(server.url)&dbname=\(database)")
+        let rule = TableRule(table: TableName(schema: "public", name: "account"), key: ["id"])
+        let map = InvalidationMap([InvalidatedGroup(try Group("account", getter: NothingGetter()), rules: [rule])])
+        let log = LogRecorder(from: .warning)
+        let stream = ChangeStream(settings, database: loads, map: map, loop: try EventLoop(), logger: log.logger)
+        #expect(stream.start())
+        await stream.firstAttempt()
+        #expect(stream.status.lastLoss?.contains("there is no publication") == true)
+        _ = try await server.psql("alter database \(database) allow_connections false")
+        #expect(await eventually { log.messages.count > 1 })
+        #expect(log.messages.first?.hasPrefix("warning: nobody tells of changes") == true)
+        #expect(log.messages.dropFirst().first == "warning: changes in the database still can't be heard of")
+        await stream.stop()
     }
 
     // MARK: Losses

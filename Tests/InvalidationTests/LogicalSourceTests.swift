@@ -139,6 +139,53 @@ struct LogicalSourceTests {
         await bench.end()
     }
 
+    @Test func `who has a partition locked keeps nobody from being told, nor from looking`() async throws {
+        let bench = try await LogicalBench(
+            """
+            create table account(id int primary key) partition by range (id);
+            create table account_1 partition of account for values from (1) to (10);
+            create table other(id int primary key);
+            create publication pgsidecar for table account, other with (publish_via_partition_root = true);
+            """, rules: ["account": [("account", ["id"])], "other": [("other", ["id"])]])
+        let name = bench.database
+        try await bench.run("begin; lock table only account_1 in access exclusive mode; prepare transaction '\(name)'")
+        let question = PublicationSQL.check("pgsidecar", [TableName(schema: "public", name: "account")])
+        #expect(try await bench.ask("set lock_timeout = '1ms'; \(question)").contains("publication"))
+        try await bench.run("rollback prepared '\(name)'")
+        try await bench.begin()
+        try await bench.run("begin; lock table only account_1 in access exclusive mode; prepare transaction '\(name)'")
+        try await bench.run("insert into other values (1)")
+        #expect(try await bench.changes() == [rows([["1"]], of: "other")])
+        try await bench.run("rollback prepared '\(name)'")
+        await bench.end()
+    }
+
+    @Test func `a partition that is about to be detached makes its table stale as a whole`() async throws {
+        let bench = try await LogicalBench(
+            """
+            create table account(id int primary key) partition by range (id);
+            create table account_1 partition of account for values from (1) to (10);
+            create publication pgsidecar for table account with (publish_via_partition_root = true);
+            insert into account values (1);
+            """)
+        try await bench.begin()
+        // Whoever still reads the table keeps the detaching from its end; cancelled there, it is left half done.
+        let name = bench.database
+        try await bench.run("begin; select from account; prepare transaction '\(name)'")
+        let session = try SQLSession(url: Secret(bench.url), name: "test")
+        try session.run("set statement_timeout = '1s'")
+        _ = try? session.run("alter table account detach partition account_1 concurrently")
+        try session.run("reset statement_timeout")
+        #expect(try await bench.ask("select count(*) from account") == "0")
+        #expect(await bench.beats { $0.changeCount > 0 })
+        #expect(bench.recorder.takeChanges().allSatisfy { $0 == all() })
+        let rule = TableRule(table: TableName(schema: "public", name: "account"), key: ["id"])
+        let standing = try TriggerStanding(of: rule, channel: "pgsidecar", in: session)
+        #expect(!standing.catalog.relations.contains { $0.name.name == "account_1" })
+        try await bench.run("rollback prepared '\(name)'")
+        await bench.end()
+    }
+
     @Test func `tables made anew, changed and rewritten are stale as a whole before a row of theirs changes`()
         async throws
     {

@@ -3,15 +3,11 @@ import Postgres
 
 /// What the publication says of the tables.
 extension LogicalSource {
-    /// In front of a question about the catalog: by its costs the server would compile it, which takes twenty times as long as
-    /// the answer, and the gate's questions wait behind it. For that question alone, since a pooler may hand the session on.
-    private static let uncompiled = "set local jit = off; "
-
     /// Asks how the publication stands, and tells of what changed: what is defined anew is in no stream.
     func check(_ whenGood: @escaping () -> Void) {
         isChecking = true
         let tables = Array(map.tables)
-        ask(gateway, Self.uncompiled + PublicationSQL.check(settings.publication, tables)) { [self] rows in
+        ask(gateway, PublicationSQL.check(settings.publication, tables)) { [self] rows in
             isChecking = false
             defer { if isCheckDue, gateway != nil { checkAgain() } }
             let found = PublicationStanding(rows, tables: tables)
@@ -55,7 +51,7 @@ extension LogicalSource {
     /// Asks how the tables' columns are written as keys.
     private func readForms(_ standing: PublicationStanding, _ whenGood: @escaping () -> Void) {
         guard !standing.tables.isEmpty else { return whenGood() }
-        ask(gateway, Self.uncompiled + PublicationSQL.columnTypes(standing.tables)) { [self] rows in
+        ask(gateway, PublicationSQL.uncompiled + PublicationSQL.columnTypes(standing.tables)) { [self] rows in
             gatherer.use(standing.forms(rows))
             whenGood()
         }

@@ -10,6 +10,12 @@ enum SQLText {
         return written + "'"
     }
 
+    /// The condition that a row of `pg_inherits`, called `name`, stands for a partition that queries of its parent still see: not
+    /// while it waits to be detached concurrently, which servers before 14 don't know.
+    static func isAttached(_ name: String) -> String {
+        "pg_catalog.to_jsonb(\(name)) ->> 'inhdetachpending' is distinct from 'true'"
+    }
+
     /// The text between dollar signs.
     static func dollarQuoted(_ text: String) -> String {
         var tag = "$pgsidecar$"

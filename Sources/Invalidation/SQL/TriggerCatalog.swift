@@ -88,7 +88,8 @@ extension TriggerCatalog {
             where n.nspname = $1 and c.relname = $2 and c.relkind not in ('i', 'I', 'S', 't', 'c')),
         below(oid) as (
             select oid from asked
-            union select i.inhrelid from pg_catalog.pg_inherits i join below b on b.oid = i.inhparent),
+            union select i.inhrelid from pg_catalog.pg_inherits i join below b on b.oid = i.inhparent
+            where \(SQLText.isAttached("i"))),
         above(oid) as (
             select oid from asked
             union select i.inhparent from pg_catalog.pg_inherits i join above a on a.oid = i.inhrelid)

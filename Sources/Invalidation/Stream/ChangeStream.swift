@@ -228,6 +228,9 @@ public final class ChangeStream: @unchecked Sendable {
         let metadata: Logger.Metadata = ["source": "\(kind.rawValue)", "reason": "\(reason)"]
         if before.state == .live || before.losses == 0 {
             logger.warning("nobody tells of changes in the database: \(applier.consequence)", metadata: metadata)
+        } else if before.lastLoss != reason {
+            // What keeps it from coming back is often not what it was lost by.
+            logger.warning("changes in the database still can't be heard of", metadata: metadata)
         } else {
             logger.debug("the stream of changes can't be had", metadata: metadata)
         }
