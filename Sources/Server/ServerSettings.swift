@@ -32,6 +32,9 @@ public struct ServerSettings: Sendable, Equatable {
     public var maxTracking = 32 << 20
     /// The most requests of one client that may wait for loads; beyond them its requests are not executed.
     public var maxPendingReplies = 1024
+    /// The most keys for which one client may wait; beyond them its requests are not executed. A request that was begun is not
+    /// interrupted, so it may be one request's keys more.
+    public var maxPendingKeys = 1 << 16
     /// A client that takes none of its replies for so long is closed.
     public var writeTimeout: Duration = .seconds(30)
     /// What `AUTH` asks for; nil: nothing.

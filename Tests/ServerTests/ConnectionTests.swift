@@ -236,6 +236,32 @@ struct ConnectionTests {
         }
     }
 
+    @Test func `requests of a client that waits for many keys wait, without an error and without being loaded`()
+        async throws
+    {
+        let getter = HeldGetter()
+        let group = try served("word", getter)
+        try await withServer([group], configure: { $0.maxPendingKeys = 5 }) { server in
+            let client = try TestClient(server.path)
+            try client.send("MGET", "word:0", "word:1", "word:0", "word:2")
+            try client.send("MGET", "word:3", "word:4", "word:5", "word:6")
+            for index in 7..<10 { try client.send("GET", "word:\(index)") }
+            // The second one was begun, and is not interrupted.
+            #expect(getter.waitForLoads(7))
+            #expect(server.server.statistics.pending == 7)
+            // Others are not concerned.
+            let other = try TestClient(server.path)
+            try other.send("GET", "word:x")
+            #expect(getter.finish("x", "vx"))
+            #expect(try other.receive() == .bulk("vx"))
+            #expect(getter.loaded.count == 8)
+            for index in 0..<10 { #expect(getter.finish("\(index)", "v\(index)")) }
+            #expect(try client.receive() == .array([.bulk("v0"), .bulk("v1"), .bulk("v0"), .bulk("v2")]))
+            #expect(try client.receive() == .array((3..<7).map { .bulk("v\($0)") }))
+            for index in 7..<10 { #expect(try client.receive() == .bulk("v\(index)")) }
+        }
+    }
+
     @Test func `a reply beyond max_output is an error, from memory or loaded`() async throws {
         let value = String(repeating: "v", count: 30_000)
         let getter = HeldGetter { $0 == "small" ? .text("s") : .text(value) }

@@ -93,6 +93,32 @@ struct FairnessTests {
         }
     }
 
+    @Test func `a client can send its request though others hold all the room by requests that they don't finish`()
+        async throws
+    {
+        let log = LogRecorder()
+        try await withServer(
+            [try rows()], loops: 2, log: log,
+            configure: {
+                $0.maxOutput = 1 << 20
+                $0.maxBuffers = 4 << 20
+            }
+        ) { server in
+            let request = TestClient.encoded(["ECHO", String(repeating: "x", count: 900_000)])
+            let others = try (0..<3).map { _ in try TestClient(server.path) }
+            for other in others { _ = other.sendUntilBlocked(Array(request.prefix(800_000))) }
+            // It is told that there is no room, and tries again.
+            #expect(
+                try await eventually {
+                    let client = try TestClient(server.path)
+                    Thread.detachNewThread { try? client.send(raw: request) }
+                    return try client.receive().text?.count == 900_000
+                })
+            #expect(log.messages.contains { $0.contains("stopped in the middle of a request") })
+            withExtendedLifetime(others) {}
+        }
+    }
+
     @Test func `a client whose requests found no room is read again when others gave theirs back`() async throws {
         let held = HeldGetter()
         try await withServer(

@@ -14,7 +14,8 @@ final class TestServer: Sendable {
 
     init(
         _ groups: [ServedGroup], loops count: Int = 2, keyPrefix: String = "", changes: AppliedChanges = .none,
-        slowLoads: SlowLoads? = nil, log: any LogHandler = SwiftLogNoOpLogHandler(),
+        operations: Operations = Operations(), slowLoads: SlowLoads? = nil,
+        log: any LogHandler = SwiftLogNoOpLogHandler(),
         configure: (inout ServerSettings) -> Void = { _ in }
     ) throws {
         folder = NSTemporaryDirectory() + "pgs-" + UUID().uuidString.prefix(8)
@@ -30,7 +31,7 @@ final class TestServer: Sendable {
         information.slowLoads = slowLoads
         server = try Server(
             settings: settings, loops: loops, keyspace: Keyspace(groups, keyPrefix: keyPrefix),
-            information: information, changes: changes,
+            information: information, changes: changes, operations: operations,
             logger: Logger(label: "test", factory: { _ in log }))
         try server.start()
     }
@@ -46,12 +47,13 @@ final class TestServer: Sendable {
 /// Runs `body` with a server, and ends that whatever happens.
 func withServer(
     _ groups: [ServedGroup], loops: Int = 2, keyPrefix: String = "", changes: AppliedChanges = .none,
-    slowLoads: SlowLoads? = nil, log: any LogHandler = SwiftLogNoOpLogHandler(),
+    operations: Operations = Operations(), slowLoads: SlowLoads? = nil,
+    log: any LogHandler = SwiftLogNoOpLogHandler(),
     configure: (inout ServerSettings) -> Void = { _ in }, _ body: (TestServer) async throws -> Void
 ) async throws {
     let server = try TestServer(
-        groups, loops: loops, keyPrefix: keyPrefix, changes: changes, slowLoads: slowLoads, log: log,
-        configure: configure)
+        groups, loops: loops, keyPrefix: keyPrefix, changes: changes, operations: operations, slowLoads: slowLoads,
+        log: log, configure: configure)
     do {
         try await body(server)
     } catch {

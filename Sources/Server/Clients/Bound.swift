@@ -10,6 +10,8 @@ final class Bound: Sendable {
     private let queue = Groundwork.Mutex<[Waiting]>([])
     /// Whether somebody does: spares the lock.
     private let hasWaiting = Atomic<Bool>(false)
+    /// When somebody last went without.
+    private let lastRefusal = Atomic<Int64>(.min)
 
     private struct Waiting: Sendable {
         let need: Int
@@ -67,6 +69,16 @@ final class Bound: Sendable {
     func hasWaited(_ duration: Duration, at now: Instant) -> Bool {
         guard hasWaiting.load(ordering: .sequentiallyConsistent) else { return false }
         return queue.withLock { queue in queue.first.map { now - $0.since >= duration } ?? false }
+    }
+
+    /// Notes that somebody found no room and can't wait for it.
+    func noteRefusal(at now: Instant) {
+        lastRefusal.store(now.nanoseconds, ordering: .relaxed)
+    }
+
+    /// Whether somebody did since a time.
+    func hasRefused(since time: Instant) -> Bool {
+        lastRefusal.load(ordering: .relaxed) >= time.nanoseconds
     }
 
     /// First come, first served: a large need is not passed by small ones for ever.

@@ -27,18 +27,36 @@ extension ClientConnection {
         if isBlocked {
             if pace.nextLook <= now {
                 if holdsUpOthers(at: now) { return closeAsSlowReader() }
-                pace = ReadingPace(at: now)
+                pace = TransferPace(at: now)
             }
             next = min(next ?? pace.nextLook, pace.nextLook)
         }
+        if holdsPartOfRequest {
+            if inputPace.nextLook <= now {
+                if keepsOthersFromSending(at: now) { return closeAsSlowSender() }
+                inputPace = TransferPace(at: now)
+            }
+            next = min(next ?? inputPace.nextLook, inputPace.nextLook)
+        }
         if let next { expectAlarm(by: next) }
+    }
+
+    /// Whether others found no room for their requests while this one sent nothing of its own, or next to nothing.
+    private func keepsOthersFromSending(at now: Instant) -> Bool {
+        (server.input.hasRefused(since: inputPace.since) || server.input.hasWaited(TransferPace.interval, at: now))
+            && inputPace.time(for: chargedInput, at: now) > TransferPace.slowest
+    }
+
+    private func closeAsSlowSender() {
+        server.logger.warning("client \(id) stopped in the middle of a request: closed, as others found no room")
+        close()
     }
 
     /// Whether others who read have been waiting for room, and this one does not read, or so slowly that they would wait for
     /// long. So of those who hold all the room the slowest go, until there is some.
     private func holdsUpOthers(at now: Instant) -> Bool {
-        server.output.hasWaited(ReadingPace.interval, at: now)
-            && pace.time(for: replies.byteCount, at: now) > min(ReadingPace.slowest, server.settings.writeTimeout)
+        server.output.hasWaited(TransferPace.interval, at: now)
+            && pace.time(for: replies.byteCount, at: now) > min(TransferPace.slowest, server.settings.writeTimeout)
     }
 
     /// Closes because the client doesn't take what it is sent.

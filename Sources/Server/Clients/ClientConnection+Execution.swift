@@ -39,7 +39,9 @@ extension ClientConnection {
         if tracking != nil { endCaching(behind: command) }
         // The requests of a transaction were queued one by one.
         if command.type == Exec.self { return }
-        if !reply.isPlain || reply.byteCount > Self.largeReply { queue(&reply, from: start, to: bytes) }
+        if !reply.isPlain || reply.byteCount > Self.largeReply {
+            queue(&reply, from: start, to: bytes, isRepeatable: command.isRepeatable)
+        }
     }
 
     /// Answers a request that is not executed by an error. In a transaction nothing is, then.
@@ -67,7 +69,7 @@ extension ClientConnection {
         // It was allowed when it came, whatever the connection is like now.
         guard let command = CommandTable.standard.command(named: request[0]) else { return }
         noteReadingAgain(request, command, deferred)
-        command.type.run(request, for: self, reply: &reply)
+        command.type.runAgain(request, for: self, reply: &reply)
         prepend(&reply, to: bytes)
         version = current
     }

@@ -1,3 +1,4 @@
+import EventLoop
 import Glibc
 import Groundwork
 import Logging
@@ -44,7 +45,8 @@ extension ClientConnection {
             }
         }
         switch received {
-        case .bytes?:
+        case .bytes(let count)?:
+            inputPace.taken += count
             stored?.isIncomplete = false
             if executing, isExecuting { executeStored(&reply) }
         case .nothing?, nil: break
@@ -99,6 +101,7 @@ extension ClientConnection {
         guard phase == .open, let charged = stored?.chargedBytes, charged > chargedInput, server.input.isFull else {
             return
         }
+        server.input.noteRefusal(at: loop.now)
         refuse("BUSY too many bytes of requests are on their way (max_buffers)", &reply)
     }
 
@@ -106,6 +109,7 @@ extension ClientConnection {
     func chargeInput() {
         let charged = stored?.chargedBytes ?? 0
         guard charged != chargedInput else { return }
+        if chargedInput == 0 { inputPace = TransferPace(at: loop.now) }
         if charged > chargedInput {
             server.input.add(charged - chargedInput)
         } else {
@@ -113,6 +117,9 @@ extension ClientConnection {
         }
         chargedInput = charged
     }
+
+    /// Whether it takes of what all clients may have for a request of which the rest has not come.
+    var holdsPartOfRequest: Bool { chargedInput > 0 && stored?.isIncomplete == true }
 
     /// Whether the client may keep so many bytes more here between its requests: what waits for EXEC, names that it watches
     /// or subscribed to. All clients' may take half of what all input may.

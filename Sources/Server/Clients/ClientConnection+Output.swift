@@ -9,8 +9,6 @@ extension ClientConnection {
     private static let gatherSize = 64 << 10
     /// The next request is executed while no more bytes than this wait for the client: with more, nobody is served sooner.
     private static let stallSize = 1 << 20
-    /// The next request is executed while the client waits for no more keys than this.
-    private static let keyLimit = 1 << 16
 
     // MARK: Replies that wait
 
@@ -18,9 +16,12 @@ extension ClientConnection {
     ///
     /// What was written before it goes into the queue first, and everything later follows it, since ``transmit(_:)`` sends past
     /// the queue only when that is empty.
-    func queue(_ reply: inout ReplyBuffer, from start: ReplyBuffer.Position, to request: RawSpan) {
+    func queue(
+        _ reply: inout ReplyBuffer, from start: ReplyBuffer.Position, to request: RawSpan, isRepeatable: Bool = true
+    ) {
         // A transaction's replies were taken one by one.
-        guard reply.isCurrent(start), phase != .closed, let pending = takeWaiting(&reply, from: start, to: request)
+        guard reply.isCurrent(start), phase != .closed,
+            let pending = takeWaiting(&reply, from: start, to: request, isRepeatable: isRepeatable)
         else {
             return
         }
@@ -41,7 +42,7 @@ extension ClientConnection {
     }
 
     private func takeWaiting(
-        _ reply: inout ReplyBuffer, from start: ReplyBuffer.Position, to request: RawSpan
+        _ reply: inout ReplyBuffer, from start: ReplyBuffer.Position, to request: RawSpan, isRepeatable: Bool = true
     ) -> PendingReply? {
         let size = reply.byteCount(from: start)
         if size > server.settings.maxReply {
@@ -49,8 +50,10 @@ extension ClientConnection {
             reply.bytes.appendError(ErrorText.replyTooLarge(limit: server.settings.maxOutput))
             return nil
         }
-        if reply.hasHoles(from: start) { return PendingReply(reply.take(from: start), to: self, request: request) }
-        guard !server.output.hasRoom(for: size) else { return nil }
+        if reply.hasHoles(from: start) {
+            return PendingReply(reply.take(from: start), to: self, request: request, isRepeatable: isRepeatable)
+        }
+        guard isRepeatable, !server.output.hasRoom(for: size) else { return nil }
         drop(&reply, from: start)
         return PendingReply(deferring: request, of: self, need: size)
     }
@@ -116,7 +119,7 @@ extension ClientConnection {
     /// Has a turn when there is room for so many bytes. What those behind it hold is let go: else those who wait for room might
     /// hold it.
     private func waitForRoom(_ need: Int) {
-        for reply in replies.completeBehindFirst { reply.letGo() }
+        for reply in replies.expendableBehindFirst { reply.letGo() }
         round.add(self, whenRoomFor: need, in: server.output)
     }
 
@@ -125,7 +128,7 @@ extension ClientConnection {
         let limit = isAuthenticated ? min(Self.stallSize, settings.maxOutput) : Self.limitBeforePassword
         isStalled =
             !replies.isEmpty
-            && (replies.pendingCount >= settings.maxPendingReplies || replies.waitingKeys >= Self.keyLimit
+            && (replies.pendingCount >= settings.maxPendingReplies || replies.waitingKeys >= settings.maxPendingKeys
                 || replies.byteCount >= limit
                 || replies.deferredCount > 0 || server.output.isFull)
     }
@@ -139,7 +142,7 @@ extension ClientConnection {
         case .some(let count):
             // The time of not reading begins here, however long the connection was idle before.
             if count > 0 || !isBlocked { lastProgress = loop.now }
-            if !isBlocked, pace.nextLook <= loop.now { pace = ReadingPace(at: loop.now) }
+            if !isBlocked, pace.nextLook <= loop.now { pace = TransferPace(at: loop.now) }
             pace.taken += count
             isBlocked = true
             return count

@@ -73,7 +73,7 @@ extension ClientConnection {
                 hole.name = wanted.bytes
                 holes[wanted] = hole
             }
-            if reply.byteCount(from: start) > limit {
+            if reply.byteCount(from: start) > server.settings.maxReply {
                 drop(&reply, from: start)
                 return reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
             }

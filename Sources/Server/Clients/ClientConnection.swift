@@ -84,11 +84,13 @@ final class ClientConnection: EventSource {
     /// When the client last took something, or began to take nothing. Means something while `isBlocked` or lingering.
     var lastProgress: Instant
     /// How much it takes of late; means something while `isBlocked`.
-    var pace: ReadingPace
+    var pace: TransferPace
     /// What came and was not executed.
     var stored: StoredInput?
     /// What of that is held against all clients' input.
     var chargedInput = 0
+    /// How much it sends of late; means something while it holds part of a request.
+    var inputPace: TransferPace
     /// What it keeps here between its requests, in bytes, and what of that is held against all clients' input.
     var keptBytes = 0
     var chargedKept = 0
@@ -120,7 +122,8 @@ final class ClientConnection: EventSource {
         isAuthenticated = server.settings.password == nil
         mayAskAnything = isAuthenticated
         lastProgress = loop.now
-        pace = ReadingPace(at: loop.now)
+        pace = TransferPace(at: loop.now)
+        inputPace = pace
     }
 
     private func updatePermission() {
@@ -203,6 +206,7 @@ final class ClientConnection: EventSource {
         }
         if isBlocked || phase == .lingering { expectAlarm(by: lastProgress + server.settings.writeTimeout) }
         if isBlocked { expectAlarm(by: pace.nextLook) }
+        if holdsPartOfRequest { expectAlarm(by: inputPace.nextLook) }
         if phase == .open, !isReading, waitsForInput { round.add(self, whenRoomFor: 1, in: server.input) }
     }
 

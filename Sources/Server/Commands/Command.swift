@@ -18,6 +18,8 @@ protocol Command: SendableMetatype {
     static var isForAdministrators: Bool { get }
     /// What becomes of it behind `MULTI`.
     static var inTransaction: WithinTransaction { get }
+    /// Whether it may be executed again when there is no room to keep its answer: nothing comes of it but that.
+    static var isRepeatable: Bool { get }
     /// What it is about.
     static var topic: CommandTopic { get }
     /// One sentence on what it does, for the docs and for `COMMAND DOCS`.
@@ -29,6 +31,9 @@ protocol Command: SendableMetatype {
     /// Executes one request and appends exactly one reply; (un)subscribing, one for each name. The number of arguments
     /// fits ``syntax``.
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer)
+
+    /// Executes a request again whose answer was let go.
+    static func runAgain(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer)
 }
 
 extension Command {
@@ -39,8 +44,13 @@ extension Command {
     static var isForSubscribers: Bool { false }
     static var isForAdministrators: Bool { false }
     static var inTransaction: WithinTransaction { .queued }
+    static var isRepeatable: Bool { true }
 
     static func mistake(in request: Request) -> String? { nil }
+
+    static func runAgain(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        run(request, for: client, reply: &reply)
+    }
 }
 
 /// What becomes of a command between `MULTI` and `EXEC`.

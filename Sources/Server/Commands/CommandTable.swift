@@ -41,6 +41,7 @@ struct CommandTable: Sendable {
         let isForSubscribers: Bool
         let isForAdministrators: Bool
         let inTransaction: WithinTransaction
+        let isRepeatable: Bool
         /// Where it stands in ``CommandTable/served``.
         let index: Int
 
@@ -54,6 +55,7 @@ struct CommandTable: Sendable {
             isForSubscribers = type.isForSubscribers
             isForAdministrators = type.isForAdministrators
             inTransaction = type.inTransaction
+            isRepeatable = type.isRepeatable
         }
     }
 

@@ -6,6 +6,7 @@ enum Reload: Command {
     static let name = "pgs.reload"
     static let isForAdministrators = true
     static let inTransaction = WithinTransaction.refused
+    static let isRepeatable = false
     static let topic = CommandTopic.own
     static let summary =
         "Reads the settings' file again, as SIGHUP does, and tells what changed and what waits for a restart. When there is a "
@@ -20,6 +21,7 @@ enum Reconnect: Command {
     static let name = "pgs.reconnect"
     static let isForAdministrators = true
     static let inTransaction = WithinTransaction.refused
+    static let isRepeatable = false
     static let topic = CommandTopic.own
     static let summary =
         "Makes the database connections anew, one after the other, without failing a load; an error when the database takes no "

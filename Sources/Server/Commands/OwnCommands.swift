@@ -38,6 +38,11 @@ enum Refresh: Command {
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
         client.appendRefreshedText(of: request[1], to: &reply)
     }
+
+    /// What it loaded is in memory by now.
+    static func runAgain(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
+        Get.run(request, for: client, reply: &reply)
+    }
 }
 
 enum FlushGroup: Command {

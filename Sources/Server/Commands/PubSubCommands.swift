@@ -5,6 +5,7 @@ enum Subscribe: Command {
     static let syntax = "channel [channel ...]"
     static let isForSubscribers = true
     static let inTransaction = WithinTransaction.refused
+    static let isRepeatable = false
     static let topic = CommandTopic.pubsub
     static let summary = "For each name `subscribe`, the name, and how many subscriptions the client has."
 
@@ -18,6 +19,7 @@ enum Unsubscribe: Command {
     static let syntax = "[channel ...]"
     static let isForSubscribers = true
     static let inTransaction = WithinTransaction.refused
+    static let isRepeatable = false
     static let topic = CommandTopic.pubsub
     static let summary = "The same with `unsubscribe`; all of them when none is named."
 
@@ -31,6 +33,7 @@ enum PSubscribe: Command {
     static let syntax = "pattern [pattern ...]"
     static let isForSubscribers = true
     static let inTransaction = WithinTransaction.refused
+    static let isRepeatable = false
     static let topic = CommandTopic.pubsub
     static let summary =
         "For each pattern `psubscribe`, the pattern, and how many subscriptions the client has. Patterns are "
@@ -46,6 +49,7 @@ enum PUnsubscribe: Command {
     static let syntax = "[pattern ...]"
     static let isForSubscribers = true
     static let inTransaction = WithinTransaction.refused
+    static let isRepeatable = false
     static let topic = CommandTopic.pubsub
     static let summary = "The same with `punsubscribe`; all of them when none is named."
 

@@ -19,7 +19,7 @@ final class HeldBytes {
         /// themselves.
         case later
         case next
-        /// It is short, and is sent to a client that reads: those who don't read don't hold it up.
+        /// It is short, and is sent to a client that reads, or it can't be let go: those who don't read don't hold it up.
         case now
     }
 

@@ -21,6 +21,9 @@ final class PendingReply {
     /// The request as it came, and the version of the protocol then.
     let request: [UInt8]
     let version: ProtocolVersion
+    /// Whether it holds what it has, whatever others need: to execute the request again would do something again, or what it has
+    /// is an error, which is short.
+    private(set) var isKept: Bool
     /// Whether what the request read was noted (``Tracking``).
     let isNoted: Bool
     /// What the loads fill.
@@ -39,8 +42,9 @@ final class PendingReply {
     /// Of that, bytes of its own; the rest are values.
     private var ownBytes: Int
 
-    /// A reply to `client`'s `request`.
-    init(_ piece: ReplyPiece, to client: ClientConnection, request: RawSpan) {
+    /// A reply to `client`'s `request`, which may be executed again if it is repeatable.
+    init(_ piece: ReplyPiece, to client: ClientConnection, request: RawSpan, isRepeatable: Bool) {
+        isKept = !isRepeatable
         self.piece = piece
         self.client = client
         self.request = request.withUnsafeBytes { Array($0) }
@@ -64,6 +68,7 @@ final class PendingReply {
     /// A reply that is to be made at its turn, when there is room for `need` bytes.
     init(deferring request: RawSpan, of client: ClientConnection, need: Int) {
         piece = ReplyPiece(of: RawSpan())
+        isKept = false
         self.client = client
         self.request = request.withUnsafeBytes { Array($0) }
         version = client.version
@@ -104,11 +109,12 @@ final class PendingReply {
             return false
         }
         let isNext = client.replies.isNext(self)
+        if isKept { return reserve(.now) }
         let isShort = isNext && !client.isBlocked && byteCount <= Self.shortReply
         if client.replies.byteCount <= limit, reserve(isShort ? .now : isNext ? .next : .later) { return true }
         if isNext {
             // Those behind it give way to the one that they wait for: so two of them can't wait for one another.
-            for reply in client.replies.completeBehindFirst { reply.letGo() }
+            for reply in client.replies.expendableBehindFirst { reply.letGo() }
             if reserve(.next) { return true }
         }
         letGo()
@@ -135,6 +141,7 @@ final class PendingReply {
 
     private func become(_ error: String) {
         release()
+        isKept = true
         var written = ReplyBuffer()
         written.bytes.appendError(error)
         piece = written.takeAll()

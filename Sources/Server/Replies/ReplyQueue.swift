@@ -179,10 +179,10 @@ struct ReplyQueue {
         return taken == left
     }
 
-    /// Complete replies behind the first.
-    var completeBehindFirst: [PendingReply] {
+    /// Complete replies behind the first that may be let go.
+    var expendableBehindFirst: [PendingReply] {
         segments.dropFirst().compactMap { segment in
-            if case .pending(let reply) = segment, reply.state == .complete { reply } else { nil }
+            if case .pending(let reply) = segment, reply.state == .complete, !reply.isKept { reply } else { nil }
         }
     }
 

@@ -279,7 +279,7 @@ extension Settings {
             more: """
                 It should be at least twice `max_output`. At the bound replies of more than 16 KiB wait, and so do clients that \
                 have many. When one has waited for two seconds, clients go that would need more than ten to read what they \
-                hold, until there is room. The first 16 KiB of each client's requests don't count. What clients keep \
+                hold, or to send the rest of a request, until there is room. The first 16 KiB of each client's requests don't count. What clients keep \
                 between their requests (transactions, watched keys, subscriptions) may take half of what requests may; beyond \
                 it the next such request is an error.
                 """

@@ -1,7 +1,7 @@
 import Groundwork
 
-/// How fast a client reads: what it took since a time.
-struct ReadingPace {
+/// How fast a client takes its replies, or sends the rest of a request: what went over its socket since a time.
+struct TransferPace {
     let since: Instant
     var taken = 0
 
@@ -17,7 +17,7 @@ struct ReadingPace {
     /// When it can be told next.
     var nextLook: Instant { since + Self.interval }
 
-    /// How long it takes for so many bytes to be read.
+    /// How long so many bytes take at that.
     func time(for byteCount: Int, at now: Instant) -> Duration {
         let nanoseconds =
             Double(byteCount) * Double(max(0, now.nanoseconds - since.nanoseconds)) / Double(max(1, taken))
