@@ -6,7 +6,7 @@ public struct Timer: Hashable, Sendable {
     let id: UInt64
 }
 
-/// Jobs by their deadline. A cancelled job's alarm stays in the heap until it comes up or until such alarms outnumber the
+/// Jobs by their deadline. A cancelled job's alarm stays in the heap until it is the earliest or until such alarms outnumber the
 /// live ones, so cancelling costs O(1), scheduling O(log n), and memory stays within twice what is live.
 struct TimerQueue {
     private struct Alarm: Comparable {
@@ -37,20 +37,22 @@ struct TimerQueue {
         if alarms.count > 64 + 2 * jobs.count {
             alarms = Heap(alarms.unordered.filter { jobs[$0.id] != nil })
         }
+        dropCancelled()
     }
 
-    /// When the earliest live job is due.
-    mutating func nextDeadline() -> Instant? {
-        while let first = alarms.min {
-            if jobs[first.id] != nil { return first.deadline }
-            alarms.removeMin()
-        }
-        return nil
-    }
+    /// When the earliest job is due.
+    func nextDeadline() -> Instant? { alarms.min?.deadline }
 
     /// Takes out the earliest job that is due at `now`.
     mutating func popDue(at now: Instant) -> (() -> Void)? {
         guard let deadline = nextDeadline(), deadline <= now else { return nil }
-        return jobs.removeValue(forKey: alarms.removeMin().id)
+        let job = jobs.removeValue(forKey: alarms.removeMin().id)
+        dropCancelled()
+        return job
+    }
+
+    /// The earliest alarm is always a live job's: the loop looks at it twice in each round, and looks up nothing.
+    private mutating func dropCancelled() {
+        while let first = alarms.min, jobs[first.id] == nil { alarms.removeMin() }
     }
 }
