@@ -66,7 +66,7 @@ package actor PrivatePostgres {
             Program(command: Home.commandAsServerUser([programs["postgres"], "-D", "\(folder)/data"], in: folder)),
             output: log)
         server = process
-        let settled = await comesTrue(within: .seconds(30)) { !process.isRunning || isReady }
+        let settled = await comesTrue(within: .seconds(120)) { !process.isRunning || isReady }
         guard settled, process.isRunning else {
             await kill()
             throw PrivatePostgresError("PostgreSQL did not start; it said:\n\(logTail)")
