@@ -128,6 +128,12 @@ class Database:
     def log_position(self):
         return self.query("select pg_current_wal_insert_lsn()").strip()
 
+    def stream_server(self):
+        """The server's process at the other end of the one stream of changes."""
+        return int(
+            self.query("select pid from pg_stat_activity where application_name ~ '^pgsidecar (listen|replication)$'")
+        )
+
     def forget_statistics(self):
         self.query("select pg_stat_statements_reset()")
 

@@ -10,6 +10,7 @@ from measurements import (
     READ_P50,
     READ_P99,
     SERVER_TIME,
+    TELLING_TIME,
     THROUGHPUT,
     TOLD_P50,
     TOLD_P99,
@@ -73,10 +74,12 @@ def _writers(measured):
 def _backlog(measured):
     rows = []
     for source in freshness.SOURCES:
-        rate, processor = (measured.get(source, SIDECAR, of) for of in (THROUGHPUT, PROCESSOR))
+        rate, *processor = (measured.get(source, SIDECAR, of) for of in (THROUGHPUT, PROCESSOR, TELLING_TIME))
         if rate:
-            rows.append([source, spread(rate, "{:,.0f}"), spread([value / 1000 for value in processor])])
-    return Table("Freshness: invalidations from one stream", ["source", "keys a second", "processor µs a key"], rows)
+            costs = [spread([value / 1000 for value in values]) for values in processor]
+            rows.append([source, spread(rate, "{:,.0f}"), *costs])
+    head = ["source", "keys a second", "sidecar's processor µs a key", "of the server's process that tells"]
+    return Table("Freshness: invalidations from one stream", head, rows)
 
 
 def _hit_ratios(measured, case, source):

@@ -26,6 +26,7 @@ TOLD_P99 = "COMMIT to invalidated, p99 ms"
 READ_P50 = "COMMIT to the next read is new, p50 ms"
 READ_P99 = "COMMIT to the next read is new, p99 ms"
 SERVER_TIME = "server us of an UPDATE"
+TELLING_TIME = "the server's processor ns to tell a key"
 HIT_RATIO = "% hits"
 QUERIES_A_SECOND = "queries a second"
 

@@ -19,6 +19,14 @@ class Failure(Exception):
     """A reason to end the run that the one at the terminal can act upon."""
 
 
+def processor_ns(pid):
+    """Nanoseconds that a process has spent on processors so far, threads that ended included.
+
+    From the process' own clock; clock_getcpuclockid(3) makes the clock's number from a pid in this way.
+    """
+    return time.clock_gettime_ns((~pid << 3) | 2)
+
+
 class Process:
     """A server that runs until `stop`, its output going to a log file. Linux only."""
 
@@ -60,11 +68,8 @@ class Process:
                 self._popen.wait()
 
     def processor_ns(self):
-        """Nanoseconds that the process has spent on processors so far, threads that ended included.
-
-        From the process' own clock; clock_getcpuclockid(3) makes the clock's number from a pid in this way.
-        """
-        return time.clock_gettime_ns((~self.pid << 3) | 2)
+        """Nanoseconds that the process has spent on processors so far, threads that ended included."""
+        return processor_ns(self.pid)
 
     def prefer(self):
         """Lets the process run before all ordinary work of the machine. Needs root."""
