@@ -162,10 +162,10 @@ struct FlightTests {
 
     @Test func `65,535 waiters of one key leave in milliseconds, in any order`() throws {
         let tickets = try (0..<65_535).map { try #require(bench.lookup("k", token: UInt64($0)).1) }
-        let began = ContinuousClock.now
+        let began = threadTime()
         for ticket in tickets.shuffled() { bench.group.leave(ticket) }
         // Some milliseconds; with a search for each it was seconds in a release build.
-        #expect(ContinuousClock.now - began < .seconds(2))
+        #expect(threadTime() - began < .seconds(2))
         #expect(bench.cache.waiterCount == 0)
         getter.next()?.succeed("v")
         #expect(bench.outcomes.count == 0)
@@ -175,10 +175,10 @@ struct FlightTests {
         var tickets: [Ticket] = []
         for token in 0..<128_000 { tickets.append(try #require(bench.lookup("k", token: UInt64(token)).1)) }
         #expect(bench.cache.waiterCount == 128_000)
-        let began = ContinuousClock.now
+        let began = threadTime()
         for ticket in tickets[..<64_000] { bench.group.leave(ticket) }
         getter.next()?.succeed("v")
-        #expect(ContinuousClock.now - began < .seconds(5))
+        #expect(threadTime() - began < .seconds(5))
         #expect(bench.outcomes.count == 64_000)
         #expect(bench.cache.waiterCount == 0)
         // After the landing nobody is there to leave.

@@ -135,13 +135,13 @@ struct FlightTableTests {
     @Test func `a million waiters leave one by one, from either end, in well under a second`() throws {
         var table = FlightTable<String, Int>()
         let seats = (0..<1_000_000).map { seat(&table, "k", $0) }
-        let began = ContinuousClock.now
+        let began = threadTime()
         for index in 0..<500_000 {
             table.leave(seats[index])
             table.leave(seats[999_999 - index])
         }
         // With a search for each it is a matter of hours.
-        #expect(ContinuousClock.now - began < .seconds(20))
+        #expect(threadTime() - began < .seconds(20))
         #expect(table.waiterCount(of: "k") == 0)
     }
 }
