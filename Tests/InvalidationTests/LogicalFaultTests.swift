@@ -226,7 +226,8 @@ struct LogicalFaultTests {
         let bench = try await LogicalBench()
         try await bench.begin()
         try await bench.run("drop publication pgsidecar")
-        #expect(await bench.beats { $0.losses.first?.contains("pgsidecar sql install") == true }, "\(bench.recorder.losses)")
+        let isLost = await bench.beats { $0.losses.first?.contains("pgsidecar sql install") == true }
+        #expect(isLost, "\(bench.recorder.losses)")
         await bench.end()
     }
 
