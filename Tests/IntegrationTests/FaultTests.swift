@@ -9,10 +9,10 @@ import Testing
 struct FaultTests {
     private let unreachable = Reply.error("UNAVAILABLE word: the database cannot be reached")
 
-    /// Whether a reply is an error that says that the database is away.
+    /// Whether a reply is an error that says that the database is away, or that it has not answered for long.
     private func isOutage(_ reply: Reply) -> Bool {
         guard reply.isError, let text = reply.text else { return false }
-        return text.hasPrefix("UNAVAILABLE word: ") || text.hasPrefix("TIMEOUT word: ")
+        return ["UNAVAILABLE", "TIMEOUT", "BUSY"].contains { text.hasPrefix("\($0) word: ") }
     }
 
     private func settings(
