@@ -86,9 +86,11 @@ package actor PrivatePostgres {
 
     /// Kills every process of the server at once, as a crash would.
     package func kill() async {
-        send(SIGKILL)
-        // Before all have gone, no other server can start over the data.
-        await comesTrue(within: .seconds(120)) { members.isEmpty && server?.isRunning != true }
+        // Before all have gone, no other server can start over the data: also those that were just being forked.
+        await comesTrue(within: .seconds(120)) {
+            send(SIGKILL)
+            return members.isEmpty && server?.isRunning != true
+        }
     }
 
     /// Stops every process of the server with SIGSTOP: it hangs, and its connections stay open.
