@@ -98,7 +98,7 @@ test: deps-test lint prove test-swift documentation test-examples fuzz ## Instal
 # where there are two, what needs a thread and has a deadline would wait behind all of them.
 ALONE := AdminTests ServerTests PostgresTests InvalidationTests SidecarAppTests IntegrationTests
 # So many of them at once, or each waits for all the others on a machine of two cores.
-ALONE_ENVIRONMENT := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6
+ALONE_ENVIRONMENT := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4
 # Those of a load generator leave the others no processor.
 LOAD_TESTS := ^IntegrationTests\.BenchTests
 
