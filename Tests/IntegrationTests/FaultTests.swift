@@ -100,15 +100,19 @@ struct FaultTests {
             for id in 1...500 { #expect(try client.receive() == .bulk("word \(id)")) }
             #expect((1...2).contains(try ready() ?? 0))
 
-            try await database.run(
-                """
-                alter role \(role) connection limit 0;
-                select pg_terminate_backend(pid) from pg_stat_activity where usename = '\(role)'
-                """)
-            #expect(try await eventually { try client.ask("GET", "word:501") == unreachable })
+            try await database.run("alter role \(role) connection limit 0")
+            var new = 501
+            #expect(
+                try await eventually {
+                    // Also those that were just being made.
+                    try await database.run(
+                        "select pg_terminate_backend(pid) from pg_stat_activity where usename = '\(role)'")
+                    new += 1
+                    return try client.ask("GET", "word:\(new)") == unreachable
+                })
             #expect(try client.ask("GET", "word:1") == .bulk("word 1"))
             try await database.run("alter role \(role) connection limit 2")
-            #expect(try await eventually { try client.ask("GET", "word:502") == .bulk("word 502") })
+            #expect(try await eventually { try client.ask("GET", "word:\(new)") == .bulk("word \(new)") })
         }
     }
 
