@@ -75,9 +75,10 @@ class Plot {
     let free = -Infinity;
     for (const [value, text = x.format(value)] of across.ticks) {
       const [at, half] = [across.at(value), text.length * 3.2 + 3];
-      if (at - half < free && value !== across.ticks[0][0]) continue;
       const anchor = at + half > width ? "end" : at - half < left - 12 ? "start" : "middle";
-      free = at + (anchor === "start" ? 2 : 1) * half;
+      const begin = at - { start: 0, middle: half, end: 2 * half }[anchor];
+      if (begin < free && value !== across.ticks[0][0]) continue;
+      free = begin + 2 * half;
       parts.push(Plot.element("line", { class: "grid", x1: at, x2: at, y1: floor, y2: floor + 4 }));
       parts.push(Plot.element("text", { x: at, y: floor + 17, "text-anchor": anchor }, text));
     }
