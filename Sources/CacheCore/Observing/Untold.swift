@@ -1,3 +1,5 @@
+import Groundwork
+
 /// The keys that are gone from memory, or have another value, and of which the thread that saw to it is still about to tell the
 /// observers.
 ///
@@ -24,9 +26,6 @@ struct Untold {
 
     /// Takes out what a thread has told.
     mutating func remove(_ events: [(event: GroupEvent, key: Key)]) {
-        for (event, key) in events where event != .loaded {
-            guard let count = counts[key] else { continue }
-            counts[key] = count > 1 ? count - 1 : nil
-        }
+        for (event, key) in events where event != .loaded { counts.countDown(key) }
     }
 }

@@ -70,10 +70,7 @@ struct Readings: Sendable {
         if index < entries.count { indices[entries[index].key] = index }
         byteCount -= entry.cost
         readingCount -= entry.readings.count
-        for reading in entry.readings {
-            guard let count = readingsByClient[reading.client] else { continue }
-            readingsByClient[reading.client] = count > 1 ? count - 1 : nil
-        }
+        for reading in entry.readings { readingsByClient.countDown(reading.client) }
         return entry.readings
     }
 }
