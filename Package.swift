@@ -206,8 +206,12 @@ let package = Package(
             path: "Tests/TestSupport",
             swiftSettings: strict),
 
-        .testTarget(name: "SingleflightTests", dependencies: ["Singleflight", "Groundwork"], swiftSettings: strict),
-        .testTarget(name: "CacheCoreTests", dependencies: ["CacheCore", "Groundwork"], swiftSettings: strict),
+        .testTarget(
+            name: "SingleflightTests", dependencies: ["Singleflight", "TestSupport", "Groundwork"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CacheCoreTests", dependencies: ["CacheCore", "TestSupport", "Groundwork"],
+            swiftSettings: strict),
         .testTarget(
             name: "TypedCacheTests",
             dependencies: ["TypedCache", "CacheCore", "Groundwork", .product(name: "Logging", package: "swift-log")],

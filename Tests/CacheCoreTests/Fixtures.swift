@@ -1,5 +1,4 @@
 import CacheCore
-import Glibc
 import Groundwork
 
 /// A clock that the test moves.
@@ -201,11 +200,4 @@ struct Bench {
         group.load(flight)
         return true
     }
-}
-
-/// The processor time that the thread has taken: what a busy machine adds does not count.
-func threadTime() -> Duration {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
 }

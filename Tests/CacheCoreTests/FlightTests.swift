@@ -2,6 +2,8 @@ import CacheCore
 import Groundwork
 import Testing
 
+import func TestSupport.threadTime
+
 struct FlightTests {
     private let getter = HeldGetter()
     private let bench: Bench

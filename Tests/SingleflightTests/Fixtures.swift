@@ -1,4 +1,3 @@
-import Glibc
 import Groundwork
 import Singleflight
 
@@ -77,11 +76,4 @@ func words<Value>(_ call: () async throws -> (value: Value, isShared: Bool)) asy
     } catch {
         return "error: \(error)"
     }
-}
-
-/// The processor time that the thread has taken: what a busy machine adds does not count.
-func threadTime() -> Duration {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
 }

@@ -2,6 +2,8 @@ import Groundwork
 import Singleflight
 import Testing
 
+import func TestSupport.threadTime
+
 struct FlightTableTests {
     private func lead(_ table: inout FlightTable<String, Int>, _ key: String, _ waiter: Int?) -> Call<Int>? {
         switch table.join(key, waiter) {
