@@ -131,11 +131,7 @@ struct AdminEndpointTests {
         let database = try await TestDatabase.fresh()
         let more = "invalidation: { source: notify, on_stream_loss: \(onLoss), heartbeat: 100ms }"
         let group = ", ttl: 1h, invalidate_on: [{ table: public.word, key: [id] }]"
-        let file = temporaryPath()
-        try settings(database, admin: "", more: more, group: group).write(
-            toFile: file, atomically: true, encoding: .utf8)
-        _ = try await Program(command: [pgsidecarPath, "sql", "install", "--apply", "--config", file]).run()
-        try FileManager.default.removeItem(atPath: file)
+        try await tellChanges(by: settings(database, admin: "", more: more, group: group))
         try await withTeller(database, more: more, group: group) { sidecar, probe async throws in
             #expect(try await eventually { try await probe.get("/readyz").status == 200 })
             let client = try sidecar.client()

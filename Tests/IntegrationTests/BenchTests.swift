@@ -142,10 +142,7 @@ struct BenchTests {
                 ttl: 1h
                 invalidate_on: [{ table: public.seat, key: [row, number] }]
             """
-        let triggers = temporaryPath()
-        try text.write(toFile: triggers, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: triggers) }
-        _ = try await Program(command: [pgsidecarPath, "sql", "install", "--apply", "--config", triggers]).run()
+        try await tellChanges(by: text)
         try await withSidecar(text) { sidecar in
             let file = "\(sidecar.folder)/pgsidecar.yaml"
             #expect(await eventually { (try? sidecar.info("invalidation_state")) == "live" })

@@ -19,12 +19,7 @@ struct FenceTests {
             create table unlisted(v int);
             insert into unlisted values (0);
             """)
-        let file = temporaryPath()
-        try settings(database, source).write(toFile: file, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        _ = try await Program(command: [
-            pgsidecarPath, "sql", "install", "--apply", "--config", file, "--database-url", database.url,
-        ]).run()
+        try await tellChanges(by: settings(database, source), "--database-url", database.url)
         return database
     }
 

@@ -10,10 +10,7 @@ import Testing
 struct NotifyTests {
     /// Has the table's changes told.
     private func tellChanges(of database: TestDatabase) async throws {
-        let file = temporaryPath()
-        try settings(database).write(toFile: file, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        _ = try await Program(command: [pgsidecarPath, "sql", "install", "--apply", "--config", file]).run()
+        try await IntegrationTests.tellChanges(by: settings(database))
     }
 
     private func settings(

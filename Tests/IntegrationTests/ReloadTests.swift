@@ -205,11 +205,7 @@ struct ReloadTests {
     }
 
     private func tellChanges(of database: TestDatabase) async throws {
-        let file = temporaryPath()
-        let text = told(database, sql: "select text from word where id = $1")
-        try text.write(toFile: file, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        _ = try await Program(command: [pgsidecarPath, "sql", "install", "--apply", "--config", file]).run()
+        try await IntegrationTests.tellChanges(by: told(database, sql: "select text from word where id = $1"))
     }
 
     @Test func `a changed group hears of changes as before, and the others keep what they hold`() async throws {

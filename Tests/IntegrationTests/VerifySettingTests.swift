@@ -22,10 +22,7 @@ struct VerifySettingTests {
                 invalidate_on: [{ table: public.word, key: [id] }]
               plain: { sql: "select text from word where id = $1::int", returns: value, ttl: 1h }
             """
-        let file = temporaryPath()
-        try settings.write(toFile: file, atomically: true, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        _ = try await Program(command: [pgsidecarPath, "sql", "install", "--apply", "--config", file]).run()
+        try await tellChanges(by: settings)
         try await withSidecar(settings) { sidecar in
             #expect(await eventually { (try? sidecar.info("invalidation_state")) == "live" })
             try await body(sidecar, database)
