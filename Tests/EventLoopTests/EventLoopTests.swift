@@ -19,7 +19,7 @@ private func onLoop<T: Sendable>(_ body: @escaping @Sendable (EventLoop, @escapi
             done.signal()
         }
     }
-    _ = done.wait(timeout: .now() + 5)
+    _ = done.wait(timeout: .now() + 120)
     loop.stop()
     loop.join()
     return box.result.withLock { $0 }

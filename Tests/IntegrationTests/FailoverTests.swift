@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A URL with several hosts, one of which goes away.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct FailoverTests {
     /// A second server with the same words, all in capitals.
     private func standIn(for database: TestDatabase) async throws -> PrivatePostgres {

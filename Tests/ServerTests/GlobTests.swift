@@ -1,6 +1,8 @@
 import Groundwork
 import Testing
 
+import func TestSupport.threadTime
+
 @testable import Server
 
 struct GlobTests {
@@ -82,10 +84,10 @@ struct GlobTests {
     func `no pattern takes more than linear time`(_ pattern: String) throws {
         let text = [UInt8](repeating: UInt8(ascii: "a"), count: 32 << 10)
         let glob = try #require(compiled(Array(pattern.utf8)))
-        let began = ContinuousClock.now
+        let began = threadTime()
         for _ in 0..<2 { #expect(!glob.matches(text)) }
         // Quadratic time is minutes of it.
-        #expect(ContinuousClock.now - began < .seconds(15))
+        #expect(threadTime() - began < .seconds(15))
     }
 
     @Test func `a pattern that could not be matched in linear time is refused`() {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A request whose answer finds no room is executed again when there is some. What it does is done once all the same.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct RepetitionTests {
     /// Clients that hold all the room for replies, and read nothing. They go when others have waited for some seconds.
     private func hold(all server: TestServer) async throws -> [TestClient] {

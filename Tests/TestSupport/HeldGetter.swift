@@ -61,7 +61,7 @@ package final class HeldGetter: KeyedGetter {
         state.withLock { $0.held.indices.contains(index) ? $0.held.remove(at: index) : nil }
     }
 
-    /// Ends the oldest held load of a key, waiting for it to begin. False when none began within ten seconds.
+    /// Ends the oldest held load of a key, waiting for it to begin. False when none began within two minutes.
     package func finish(_ key: String, _ outcome: Outcome) -> Bool {
         let held = wait { state in
             state.held.firstIndex { $0.key == key }.map { state.held.remove(at: $0) }
@@ -75,7 +75,7 @@ package final class HeldGetter: KeyedGetter {
         finish(key, .success(Value(text: Array(text.utf8))))
     }
 
-    /// Waits until so many loads began. False when they don't within ten seconds.
+    /// Waits until so many loads began. False when they don't within two minutes.
     package func waitForLoads(_ count: Int) -> Bool {
         wait { $0.loaded.count >= count ? true : nil } ?? false
     }
@@ -85,11 +85,11 @@ package final class HeldGetter: KeyedGetter {
         state.withLock { state in state.held.first { $0.key == key } }?.isWanted(at: .now()) ?? false
     }
 
-    /// Waits for a load that makes `found` say something; nil after ten seconds.
+    /// Waits for a load that makes `found` say something; nil after two minutes.
     private func wait<Found>(for found: (inout State) -> Found?) -> Found? {
         arrival.lock()
         defer { arrival.unlock() }
-        let deadline = Date(timeIntervalSinceNow: 10)
+        let deadline = Date(timeIntervalSinceNow: 120)
         while true {
             if let found = state.withLock({ found(&$0) }) { return found }
             if !arrival.wait(until: deadline) { return nil }

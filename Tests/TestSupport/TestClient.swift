@@ -1,6 +1,6 @@
 import Glibc
 
-/// A client with a blocking Unix socket, which gives up after thirty seconds.
+/// A client with a blocking Unix socket, which gives up after two minutes.
 package final class TestClient: @unchecked Sendable {
     // Unchecked: one thread sends and one receives, and those share the descriptor alone.
     private let socket: TestSocket

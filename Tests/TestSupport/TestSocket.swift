@@ -1,7 +1,7 @@
 import Glibc
 import Machine
 
-/// A connected socket whose calls give up after thirty seconds.
+/// A connected socket whose calls give up after two minutes.
 final class TestSocket: Sendable {
     let descriptor: Int32
 
@@ -31,7 +31,7 @@ final class TestSocket: Sendable {
     private static func open(_ family: Int32) throws -> Int32 {
         let descriptor = socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw Failure("socket: errno \(errno)") }
-        var patience = timeval(tv_sec: 30, tv_usec: 0)
+        var patience = timeval(tv_sec: 120, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         return descriptor

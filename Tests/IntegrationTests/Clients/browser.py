@@ -5,7 +5,7 @@ import os
 
 from playwright.sync_api import sync_playwright
 
-PATIENCE = 30_000  # milliseconds; machines may be slow
+PATIENCE = 120_000  # milliseconds; machines may be slow
 PHONE = {"width": 360, "height": 740}
 
 

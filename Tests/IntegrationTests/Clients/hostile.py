@@ -16,7 +16,7 @@ from wire import Fault, Wire, bulk, command, compare, integer, sequence
 path, seconds, seed = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 MAX_OUTPUT = 2 << 20
 HOSTILE, CHECKED = 40, 6
-PATIENCE = 30
+PATIENCE = 120
 
 until = time.monotonic() + seconds
 faults = []
@@ -500,7 +500,7 @@ def afterwards():
     """Nothing is left of them, and nothing is done for them."""
     client = Wire(path)
     wanted = [b"connected_clients:1\r\n", b"waiting_request_bytes:0\r\n", b"waiting_reply_bytes:0\r\n"]
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     missing = wanted
     while missing:
         if time.monotonic() > deadline:
@@ -508,7 +508,7 @@ def afterwards():
         time.sleep(0.05)
         said = client.ask("INFO")
         missing = [line for line in wanted if line.split(b":")[0] in said and line.strip() not in said.split(b"\r\n")]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while True:
         before = client.processor_time()
         time.sleep(1)

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-PATIENCE = 30  # seconds; machines may be slow
+PATIENCE = 120  # seconds; machines may be slow
 MOMENT = 0.1  # what a newcomer may take for his first request, at most; the sidecar gives twice as much
 
 path, restarts, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]

@@ -10,7 +10,7 @@ import struct
 import termios
 import time
 
-PATIENCE = 60  # seconds without a byte in either direction, after which the server is taken to have stopped
+PATIENCE = 120  # seconds without a byte in either direction, after which the server is taken to have stopped
 
 
 def command(*words):

@@ -8,7 +8,7 @@ import TypedCache
 
 @testable import UserServer
 
-@Suite(.timeLimit(.minutes(1))) struct UserServerTests {
+@Suite(.timeLimit(.minutes(10))) struct UserServerTests {
     @Test func `fifty requests at once are one question, and the next is answered from memory`() async throws {
         let source = HeldSource([7: User(name: "Ada")])
         try await withServer(of: source) { client, users async throws in
