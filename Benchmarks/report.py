@@ -6,6 +6,7 @@ import re
 import statistics
 import time
 
+import agreement
 import database
 import freshness_tables
 import generator
@@ -70,6 +71,7 @@ def targets(measured):
         Target("idle: of a core", measured.get(sections.IDLE, SIDECAR, IDLE_CORE), 1, True, " %", "{:.2f}"),
         *freshness_tables.targets(measured),
         *generator.targets(measured),
+        *agreement.targets(measured),
     ]
 
 
@@ -114,7 +116,7 @@ def _neighbour_targets(measured):
 def tables(measured):
     made = [_hits(measured), _latency(measured), _open_latency(measured), _open_ratios(measured)]
     made += [_misses(measured), _neighbours(measured), _memory(measured), _start(measured)]
-    made += freshness_tables.tables(measured) + generator.tables(measured)
+    made += freshness_tables.tables(measured) + generator.tables(measured) + agreement.tables(measured)
     summary = Table("Targets", ["target", "wanted", "measured", ""], [target.row() for target in targets(measured)])
     return [table for table in made if table.rows] + [summary]
 

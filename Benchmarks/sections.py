@@ -134,11 +134,11 @@ def hits(bench):
             server.stop()
 
 
-def redis_benchmark(server, connections, pipeline, operations):
+def redis_benchmark(server, connections, pipeline, operations, **options):
     """What redis-benchmark prints of GETs of the keys of `hits`, by the names of its columns."""
     arguments = [redis_program("redis-benchmark"), "-s", server.socket_path, "-c", str(connections)]
     arguments += ["-n", str(operations), "-P", str(pipeline), "-r", str(HIT_KEYS), "--csv", "GET", "m:__rand_int__"]
-    return list(csv.DictReader(io.StringIO(processes.run(arguments))))[-1]
+    return list(csv.DictReader(io.StringIO(processes.run(arguments, **options))))[-1]
 
 
 def hits_once(bench, case, server, connections, pipeline, operations):
