@@ -70,7 +70,7 @@ final class Bench: Sendable {
 
     /// Starts all of it.
     init(
-        _ url: String?, loops count: Int = 2, loadTimeout: Duration = .seconds(20), warnings: Log? = nil,
+        _ url: String?, loops count: Int = 2, loadTimeout: Duration = .seconds(120), warnings: Log? = nil,
         settings change: (inout DatabaseSettings) -> Void = { _ in }, _ getters: [QueryGetter]
     ) throws {
         var settings = DatabaseSettings()

@@ -77,7 +77,7 @@ struct FaultTests {
     {
         let server = try await Server.fresh()
         let bench = try Bench(
-            server.url, loadTimeout: .milliseconds(400), settings: { $0.connectTimeout = .seconds(2) }, [echo])
+            server.url, loadTimeout: .seconds(3), settings: { $0.connectTimeout = .seconds(10) }, [echo])
         #expect(await bench.eventually { $0.connectionsReady == 4 })
         #expect(await bench.load("echo", "a") == .text("a"))
         await server.suspend()
@@ -114,7 +114,7 @@ struct FaultTests {
         let slow = QueryGetter(
             name: "slow", sql: "select case when $1 = 'slow' then pg_sleep(60)::text else $1 end", returns: .value)
         let bench = try Bench(
-            server.url, loops: 1, loadTimeout: .milliseconds(500), settings: { $0.connections = 1 }, [slow])
+            server.url, loops: 1, loadTimeout: .seconds(3), settings: { $0.connections = 1 }, [slow])
         #expect(await bench.eventually { $0.connectionsReady == 1 })
         #expect(await bench.load("slow", "a") == .text("a"))
         bench.trust()

@@ -192,7 +192,7 @@ struct SessionTests {
         let server = try await Server.shared()
         let held = try await Hold(1, on: server)
         let bench = try Bench(
-            server.url, loops: 1, loadTimeout: .seconds(20),
+            server.url, loops: 1,
             settings: {
                 $0.connections = 1
                 $0.pipelineDepth = 1
@@ -215,7 +215,7 @@ struct SessionTests {
         let server = try await Server.shared()
         let held = try await Hold(2, on: server)
         let bench = try Bench(
-            server.url, loops: 1, loadTimeout: .seconds(20),
+            server.url, loops: 1,
             settings: {
                 $0.connections = 1
                 $0.pipelineDepth = 1
