@@ -102,18 +102,35 @@ ALONE_ENVIRONMENT := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4
 # Those of a load generator leave the others no processor.
 LOAD_TESTS := ^IntegrationTests\.BenchTests
 
+REPORTS := run/reports
+# All targets, whatever fails, each with a report, and what failed once more at the end. $(1) are options of swift build.
+define test-targets
+rm -rf $(REPORTS); mkdir -p $(REPORTS); \
+swift build --build-tests $(1); \
+export PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" failed=; \
+run() { swift test $(1) --skip-build --xunit-output "$(REPORTS)/$$1.xml" "$${@:2}" || failed=yes; }; \
+run Others $(ALONE:%=--skip '^%\.'); \
+for target in $(ALONE); do $(ALONE_ENVIRONMENT) run "$$target" --filter "^$$target\\." --skip '$(LOAD_TESTS)'; done; \
+run LoadTests --filter '$(LOAD_TESTS)'; \
+Tests/failures $(patsubst %,$(REPORTS)/%-swift-testing.xml,Others $(ALONE) LoadTests) || failed=yes; \
+[[ ! $$failed ]]
+endef
+
 test-swift: ## Only swift test; TEST=NAME runs those whose name has NAME
 ifdef TEST
 	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --filter '$(TEST)'
 else
-	swift test $(ALONE:%=--skip '^%\.')
-	$(foreach target,$(ALONE),$(ALONE_ENVIRONMENT) PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --skip-build --filter '^$(target)\.' --skip '$(LOAD_TESTS)' &&) true
-	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test --skip-build --filter '$(LOAD_TESTS)'
+	@$(call test-targets,)
 endif
 
-test-tsan: deps-test ## The same tests under the thread sanitizer, in a build folder of their own
-	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" \
-	    swift test --sanitize=thread --scratch-path .build-tsan $(if $(TEST),--filter '$(TEST)')
+# In a build folder of its own.
+TSAN := --sanitize=thread --scratch-path .build-tsan
+test-tsan: deps-test ## The same under the thread sanitizer
+ifdef TEST
+	PGSIDECAR_PYTHON="$(CURDIR)/$(PYTHON)" swift test $(TSAN) --filter '$(TEST)'
+else
+	@$(call test-targets,$(TSAN))
+endif
 
 # Warnings are errors: a name that is no more, a parameter that was forgotten. The plugin that does this for packages would be a
 # package that everyone resolves.
