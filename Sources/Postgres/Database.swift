@@ -36,11 +36,17 @@ public final class Database: Sendable {
             counters: predecessor?.context.counters ?? DatabaseCounters(), onSchemaChange: onSchemaChange,
             onKeysKnown: onKeysKnown)
         routing = Routing(loops: loops, connections: settings.connections)
-        if predecessor == nil { takeLoads() }
+        if predecessor == nil { attachGetters() }
     }
 
-    /// From now on the getters' loads come here. A database without a predecessor has them from the beginning.
-    public func takeLoads() {
+    /// When it returns the getters' loads come here. A database without a predecessor has them from the beginning.
+    public func takeLoads() async {
+        // A loop that has had no time since ``start()`` has no pool yet, and may be in the middle of a round that loads.
+        for seat in routing.seats { await onLoop(of: seat) { _ in } }
+        attachGetters()
+    }
+
+    private func attachGetters() {
         for (index, getter) in context.getters.enumerated() { getter.attach(to: routing, index: index) }
     }
 

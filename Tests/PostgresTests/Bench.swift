@@ -119,16 +119,21 @@ final class Bench: Sendable {
     func load(_ name: String, _ key: Key, on loop: Int = 0, wait: Duration = patience) async -> Answer {
         guard let group = groups[name] else { return .error(.query, "no such group") }
         let outcome = await withCheckedContinuation { (continuation: CheckedContinuation<Outcome, Never>) in
-            let sink = ContinuationSink(continuation)
-            loops[loop].submit {
-                key.bytes.withUnsafeBytes { bytes in
-                    let span = RawSpan(_unsafeBytes: bytes)
-                    group.invalidate(span)
-                    Self.lookUp(span, in: group, Waiter(sink, token: 0, deadline: Instant.now() + wait))
-                }
-            }
+            loops[loop].submit { Self.load(key, of: group, wait: wait) { continuation.resume(returning: $0) } }
         }
         return Answer(outcome)
+    }
+
+    /// The same on the loop whose thread this is.
+    static func load(
+        _ key: Key, of group: Group, wait: Duration = patience, _ deliver: @escaping @Sendable (Outcome) -> Void
+    ) {
+        let waiter = Waiter(FirstSink(deliver), token: 0, deadline: Instant.now() + wait)
+        key.bytes.withUnsafeBytes { bytes in
+            let span = RawSpan(_unsafeBytes: bytes)
+            group.invalidate(span)
+            lookUp(span, in: group, waiter)
+        }
     }
 
     /// Loads several keys anew, from one job of the loop, so that they start in one round. The answers are in their order.
@@ -194,16 +199,16 @@ final class Bench: Sendable {
     }
 }
 
-/// Resumes whoever asked.
-private final class ContinuationSink: OutcomeSink {
-    private let continuation: Groundwork.Mutex<CheckedContinuation<Outcome, Never>?>
+/// Hands on the first outcome.
+private final class FirstSink: OutcomeSink {
+    private let deliver: Groundwork.Mutex<(@Sendable (Outcome) -> Void)?>
 
-    init(_ continuation: CheckedContinuation<Outcome, Never>) {
-        self.continuation = Mutex(continuation)
+    init(_ deliver: @escaping @Sendable (Outcome) -> Void) {
+        self.deliver = Mutex(deliver)
     }
 
     func deliver(_ outcome: Outcome, token: UInt64) {
-        continuation.withLock { $0.take() }?.resume(returning: outcome)
+        deliver.withLock { $0.take() }?(outcome)
     }
 }
 

@@ -77,7 +77,7 @@ struct Reload {
             rules.shards = group.served.group.settings.shards
             if rules != group.served.group.settings { group.served.group.apply(rules) }
         }
-        successor?.takeLoads()
+        await successor?.takeLoads()
         parts.server.admit(by: server)
         await parts.server.serve(plan.groups.map(\.served))
         // Nobody asks them any more. They hear of changes until here: what they held was never stale.
