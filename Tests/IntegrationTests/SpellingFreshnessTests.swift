@@ -108,6 +108,7 @@ struct SpellingFreshnessTests {
         let settings = """
             database: { url: "\(database.url)&options=\(Self.escaped(options))", connections: 2 }
             invalidation: { source: \(source) }
+            defaults: { load_timeout: 5m }
             groups:
             \(groups)
             """
