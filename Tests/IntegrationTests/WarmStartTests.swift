@@ -17,9 +17,9 @@ struct WarmStartTests {
     }
 
     /// A file that a sidecar could have saved.
-    private func hotKeys(_ keys: [Int]) -> String {
+    private func recentKeys(_ keys: [Int]) -> String {
         let lines = keys.map { "\("\($0)".count)\n\($0)\n" }.joined()
-        let text = "pgsidecar hot keys 1\ngroup word \(keys.count)\n\(lines)"
+        let text = "pgsidecar recent keys 1\ngroup word \(keys.count)\n\(lines)"
         // FNV-1a.
         let checksum = text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return text + "end \(String(checksum, radix: 16))\n"
@@ -77,7 +77,7 @@ struct WarmStartTests {
         let database = try await TestDatabase.shared()
         let file = temporaryPath()
         defer { unlink(file) }
-        for text in ["rubbish", "pgsidecar hot keys 1\ngroup word 1\n1\n7\nend 0\n", ""] {
+        for text in ["rubbish", "pgsidecar recent keys 1\ngroup word 1\n1\n7\nend 0\n", ""] {
             try text.write(toFile: file, atomically: true, encoding: .utf8)
             try await withSidecar(settings(database, file)) { sidecar in
                 #expect(await isWarm(sidecar))
@@ -119,7 +119,7 @@ struct WarmStartTests {
         // One load at a time.
         let held = settings(database, file).replacing("max_loads: 8", with: "max_loads: 2").replacing(
             "select text from word where id = $1", with: TestDatabase.heldWord())
-        try hotKeys([7, 8]).write(toFile: file, atomically: true, encoding: .utf8)
+        try recentKeys([7, 8]).write(toFile: file, atomically: true, encoding: .utf8)
         let hold = try await database.hold(7)
         try await withSidecar(held) { sidecar in
             #expect(try await hold.isAwaited())

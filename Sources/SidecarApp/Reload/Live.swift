@@ -32,7 +32,7 @@ final class Live: Sendable {
         hasWarmed = Atomic(state.settings.warmStart.file == nil)
     }
 
-    /// Whether what was hot before the restart is in memory again, or nobody wants that.
+    /// Whether the recent keys of the run before are loaded again, or nobody wants that.
     var isWarm: Bool { hasWarmed.load(ordering: .acquiring) }
 
     /// From now on it is.

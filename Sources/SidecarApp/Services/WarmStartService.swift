@@ -1,6 +1,6 @@
 import ServiceLifecycle
 
-/// Loads what was hot before the restart, and saves now and then, and at the end, what is.
+/// Loads the recent keys of the run before, and saves those of this one, now and then and at the end.
 struct WarmStartService: SidecarService {
     let warmStart: WarmStart
     let live: Live

@@ -313,7 +313,7 @@ extension Settings.WarmStart {
                 `INFO` says `warm_start:done` when they are there, and so does `/readyz`. A damaged file is a line in the log, and \
                 a cold start.
                 """,
-            example: "/var/lib/pgsidecar/hot-keys"),
+            example: "/var/lib/pgsidecar/recent-keys"),
         SettingKey(
             "keys", \.keys, .count(0...1_000_000), "So many keys of each group at most.",
             more: "Of all groups together as many as fit into 64 MiB."),

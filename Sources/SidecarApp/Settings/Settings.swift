@@ -55,7 +55,7 @@ public struct Settings: Sendable, Equatable {
 
     /// What a restart begins with.
     public struct WarmStart: Sendable, Equatable {
-        /// Where the hot keys are written down; nil: nowhere, and each start is a cold one.
+        /// Where the keys that were asked for last are written down; nil: nowhere, and each start is a cold one.
         public var file: String?
         /// How many keys of each group.
         public var keys = 10_000

@@ -14,7 +14,8 @@ extension StatisticsSource {
             database,
             streamOfChanges,
             ReadinessCheck(
-                "warm_start", failsFor: live.isWarm ? nil : "what was hot before the restart is being loaded"),
+                "warm_start",
+                failsFor: live.isWarm ? nil : "the keys that were asked for last before the restart are being loaded"),
         ]
     }
 

@@ -10,7 +10,7 @@ actor WarmStart {
     private let live: Live
     private let logger: Logger
     /// What the file has: a group that holds nothing at the moment, since nobody tells of changes, is not forgotten.
-    private var written = HotKeys()
+    private var written = RecentKeys()
 
     init(_ live: Live, logger: Logger) {
         self.live = live
@@ -20,7 +20,7 @@ actor WarmStart {
     /// Writes down the keys of all groups, if the settings name a file.
     func save() {
         guard let path = live.settings.warmStart.file else { return }
-        var keys = HotKeys()
+        var keys = RecentKeys()
         for group in live.groups.map(\.served.group) {
             let recent = group.recentKeys(live.settings.warmStart.keys).map(\.bytes)
             keys.groups[group.name] = recent.isEmpty ? written.groups[group.name] : recent
@@ -30,7 +30,7 @@ actor WarmStart {
             try PrivateFile(path).replace(by: keys.encoded)
             written = keys
         } catch {
-            logger.error("the hot keys can't be saved for the next start", metadata: ["reason": "\(error)"])
+            logger.error("the recent keys can't be saved for the next start", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -41,14 +41,14 @@ actor WarmStart {
     func load() async throws {
         guard let path = live.settings.warmStart.file else { return }
         do {
-            guard let bytes = try PrivateFile(path).read(atMost: HotKeys.mostBytes) else { return }
-            guard let keys = HotKeys(bytes) else {
+            guard let bytes = try PrivateFile(path).read(atMost: RecentKeys.mostBytes) else { return }
+            guard let keys = RecentKeys(bytes) else {
                 return logger.warning(
-                    "the hot keys of the last run are damaged: it starts cold", metadata: ["file": "\(path)"])
+                    "the recent keys of the last run are damaged: this one starts cold", metadata: ["file": "\(path)"])
             }
             written = keys
         } catch {
-            return logger.warning("the hot keys of the last run can't be read", metadata: ["reason": "\(error)"])
+            return logger.warning("the recent keys of the last run can't be read", metadata: ["reason": "\(error)"])
         }
         let began = Instant.now()
         while live.database.status.connectionsReady == 0 { try await Task.sleep(for: .milliseconds(50)) }

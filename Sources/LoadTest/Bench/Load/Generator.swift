@@ -69,7 +69,7 @@ final class Generator: Sendable {
     }
 
     /// Asks, and returns what all loops measured together. To be called once; everything is closed then.
-    func run(_ times: LoadTimes) async -> Recorder {
+    func run(_ times: RunTimes) async -> Recorder {
         var whole = Recorder(from: times.start, until: times.end, intervalCount: times.intervalCount)
         await withTaskGroup(of: Recorder.self) { group in
             for (loop, load) in zip(loops, loads) {

@@ -46,7 +46,7 @@ final class LoadLoop: @unchecked Sendable {
     func add(_ connection: any AskConnection) { connections.append(connection) }
 
     /// Asks. `onEnd` is called once, with what was measured; the connections are closed then.
-    func run(_ times: LoadTimes, onEnd: @escaping (Recorder) -> Void) {
+    func run(_ times: RunTimes, onEnd: @escaping (Recorder) -> Void) {
         recorder = Recorder(from: times.start, until: times.end, intervalCount: times.intervalCount)
         loop.schedule(at: Instant(nanoseconds: times.begin)) { [self] in
             self.onEnd = onEnd

@@ -14,8 +14,8 @@ struct LoadPlan: Sendable {
     var meter: Meter
 }
 
-/// When it is asked. Times are nanoseconds of the monotonic clock.
-struct LoadTimes: Sendable {
+/// When a run asks. Times are nanoseconds of the monotonic clock.
+struct RunTimes: Sendable {
     /// When the warm-up begins.
     var begin: Int64
     /// The measured time.

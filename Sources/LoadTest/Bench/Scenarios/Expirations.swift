@@ -21,11 +21,11 @@ struct Expirations: Sendable {
     private static func count(in seconds: Double) -> Int { max(1, min(10, Int(seconds * 2))) }
 
     /// Does it in the measured time, at equal distances.
-    func run(_ times: LoadTimes) async throws -> Outcome {
+    func run(_ times: RunTimes) async throws -> Outcome {
         try await onOwnThread { try expire(times) }
     }
 
-    private func expire(_ times: LoadTimes) throws -> Outcome {
+    private func expire(_ times: RunTimes) throws -> Outcome {
         let count = Self.count(in: Double(times.end - times.start) / 1e9)
         let distance = (times.end - times.start) / Int64(count)
         let socket: String

@@ -24,7 +24,7 @@ extension WayRun {
         return report
     }
 
-    private func series(_ recorder: Recorder, _ times: LoadTimes, _ looks: [DatabaseWatch.Look]) -> [SeriesPoint] {
+    private func series(_ recorder: Recorder, _ times: RunTimes, _ looks: [DatabaseWatch.Look]) -> [SeriesPoint] {
         let seconds = Double(recorder.step) / 1e9
         return recorder.intervals.enumerated().map { index, interval in
             let begin = times.start + Int64(index) * recorder.step
@@ -39,7 +39,7 @@ extension WayRun {
 
     private func herd(
         _ report: WayReport, _ recorder: Recorder, _ expirations: Expirations.Outcome, _ looks: [DatabaseWatch.Look],
-        _ times: LoadTimes
+        _ times: RunTimes
     ) -> HerdReport {
         HerdReport(
             hotKeys: keys.count, expirations: expirations.count, asks: report.asks.answered,

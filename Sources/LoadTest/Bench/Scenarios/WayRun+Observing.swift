@@ -23,7 +23,7 @@ extension WayRun {
     }
 
     /// Looks at everything while the generator asks, and has happen what the scenario wants.
-    func observe(_ times: LoadTimes, _ meter: Meter) async throws -> Seen {
+    func observe(_ times: RunTimes, _ meter: Meter) async throws -> Seen {
         let watch = scenario.testbed.watch
         let server: ServerFacts? =
             switch route {
@@ -55,7 +55,7 @@ extension WayRun {
         return (first, second)
     }
 
-    private func cause(_ times: LoadTimes) async throws -> Event {
+    private func cause(_ times: RunTimes) async throws -> Event {
         switch scenario.scenario {
         case .hits, .mixed: return .none
         case .herd:
@@ -76,7 +76,7 @@ extension WayRun {
     }
 
     /// A line for each second.
-    private func showProgress(_ times: LoadTimes, _ meter: Meter) async {
+    private func showProgress(_ times: RunTimes, _ meter: Meter) async {
         let seconds = Double(times.end - times.begin) / 1e9
         var last = 0
         var next = times.begin + 1_000_000_000

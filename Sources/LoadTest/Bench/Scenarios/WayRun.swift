@@ -78,7 +78,7 @@ struct WayRun: Sendable {
         let now = Instant.now().nanoseconds
         let end = now + 600_000_000_000
         let counts = await generator.run(
-            LoadTimes(begin: now, start: now, end: end, deadline: end, intervalCount: 1)
+            RunTimes(begin: now, start: now, end: end, deadline: end, intervalCount: 1)
         ).counts
         guard counts.errors == 0 else {
             throw BenchError(
@@ -94,8 +94,8 @@ struct WayRun: Sendable {
     /// - Parameter during: Runs meanwhile, with the times.
     func ask<Side: Sendable>(
         rate: Double?, duration: Duration, warmUp: Duration, meter: Meter = Meter(),
-        during: @escaping @Sendable (LoadTimes) async throws -> Side
-    ) async throws -> (recorder: Recorder, times: LoadTimes, side: Side) {
+        during: @escaping @Sendable (RunTimes) async throws -> Side
+    ) async throws -> (recorder: Recorder, times: RunTimes, side: Side) {
         let draw = KeyDraw(among: keys.count, skew: scenario.skew, seed: options.seed)
         let generator = try await Generator.connect(
             by: route, connections: options.connections, threads: scenario.threads
@@ -105,14 +105,14 @@ struct WayRun: Sendable {
                 draw: draw.seeded(options.seed &+ 1_000_003 &+ UInt64(index)), seed: options.seed &+ UInt64(index),
                 meter: meter)
         }
-        let times = LoadTimes(duration: duration, warmUp: warmUp)
+        let times = RunTimes(duration: duration, warmUp: warmUp)
         async let side = during(times)
         let recorder = await generator.run(times)
         return (recorder, times, try await side)
     }
 }
 
-extension LoadTimes {
+extension RunTimes {
     /// From a moment from now on.
     init(duration: Duration, warmUp: Duration) {
         begin = Instant.now().nanoseconds + 20_000_000

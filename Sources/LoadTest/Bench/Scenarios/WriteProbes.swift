@@ -26,7 +26,7 @@ struct WriteProbes: Sendable {
     }
 
     /// Does it in the measured time, on threads of their own.
-    func run(_ times: LoadTimes) async throws -> WritesReport {
+    func run(_ times: RunTimes) async throws -> WritesReport {
         var whole = Part()
         await withTaskGroup(of: Part.self) { group in
             for index in 0..<count {
@@ -58,7 +58,7 @@ struct WriteProbes: Sendable {
             }())
     }
 
-    private func probe(_ index: Int, _ times: LoadTimes) -> Part {
+    private func probe(_ index: Int, _ times: RunTimes) -> Part {
         var part = Part()
         do {
             guard let statement = way.scenario.testbed.write else {

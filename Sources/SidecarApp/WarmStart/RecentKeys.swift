@@ -2,11 +2,11 @@
 ///
 /// In a file: a line that names the format; for each group a line `group NAME COUNT`, and for each key its length in a line, its
 /// bytes and a line's end; at last `end CHECKSUM`, FNV-1a of all before it.
-struct HotKeys: Sendable, Equatable {
+struct RecentKeys: Sendable, Equatable {
     /// Those of each group, the last one asked for first.
     var groups: [String: [[UInt8]]] = [:]
 
-    private static let header = "pgsidecar hot keys 1"
+    private static let header = "pgsidecar recent keys 1"
     /// Of the file, and so of all keys together.
     static let mostBytes = 64 << 20
 
