@@ -1,8 +1,8 @@
-/// What an open transaction changed so far.
+/// What a transaction has changed so far, before its commit.
 struct GatheredChanges {
     private enum Rows {
         case keys([[[UInt8]?]])
-        /// Not to be told, or too many.
+        /// Any row: a key is not known, or there were too many.
         case all
     }
 
@@ -17,7 +17,7 @@ struct GatheredChanges {
     /// About the memory that the keys take.
     private(set) var bytes = 0
 
-    /// Notes a row by one of its table's lists; a nil key is any row.
+    /// Notes a changed row under one of the plan's lists of columns. A nil key: it may be any row.
     mutating func note(_ key: [[UInt8]?]?, of plan: RelationPlan, _ list: Int) {
         let target = Target(table: plan.table, list: list)
         let isNew = rows[target] == nil
@@ -27,7 +27,7 @@ struct GatheredChanges {
             return
         }
         if plan.lists[list].columns.isEmpty {
-            // Nobody knows these rows one by one.
+            // Nobody caches these rows by a key: it is enough that some changed.
             if isNew { rows[target] = .keys([]) }
             return
         }
@@ -43,11 +43,12 @@ struct GatheredChanges {
         }
     }
 
+    /// Notes that any row of a table may have changed.
     mutating func noteAll(of plan: RelationPlan) {
         for list in plan.lists.indices { note(nil, of: plan, list) }
     }
 
-    /// Forgets the keys, and takes no more of them.
+    /// Forgets the keys, and from here on keeps none: any row of each table may have changed.
     mutating func collapse() {
         isCollapsed = true
         for target in rows.keys { rows[target] = .all }
@@ -63,7 +64,7 @@ struct GatheredChanges {
         }
     }
 
-    /// An array for each part and one for the key, with malloc's and Swift's share.
+    /// An array for the key and one for each part, with what Swift and malloc add to each.
     private static func cost(of key: [[UInt8]?]) -> Int {
         key.reduce(64) { $0 + 48 + ($1?.count ?? 0) }
     }

@@ -2,15 +2,15 @@ import CacheCore
 import EventLoop
 import Groundwork
 
-/// A query that has had its time is cancelled. A database that answers goes on with those behind it, on the same connection;
-/// one that does not even do that hangs, and its connection is given up.
+/// A query that takes too long is cancelled. When the server obeys, the queries behind it go on, on the same connection. A
+/// server that does not even do that hangs, and its connection is given up.
 extension DatabaseConnection {
-    /// Beyond a load's timeout, so that a statement timeout of the same length comes first.
+    /// Added to a load's timeout, so that a statement timeout of the same length strikes first.
     private static let grace = Duration.milliseconds(250)
-    /// How long a server that was asked to cancel may take for it.
+    /// How long the server may take to cancel a query.
     private static let patience = Duration.milliseconds(500)
 
-    /// One timer for the oldest load. It is set anew only when it would come too late; coming too early costs one look.
+    /// One timer, for the oldest load. It is set again only when it would fire too late; firing too early costs one look.
     func watchForHang() {
         guard let deadline = nextLook, isOpen, deadline < hangTimerDue else { return }
         if let hangTimer { loop.cancel(hangTimer) }
@@ -35,8 +35,8 @@ extension DatabaseConnection {
         watchForHang()
     }
 
-    /// Asks the server to stop what it runs for us. On a thread, since it blocks, and only so many at once, since they wait
-    /// for as long as the server hangs. Whoever is hit by it is known by the answer.
+    /// Asks the server to stop what it runs for us. It blocks for as long as the server hangs, so it takes a thread, and there
+    /// is a limit to how many do so at once. Which load was cancelled is known by the answers.
     private func cancelOnServer() -> Bool {
         guard let cancel = link?.makeCancel() else { return false }
         let loop = loop
@@ -54,9 +54,9 @@ extension DatabaseConnection {
     }
 }
 
-/// A way back to a connection, for the thread that cancels.
+/// Leads the thread that cancels back to its connection.
 private final class WeakParcel: @unchecked Sendable {
-    // Unchecked: read on the connection's loop only, in a job that was submitted to it.
+    // Unchecked: only read on the connection's loop, by a job that was submitted to it.
     weak var connection: DatabaseConnection?
     init(_ connection: DatabaseConnection) { self.connection = connection }
 }

@@ -1,9 +1,10 @@
 import Groundwork
 import Synchronization
 
-/// The notices that wait for one loop. Any thread posts, the loop's takes.
+/// The notices that wait for one loop. Any thread posts; the loop's own takes them.
 ///
-/// It is bounded: beyond the bound all are lost, and the loop is told so; then its clients are told that nothing is sure.
+/// It is bounded. Beyond the bound all notices are dropped and the loop is told so; its clients are then told to forget
+/// everything.
 final class NoticeMailbox: Sendable {
     private struct State: Sendable {
         var notices: [Notice] = []
@@ -14,7 +15,7 @@ final class NoticeMailbox: Sendable {
 
     private let limit: Int
     private let state = Groundwork.Mutex(State())
-    /// Whether there is something to take: spares the lock.
+    /// Whether there is something to take. Spares the lock.
     private let hasMail = Atomic<Bool>(false)
 
     /// A mailbox for `limit` bytes of notices.
@@ -31,7 +32,7 @@ final class NoticeMailbox: Sendable {
         add(notice)?()
     }
 
-    /// Puts a notice in. Returns what wakes the loop, to be called outside every lock; nil: it was woken before.
+    /// Puts a notice in. Returns what wakes the loop, to be called with no lock held; nil when the loop was woken before.
     func add(_ notice: Notice) -> (@Sendable () -> Void)? {
         state.withLock { state in
             let isFirst = state.notices.isEmpty && !state.hasLost

@@ -1,14 +1,14 @@
 import CacheCore
 import Groundwork
 
-/// Which clients of one loop read which keys of one group, and may have them in caches of their own.
+/// Which clients of one loop have read which keys of one group, and so may keep them in caches of their own.
 struct Readings: Sendable {
     /// One client and the text that it asked with.
     struct Reading: Hashable, Sendable {
         let client: Int
         let text: [UInt8]
 
-        /// About what it takes.
+        /// About how many bytes it takes.
         var cost: Int { 96 + text.count }
     }
 
@@ -19,24 +19,24 @@ struct Readings: Sendable {
         var cost: Int { readings.reduce(160 + key.bytes.count) { $0 + $1.cost } }
     }
 
-    /// So that any of them can be drawn.
+    /// In an array, so that one can be drawn at random.
     private var entries: ContiguousArray<Entry> = []
     private var indices: [Key: Int] = [:]
-    /// About what all of it takes.
+    /// About how many bytes all of it takes.
     private(set) var byteCount = 0
 
     /// The number of keys.
     var count: Int { entries.count }
-    /// The number of keys and clients.
+    /// The number of pairs of a key and a client.
     private(set) var readingCount = 0
     /// The clients, and how many readings each has.
     private var readingsByClient: [Int: Int] = [:]
-    /// All that read something.
+    /// All clients that have read something.
     var clients: some Sequence<Int> { readingsByClient.keys }
-    /// Those of all keys.
+    /// The readings of all keys.
     var all: [Reading] { entries.flatMap(\.readings) }
 
-    /// Notes that a client read a key. O(1).
+    /// Notes that a client has read a key. O(1).
     mutating func insert(_ reading: Reading, of key: Key) {
         if let index = indices[key] {
             guard entries[index].readings.insert(reading).inserted else { return }
@@ -50,13 +50,13 @@ struct Readings: Sendable {
         readingsByClient[reading.client, default: 0] += 1
     }
 
-    /// Takes out who read a key. O(1).
+    /// Removes a key, and returns who has read it. O(1).
     mutating func remove(_ key: Key) -> Swift.Set<Reading> {
         guard let index = indices.removeValue(forKey: key) else { return [] }
         return removeEntry(at: index)
     }
 
-    /// Takes out who read some key, drawn by chance. O(1).
+    /// Removes a key drawn at random, and returns who has read it. O(1).
     mutating func removeAny(_ random: inout SplitMix64) -> Swift.Set<Reading> {
         guard !entries.isEmpty else { return [] }
         let index = Int.random(in: 0..<entries.count, using: &random)

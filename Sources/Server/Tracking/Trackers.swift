@@ -2,11 +2,11 @@ import CacheCore
 
 /// The client connections of one loop that are told of changes (``Tracking``).
 ///
-/// While there is one, every group is observed; otherwise nothing is, and an event costs nothing. Confined to the loop.
+/// While there is one, every group is observed; while there is none, an event costs nothing. Confined to the loop.
 final class Trackers {
     private let server: ServerContext
     private let table: TrackingTable
-    /// All of the loop, those who do not track included.
+    /// All clients of the loop, including those that do not track.
     private unowned let clients: Clients
     private var connections: [Int: ClientConnection] = [:]
     private var observations = GroupObservations()
@@ -17,7 +17,7 @@ final class Trackers {
         server = clients.server
     }
 
-    /// Takes note of how a client tracks by now. What it reads after this it is told of.
+    /// Takes note of how a client tracks from now on. It is told of changes to what it reads after this.
     func update(_ client: ClientConnection) {
         let wasIn = connections.updateValue(client, forKey: client.id) != nil
         if client.tracking == nil { connections[client.id] = nil }
@@ -38,14 +38,14 @@ final class Trackers {
     private func observeIfWanted() {
         if connections.isEmpty {
             observations.end()
-            // Who begins later is on this loop, and so begins after this.
+            // A client that begins to track later does so on this loop, so after this.
             table.forgetAll()
         } else if observations.isEmpty {
             followGroups()
         }
     }
 
-    /// Takes note of which groups are served by now.
+    /// Observes the groups that are served by now, and no others.
     func followGroups() {
         guard !connections.isEmpty else { return }
         let gone = observations.follow(clients.keyspace.groups) { [table] group in
@@ -60,16 +60,16 @@ final class Trackers {
         for group in gone { table.allChanged(of: group) }
     }
 
-    /// Notes that a client is about to read a key, which it asked for by `text`.
+    /// Notes that a client is about to read a key that it asked for as `text`.
     func note(_ key: Key, in group: Group, as text: [UInt8], by client: ClientConnection) {
         table.note(Readings.Reading(client: client.id, text: text), of: key, in: group)
     }
 
     // MARK: Telling
 
-    /// What one client is to be told.
+    /// What one client has to be told.
     private struct Told {
-        /// Everything, before the keys.
+        /// That everything may have changed, before the keys are told.
         var everything = false
         var keys: [[UInt8]] = []
 
@@ -79,12 +79,13 @@ final class Trackers {
         }
     }
 
-    /// Tells what is to be told by now. To be called between events: what a client was answered before stands before it.
+    /// Tells clients what is waiting in the mailbox. Called between events, so that what a client was answered before stands
+    /// before it.
     func deliver() {
         guard !table.mailbox.isEmpty else { return }
         let (notices, hasLost) = table.mailbox.take()
         var told: [Int: Told] = [:]
-        // Among what is lost may be what clients of other loops were to be told in place of others.
+        // Lost notices may have been for clients of other loops, by REDIRECT.
         if hasLost { server.tellEverything() }
         for notice in notices { add(notice, to: &told) }
         for (id, told) in told {

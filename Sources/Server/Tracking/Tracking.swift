@@ -1,26 +1,26 @@
-/// How one client is told of changes of what it keeps in a cache of its own (`CLIENT TRACKING`,
+/// How one client is told of changes to what it keeps in a cache of its own (`CLIENT TRACKING`,
 /// https://redis.io/docs/latest/develop/reference/client-side-caching/).
 struct Tracking: Sendable, Equatable {
-    /// Of which keys it is told.
+    /// Which keys it is told of.
     enum Mode: Sendable, Equatable {
-        /// Those that it read.
+        /// Those that it has read.
         case all
-        /// Those that it read right behind `CLIENT CACHING YES`.
+        /// Those that it has read right after `CLIENT CACHING YES`.
         case optIn
-        /// Those that it read, but for those right behind `CLIENT CACHING NO`.
+        /// Those that it has read, but for those right after `CLIENT CACHING NO`.
         case optOut
-        /// Those that begin with one of these, whatever it reads. All keys begin with the empty one.
+        /// Those that begin with one of these prefixes, whatever it reads. All keys begin with the empty one.
         case broadcast([[UInt8]])
     }
 
     var mode: Mode
-    /// It is not told of what it invalidated itself.
+    /// Whether it is not told of what it invalidated itself (`NOLOOP`).
     var skipsOwn = false
-    /// Who is told in its place.
+    /// The client that is told in its place (`REDIRECT`).
     var redirect: Int?
-    /// That one has gone.
+    /// Whether that one has gone.
     var isBroken = false
-    /// What `CLIENT CACHING` said of the next request.
+    /// What `CLIENT CACHING` said about the next request.
     var caching: Bool?
 
     var isBroadcast: Bool {
@@ -30,7 +30,7 @@ struct Tracking: Sendable, Equatable {
         }
     }
 
-    /// The beginnings of keys that it asked to be told of.
+    /// The prefixes of the keys that it asked to be told of.
     var prefixes: [[UInt8]] {
         switch mode {
         case .broadcast(let prefixes): prefixes
@@ -38,8 +38,8 @@ struct Tracking: Sendable, Equatable {
         }
     }
 
-    /// What it is told of a changed key because of how that begins: the key as the wire has it, with `prefix` in front if it
-    /// asks so (`key_prefix`), or both, as it may ask either way.
+    /// What it is told when a key changed that has one of its prefixes: the key as it stands on the wire, or with `prefix`
+    /// (`key_prefix`) in front, or both, since it may ask for either.
     func texts(of key: [UInt8], prefix: [UInt8]) -> [[UInt8]] {
         switch mode {
         case .broadcast(let beginnings):
@@ -50,8 +50,7 @@ struct Tracking: Sendable, Equatable {
         }
     }
 
-    /// Whether it is told of a key by the text that it asked with, whatever it reads, because of how that begins; or does not
-    /// want to hear of such texts.
+    /// Whether a broadcast tells it of a key under the very text that it asked with, or it does not want to hear of such texts.
     func isTold(of text: [UInt8], as key: [UInt8], in keyspace: Keyspace) -> Bool {
         switch mode {
         case .broadcast(let beginnings):
@@ -61,7 +60,7 @@ struct Tracking: Sendable, Equatable {
         }
     }
 
-    /// Whether it may be told so of keys of the group of a name.
+    /// Whether a broadcast may tell it of keys of the group with this name.
     func mayMatchKeys(of name: [UInt8], prefix: [UInt8]) -> Bool {
         switch mode {
         case .broadcast(let beginnings):
@@ -72,7 +71,7 @@ struct Tracking: Sendable, Equatable {
         }
     }
 
-    /// Whether what the next request reads is remembered, as far as that is known without its keys.
+    /// Whether what the next request reads is remembered, as far as that can be said without its keys.
     var remembers: Bool {
         switch mode {
         case .all, .broadcast: true
@@ -81,10 +80,10 @@ struct Tracking: Sendable, Equatable {
         }
     }
 
-    /// What its prefixes take of what a client may keep here.
+    /// About how many bytes its prefixes take.
     var byteCount: Int { prefixes.reduce(0) { $0 + $1.count + 64 } }
 
-    /// The most bytes that they may take.
+    /// The most that they may take.
     static let limit = 64 << 10
 
     /// What `CLIENT TRACKINGINFO` calls it.
@@ -103,22 +102,22 @@ struct Tracking: Sendable, Equatable {
     }
 }
 
-/// What one client, or several of a loop, are told.
+/// What one client, or several of a loop, have to be told.
 enum Notice: Sendable {
-    /// One that read keys by these texts; and who invalidated them.
+    /// To a client that has read keys under these texts; and who invalidated them.
     case keys([[UInt8]], for: Int, by: Int?)
-    /// One that read keys, of which there are too many to tell each.
+    /// To a client that has read more keys than are told one by one.
     case everything(for: Int)
-    /// All that asked for the beginning of a key: its text; and who invalidated it.
+    /// To all that asked for a prefix of a key: its text; and who invalidated it.
     case broadcast([UInt8], by: Int?)
-    /// All that asked for a beginning that a key of the group may have: every key of it changed.
+    /// To all that asked for a prefix that a key of the group may have: every key of it changed.
     case broadcastGroup([UInt8])
-    /// All: nothing that they know is sure.
+    /// To all: anything may have changed.
     case everythingForAll
-    /// One in whose place another one asked for it; nil: everything.
+    /// To the client that another one named with `REDIRECT`; nil: everything.
     case redirected([[UInt8]]?, to: Int)
 
-    /// About what it takes while it waits.
+    /// About how many bytes it takes while it waits.
     var byteCount: Int {
         let texts: [[UInt8]] =
             switch self {

@@ -1,15 +1,15 @@
 import CacheCore
 import Groundwork
 
-/// What the clients of one loop read, and so who is told when it changes.
+/// What the clients of one loop have read, and so who is told when it changes.
 ///
-/// A client is noted before its value is read, and told after the value left memory, or went out without being kept: so
-/// nobody keeps what is not kept here. Any thread.
+/// A client is noted before the value is read, and told after the value left memory, or was handed out without being kept. So
+/// no client keeps what is not kept here. Any thread.
 final class TrackingTable: Sendable {
     private struct State: Sendable {
         var groups: [ObjectIdentifier: Readings] = [:]
         var byteCount = 0
-        /// Whether somebody is told by the beginnings of keys.
+        /// Whether some client asked for prefixes.
         var broadcasts = false
         var random = SplitMix64(seed: .random(in: .min ... .max))
 
@@ -23,13 +23,13 @@ final class TrackingTable: Sendable {
 
     private let limit: Int
     private let state = Groundwork.Mutex(State())
-    /// What the loop has to tell its clients.
+    /// What the loop still has to tell its clients.
     let mailbox = NoticeMailbox(limit: 512 << 10)
 
     /// The client on whose behalf the current thread invalidates.
     @TaskLocal static var cause: Int?
 
-    /// Of a group that was flushed so many keys are told one by one.
+    /// When a group is flushed, at most so many keys are told one by one.
     private static let listed = 1024
 
     /// A table that takes about `limit` bytes at most.
@@ -37,7 +37,7 @@ final class TrackingTable: Sendable {
         self.limit = limit
     }
 
-    /// The number of keys in it, and the number of keys and clients. O(groups).
+    /// The number of keys, and of pairs of a key and a client. O(groups).
     var figures: (keys: Int, readings: Int) {
         state.withLock { state in
             state.groups.values.reduce(into: (0, 0)) { sum, readings in
@@ -47,13 +47,13 @@ final class TrackingTable: Sendable {
         }
     }
 
-    /// Says whether somebody is told by the beginnings of keys.
+    /// Says whether some client asked for prefixes.
     func setBroadcasts(_ broadcasts: Bool) {
         state.withLock { $0.broadcasts = broadcasts }
     }
 
-    /// Notes that a client is about to read a key. Where there is no room others are told that theirs changed: nobody keeps
-    /// what nobody would tell of.
+    /// Notes that a client is about to read a key. When there is no room, other keys are told as changed: no client keeps what
+    /// it would not be told of.
     func note(_ reading: Readings.Reading, of key: Key, in group: Group) {
         post { state in
             state.change(ObjectIdentifier(group)) { $0.insert(reading, of: key) }
@@ -64,7 +64,7 @@ final class TrackingTable: Sendable {
         }
     }
 
-    /// Takes a key out of the group whose keys take most.
+    /// Removes a key of the group that takes the most bytes.
     private static func evict(from state: inout State) -> Swift.Set<Readings.Reading> {
         guard let group = state.groups.max(by: { $0.value.byteCount < $1.value.byteCount })?.key else { return [] }
         var random = state.random
@@ -72,7 +72,7 @@ final class TrackingTable: Sendable {
         return state.change(group) { $0.removeAny(&random) }
     }
 
-    /// Forgets what everybody read.
+    /// Forgets all that was read.
     func forgetAll() {
         let old = state.withLock { state in
             let old = state.groups
@@ -83,8 +83,8 @@ final class TrackingTable: Sendable {
         _ = consume old
     }
 
-    /// The value of a key is not in memory any more, or is another one. Outside every lock. Of several threads that say so at
-    /// once none returns before it is in the mailbox.
+    /// To be called, with no lock held, when the value of a key is no longer in memory or is another one. When several threads
+    /// do so at once, none returns before the notice is in the mailbox.
     func changed(_ key: Key, of group: Group) {
         let cause = Self.cause
         post { state in
@@ -106,7 +106,8 @@ final class TrackingTable: Sendable {
         }
     }
 
-    /// Posts what `take` takes out of the state, as one step: whoever finds it gone finds it in the mailbox.
+    /// Posts the notices that `take` returns, in one step with what it removes: who finds a reading gone finds its notice in
+    /// the mailbox.
     private func post(_ take: (inout State) -> [Notice]) {
         let wakes = state.withLock { state in take(&state).compactMap(mailbox.add) }
         for wake in wakes { wake() }
