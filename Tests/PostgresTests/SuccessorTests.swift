@@ -1,7 +1,9 @@
 import CacheCore
 import EventLoop
 import Foundation
+import Groundwork
 import Logging
+import PrivateDatabase
 import TestSupport
 import Testing
 
@@ -12,10 +14,11 @@ import Testing
 struct SuccessorTests {
     @Test func `a loop that was busy since the successor was started fails no load`() async throws {
         let echo = QueryGetter(name: "echo", sql: "select $1::text", returns: .value)
-        let bench = try Bench(try await Server.shared().url, [echo])
+        let url = try await Server.shared().url
+        let bench = try Bench(url, [echo])
         #expect(await bench.load("echo", "a", on: 1) == .text("a"))
         var settings = DatabaseSettings()
-        settings.url = Secret(try await Server.shared().url)
+        settings.url = Secret(url)
         let successor = Database(
             settings: settings, loops: bench.loops, getters: [echo], logger: Logger(label: "test"),
             succeeding: bench.database)
