@@ -23,7 +23,7 @@ struct BenchTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let few = ["--connections", "8", "--keys", "500", "--json", "\(folder)/report.json"]
         let program = try RunningProgram([pgsidecarPath, "bench"] + options + few, in: folder)
-        let end = await program.end(within: .seconds(200))
+        let end = await program.end(within: .seconds(500))
         if end == nil { program.signal(SIGKILL) }
         program.expectNoRaces()
         let json = try? String(contentsOfFile: "\(folder)/report.json", encoding: .utf8)

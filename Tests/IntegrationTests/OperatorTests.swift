@@ -275,7 +275,7 @@ struct OperatorTests {
             try #require(waiting.count < 100)
         }
         let sidecar = try RunningSidecar(settings(database), in: folder)
-        #expect(await sidecar.process.end(within: .seconds(15)) == .code(1))
+        #expect(await sidecar.process.end(within: .seconds(120)) == .code(1))
         #expect(sidecar.process.errors.contains("another program listens"), "\(sidecar.process.errors)")
         sidecar.remove()
     }

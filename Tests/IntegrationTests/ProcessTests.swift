@@ -50,7 +50,7 @@ struct ProcessTests {
             sidecar.process.signal(signal)
             #expect(await eventually { !FileManager.default.fileExists(atPath: sidecar.socket) })
             sidecar.process.signal(signal)
-            #expect(await sidecar.process.end(within: .seconds(10)) == .signal(signal))
+            #expect(await sidecar.process.end(within: .seconds(50)) == .signal(signal))
             try await hold.release()
             withExtendedLifetime(client) {}
         }

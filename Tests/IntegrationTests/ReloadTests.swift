@@ -306,7 +306,7 @@ struct ReloadTests {
         func text(_ sql: String, ttl: String = "1h", more: String = "") -> String {
             settings(
                 database, sql: sql, group: "ttl: \(ttl), invalidate_on: [{ table: public.word, key: [id] }]",
-                top: "invalidation: { source: logical, heartbeat: 300ms }", more: more)
+                top: "invalidation: { source: logical, heartbeat: 30s }", more: more)
         }
         let sql = "select text from word where id = $1"
         try await withSidecar(text(sql)) { sidecar in

@@ -13,7 +13,7 @@ struct VerifyTests {
         // The bound is no matter of how busy this machine is.
         let few = ["--keys", "1000", "--reads", "40000", "--writes", "4000", "--bound", "120"]
         let program = try RunningProgram([pgsidecarPath, "verify"] + few + options, in: folder)
-        let end = await program.end(within: .seconds(240))
+        let end = await program.end(within: .seconds(500))
         if end == nil { program.signal(SIGKILL) }
         program.expectNoRaces()
         return (end, program.output + program.errors)

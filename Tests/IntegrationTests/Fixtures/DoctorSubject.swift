@@ -44,6 +44,7 @@ final class DoctorSubject {
             "listen": ["socket": "\(folder)/s.sock", "max_clients": "50"],
             "database": [
                 "url": "\"\(database.url.replacing("user=postgres", with: "user=\(role)"))\"", "connections": "2",
+                "connect_timeout": "60s",
             ],
             "": ["memory": "16MiB"],
         ]
@@ -67,7 +68,7 @@ final class DoctorSubject {
     func examine() async throws -> (findings: [Finding], end: RunningProgram.End?) {
         let program = try RunningProgram(
             wrapper + [pgsidecarPath, "doctor", "--config", "a.yaml", "--json"], in: try written())
-        let end = await program.end(within: .seconds(60))
+        let end = await program.end(within: .seconds(240))
         program.expectNoRaces()
         guard let report = try? JSONDecoder().decode([String: [Finding]].self, from: Data(program.output.utf8)) else {
             throw Failure("no report: \(program.output) \(program.errors)")
@@ -78,7 +79,7 @@ final class DoctorSubject {
     /// What the doctor tells people.
     func told() async throws -> String {
         let program = try RunningProgram(wrapper + [pgsidecarPath, "doctor", "--config", "a.yaml"], in: try written())
-        _ = await program.end(within: .seconds(60))
+        _ = await program.end(within: .seconds(240))
         return program.output + program.errors
     }
 
