@@ -19,4 +19,15 @@ struct LookTests {
         #expect(looks((15, 50)).queries(from: 10, to: 30) == nil)
         #expect(looks().queries(from: 10, to: 30) == nil)
     }
+
+    @Test func `a step of the series has its share of the queries between the looks around it`() {
+        let looks = looks((10, 0), (20, 100), (40, 140))
+        // The unit of time is a nanosecond.
+        #expect(looks.queriesPerSecond(from: 10, to: 20) == 10e9)
+        #expect(looks.queriesPerSecond(from: 20, to: 30) == 2e9)
+        #expect(looks.queriesPerSecond(from: 15, to: 25) == 6e9)
+        #expect(looks.queriesPerSecond(from: 0, to: 10) == nil)
+        #expect(looks.queriesPerSecond(from: 40, to: 50) == nil)
+        #expect(Array(looks.prefix(1)).queriesPerSecond(from: 5, to: 15) == nil)
+    }
 }

@@ -183,13 +183,10 @@ extension [DatabaseWatch.Look] {
         return Double(first.queries) + share * Double(second.queries - first.queries)
     }
 
-    /// Queries a second in a step of time, as the looks around it tell; nil when there are none.
+    /// Queries a second between two moments; nil without two looks, one of them behind the first moment and one before the second.
     func queriesPerSecond(from start: Int64, to end: Int64) -> Double? {
-        guard let second = firstIndex(where: { $0.at >= end }) ?? indices.last,
-            let first = self[..<second].lastIndex(where: { $0.at <= start }) ?? indices.first, first < second
-        else { return nil }
-        let seconds = Double(self[second].at - self[first].at) / 1e9
-        return Double(Swift.max(0, self[second].queries - self[first].queries)) / seconds
+        guard count > 1, let first, let last, first.at < end, last.at > start else { return nil }
+        return Swift.max(0, queries(at: end) - queries(at: start)) * 1e9 / Double(end - start)
     }
 
     /// Sessions at the first look from a moment on.
