@@ -197,11 +197,7 @@ struct AdminEndpointTests {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try await withSidecar(settings(database, admin: "listen: \"127.0.0.1:0\"")) { sidecar async throws in
-            func port(in log: String) -> Int? {
-                log.firstMatch(of: /metrics and health .*port=(\d+)/).flatMap { Int($0.1) }
-            }
-            #expect(await eventually { port(in: sidecar.process.errors) != nil })
-            let target = try #require(port(in: sidecar.process.errors))
+            let target = try await sidecar.adminPort()
             _ = try sidecar.client().ask("GET", "word:1")
             try """
             global: { scrape_interval: 200ms, evaluation_interval: 200ms }

@@ -23,11 +23,7 @@ struct BrowserTests {
               said: { sql: "select $1::text", returns: value }
             """
         try await withSidecar(settings) { sidecar async throws in
-            func told(in log: String) -> Int? {
-                log.firstMatch(of: /metrics and health .*port=(\d+)/).flatMap { Int($0.1) }
-            }
-            #expect(await eventually { told(in: sidecar.process.errors) != nil })
-            let port = try #require(told(in: sidecar.process.errors))
+            let port = try await sidecar.adminPort()
             let process = try #require(sidecar.process.processIdentifier)
             try await look("status_page.py", [sidecar.socket, "http://127.0.0.1:\(port)/", "\(process)"])
         }

@@ -91,6 +91,15 @@ final class RunningSidecar: Sendable {
         return String(line.dropFirst(name.utf8.count + 1))
     }
 
+    /// The port where it tells operators, when `admin.listen` leaves that to the kernel. Waits for the line that says it.
+    func adminPort() async throws -> Int {
+        func told() -> Int? {
+            process.errors.firstMatch(of: /metrics and health .*port=(\d+)/).flatMap { Int($0.1) }
+        }
+        #expect(await eventually { told() != nil })
+        return try #require(told())
+    }
+
     /// Waits until a group's figure has come to be `value`.
     func counts(_ figure: String, _ value: Int, of group: String) async -> Bool {
         await eventually { (try? self.statistics(group)[figure]) == value }
