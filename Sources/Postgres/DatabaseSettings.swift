@@ -10,8 +10,8 @@ public struct DatabaseSettings: Sendable, Equatable {
     public var connections = 0
     /// Loads in flight on one database connection.
     public var pipelineDepth = 32
-    /// How long one attempt to reach one address may take. libpq counts whole seconds, at least two; a
-    /// `connect_timeout` in the URL goes before.
+    /// How long one attempt to reach one address may take, and then each answer on a connection that is not in use yet. libpq
+    /// counts whole seconds, at least two; a `connect_timeout` in the URL goes before.
     public var connectTimeout: Duration = .seconds(5)
     /// A connection is made anew after this time, or up to a tenth of it sooner; nil: it lives as long as it can.
     public var connectionLifetime: Duration?
@@ -34,5 +34,12 @@ public struct DatabaseSettings: Sendable, Equatable {
     var connectTimeoutSeconds: Int {
         let (seconds, attoseconds) = connectTimeout.components
         return max(2, Int(clamping: seconds) + (attoseconds > 0 ? 1 : 0))
+    }
+
+    /// How long the server may take for an answer on a connection that is not in use yet: as long as to be reached. A URL may
+    /// have libpq wait for ever, which nobody does here.
+    var firstAnswersTimeout: Duration {
+        let own = urlParameters["connect_timeout"].flatMap { Int($0) } ?? 0
+        return .seconds(own > 0 ? max(2, own) : connectTimeoutSeconds)
     }
 }

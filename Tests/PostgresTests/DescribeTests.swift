@@ -151,6 +151,24 @@ struct DescribeTests {
         #expect(descriptions[1].mistake?.hint?.hasPrefix("parameters are counted from $1 on without a gap") == true)
     }
 
+    @Test func `a query whose table is locked is waited for as long as the setting says, and the error names it`()
+        async throws
+    {
+        let server = try await Server.shared()
+        _ = try await server.psql("create table locked(id int)")
+        let getter = QueryGetter(name: "locked", sql: "select id from locked where id = $1", returns: .row)
+        let bench = try Bench(server.url, settings: { $0.connectTimeout = .seconds(3) }, [getter])
+        #expect(await bench.eventually { $0.connectionsReady == 4 })
+        _ = try await server.psql("begin; lock table locked; prepare transaction 'locked'")
+        let error = await #expect(throws: ConnectError.self) { try await bench.database.describe() }
+        #expect(
+            error?.description == "the server did not describe a query within 3.0 seconds (database.connect_timeout); "
+                + "is its table locked?")
+        _ = try await server.psql("rollback prepared 'locked'")
+        #expect(await eventually { (try? await bench.database.describe())?.map(\.mistake) == [nil] })
+        await bench.stop()
+    }
+
     @Test func `a missing privilege is found without the query being run`() async throws {
         let server = try await Server.shared()
         _ = try await server.psql(

@@ -41,7 +41,7 @@ struct KeyFormTests {
         settings.url = Secret(server.url)
         let connection = try PQConnection.connect(settings, for: .describe)
         guard connection.startPipelining() else { throw ConnectError(description: connection.errorText) }
-        let session = DescribeSession(deadline: Instant.now() + .seconds(60))
+        let session = DescribeSession(timeout: .seconds(60))
         var cases: [Case] = []
         for (index, type) in KeyType.all.enumerated() {
             let columns = try session.columns(of: getters[index].keyedBy[0], on: connection)

@@ -270,7 +270,7 @@ struct ConnectionPurposeTests {
             var settings = DatabaseSettings()
             settings.url = Secret(url + given)
             let link = try PQConnection.connect(settings, for: purpose)
-            let said = try link.ask("select current_setting('application_name')", until: .now() + .seconds(25))
+            let said = try link.ask("select current_setting('application_name')", within: .seconds(25))
             if let name {
                 #expect(said == name)
             } else {

@@ -1,4 +1,3 @@
-import CLibPQ
 package import CacheCore
 import DequeModule
 package import EventLoop
@@ -40,7 +39,6 @@ package final class GetterConnection: EventSource {
         _ link: consuming PQConnection, _ query: GetterQuery, keepsValues: Bool, on loop: EventLoop,
         owner: any GetterConnectionOwner
     ) throws {
-        guard link.startPipelining() else { throw ConnectError(description: link.errorText) }
         self.loop = loop
         self.query = query
         self.keepsValues = keepsValues
@@ -77,11 +75,12 @@ package final class GetterConnection: EventSource {
         _ settings: DatabaseSettings, _ query: GetterQuery
     ) throws(ConnectError) -> PQConnection {
         let link = try PQConnection.connect(settings, for: .sql)
-        guard let pointer = PQprepare(link.pointer, query.name, query.sql, 0, nil) else {
+        guard link.startPipelining(), link.sendPrepare(query.name, query.sql) else {
             throw ConnectError(description: link.errorText)
         }
-        let result = PQResult(takingOver: pointer)
-        guard result.status == .done else { throw ConnectError(description: result.error.message) }
+        try link.receive(within: settings.firstAnswersTimeout) { result throws(ConnectError) in
+            if case .error = result.status { throw ConnectError(description: result.error.message) }
+        }
         return link
     }
 

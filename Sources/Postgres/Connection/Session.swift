@@ -10,7 +10,6 @@ struct Session: ~Copyable, Sendable {
     let roundTrip: Int64
 
     private static let option = "-c default_transaction_read_only=on"
-    private static let timeLimit = Duration.seconds(10)
 
     /// Connects. Blocks, so it is for threads of its own.
     ///
@@ -20,12 +19,13 @@ struct Session: ~Copyable, Sendable {
     static func open(_ context: DatabaseContext) throws(ConnectError) -> Session {
         let settings = context.settings
         guard settings.readOnly else {
-            return try Session(PQConnection.connect(settings, for: .load), readsOnly: false)
+            return try Session(PQConnection.connect(settings, for: .load), settings, readsOnly: false)
         }
         if context.takesOptions, let options = settings.sessionOptions {
             do {
                 let both = options.isEmpty ? option : "\(options) \(option)"
-                return try Session(PQConnection.connect(settings, for: .load, options: both), readsOnly: true)
+                let link = try PQConnection.connect(settings, for: .load, options: both)
+                return try Session(link, settings, readsOnly: true)
             } catch {
                 // PgBouncer's words; they are not translated.
                 guard error.description.contains("unsupported startup parameter") else { throw error }
@@ -33,13 +33,15 @@ struct Session: ~Copyable, Sendable {
                 context.logger.info("a pooler refuses startup options; each transaction is told that it only reads")
             }
         }
-        return try Session(PQConnection.connect(settings, for: .load), readsOnly: true)
+        return try Session(PQConnection.connect(settings, for: .load), settings, readsOnly: true)
     }
 
-    private init(_ connection: consuming PQConnection, readsOnly: Bool) throws(ConnectError) {
+    private init(
+        _ connection: consuming PQConnection, _ settings: DatabaseSettings, readsOnly: Bool
+    ) throws(ConnectError) {
         let began = Instant.now()
         let isReadOnly = try connection.ask(
-            "select pg_catalog.current_setting('default_transaction_read_only')", until: began + Self.timeLimit)
+            "select pg_catalog.current_setting('default_transaction_read_only')", within: settings.firstAnswersTimeout)
         roundTrip = Instant.now().nanoseconds - began.nanoseconds
         saysReadOnly = readsOnly && isReadOnly != "on"
         link = connection

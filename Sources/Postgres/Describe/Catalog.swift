@@ -2,9 +2,6 @@ import Groundwork
 
 /// What the server said about every getter, once it was asked.
 final class Catalog: Sendable {
-    /// For all statements together.
-    private static let timeLimit = Duration.seconds(10)
-
     private enum State {
         case open
         /// Some thread asks; it gives the claim back when it fails.
@@ -45,7 +42,7 @@ final class Catalog: Sendable {
     static func describe(
         _ context: DatabaseContext, on connection: borrowing PQConnection
     ) throws(ConnectError) -> [GroupDescription] {
-        let session = DescribeSession(deadline: Instant.now() + timeLimit)
+        let session = DescribeSession(timeout: context.settings.firstAnswersTimeout)
         let descriptions = try session.describe(context.getters, on: connection)
         for (getter, description) in zip(context.getters, descriptions) {
             let refused = description.mistake?.part

@@ -1,12 +1,12 @@
 import Groundwork
 
-/// Asks the server to parse and describe statements, over a connection that nobody else uses. Waits for the answers until
-/// its deadline, so it is for threads that may block.
+/// Asks the server to parse and describe statements, over a connection that nobody else uses. Waits for each answer, up to a
+/// time limit, so it is for threads that may block.
 struct DescribeSession: ~Copyable {
-    private let deadline: Instant
+    private let timeout: Duration
 
-    init(deadline: Instant) {
-        self.deadline = deadline
+    init(timeout: Duration) {
+        self.timeout = timeout
     }
 
     /// Describes every getter's statement. Nothing is left on the connection.
@@ -174,7 +174,9 @@ struct DescribeSession: ~Copyable {
     func receive(
         on connection: borrowing PQConnection, _ body: (borrowing PQResult) -> Void
     ) throws(ConnectError) {
-        try connection.receive(until: deadline, silence: "the server did not describe the queries in time", body)
+        let silence =
+            "the server did not describe a query within \(timeout) (database.connect_timeout); is its table locked?"
+        try connection.receive(within: timeout, silence: silence, body)
     }
 }
 

@@ -137,7 +137,7 @@ extension DatabaseSettings {
     }
 
     /// What ``url`` says, by libpq's names.
-    private var urlParameters: [String: String] {
+    var urlParameters: [String: String] {
         guard let url, let options = PQconninfoParse(url.exposed, nil) else { return [:] }
         defer { PQconninfoFree(options) }
         var found: [String: String] = [:]

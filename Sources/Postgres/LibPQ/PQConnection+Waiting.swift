@@ -1,16 +1,15 @@
 import Glibc
 import Groundwork
 
-/// For threads that may block, with a deadline.
+/// For threads that may block, each answer having a time limit.
 extension PQConnection {
     /// Asks for one value; empty when there is not one row. From here on the connection is in pipeline mode.
-    func ask(_ sql: String, _ parameters: some QueryParameters = KeyParts.none, until deadline: Instant)
+    func ask(_ sql: String, _ parameters: some QueryParameters = KeyParts.none, within timeout: Duration)
         throws(ConnectError) -> String
     {
         guard startPipelining(), sendQuery(sql, parameters) else { throw ConnectError(description: errorText) }
         var answer = ""
-        try receive(until: deadline, silence: "the server took the connection and does not answer") {
-            result throws(ConnectError) in
+        try receive(within: timeout) { result throws(ConnectError) in
             switch result.status {
             case .rows: answer = result.rowCount == 1 ? result.text(row: 0, column: 0) : ""
             case .error: throw ConnectError(description: result.error.message)
@@ -22,11 +21,13 @@ extension PQConnection {
 
     /// Ends what was sent in pipeline mode, and hands each result to `body`, up to the sync.
     ///
-    /// - Parameter silence: What is said of a server that does not answer until `deadline`.
+    /// - Parameter silence: What is said of a server that has not answered when `timeout` is over.
     func receive(
-        until deadline: Instant, silence: String, _ body: (borrowing PQResult) throws(ConnectError) -> Void
+        within timeout: Duration, silence: String = "the server took the connection and does not answer",
+        _ body: (borrowing PQResult) throws(ConnectError) -> Void
     ) throws(ConnectError) {
         guard sendSync() else { throw ConnectError(description: errorText) }
+        let deadline = Instant.now() + timeout
         var endsInARow = 0
         while true {
             try waitForResult(until: deadline, silence: silence)

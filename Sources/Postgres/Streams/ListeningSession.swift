@@ -18,7 +18,6 @@ struct ListeningSession: ~Copyable, Sendable {
     /// What another connection said there.
     let proof: String
 
-    private static let timeLimit = Duration.seconds(10)
     /// Longer than the ten seconds after which the server gives up waiting for whoever holds up those who notify: so it is the
     /// server who says why.
     private static let proofTimeLimit = Duration.seconds(15)
@@ -36,18 +35,18 @@ struct ListeningSession: ~Copyable, Sendable {
     static func open(_ settings: DatabaseSettings, loads: DatabaseSettings) throws(ConnectError) -> ListeningSession {
         // What others say may hold bytes that the server can't turn into UTF-8; triggers say nothing that it would have to.
         let link = try PQConnection.connect(settings, for: .listen, more: [("client_encoding", "SQL_ASCII")])
-        let deadline = Instant.now() + timeLimit
-        guard try link.ask("select pg_catalog.pg_is_in_recovery()", until: deadline) == "f" else {
+        let timeout = settings.firstAnswersTimeout
+        guard try link.ask("select pg_catalog.pg_is_in_recovery()", within: timeout) == "f" else {
             throw ConnectError(
                 description: "the server is a standby, where nothing can be listened for; give the primary in "
                     + "invalidation.url, or target_session_attrs=read-write")
         }
-        let answer = try link.ask("select pg_catalog.pg_backend_pid()", until: deadline)
+        let answer = try link.ask("select pg_catalog.pg_backend_pid()", within: timeout)
         guard let process = Int32(answer) else {
             throw ConnectError(description: "the server does not know its process")
         }
         let (ownChannel, proof) = ("pgsidecar_own_" + randomText(), randomText())
-        _ = try link.ask("listen \(ownChannel)", until: deadline)
+        _ = try link.ask("listen \(ownChannel)", within: timeout)
         try sendProof(proof, to: ownChannel, loads)
         return ListeningSession(link: link, process: process, ownChannel: ownChannel, proof: proof)
     }
@@ -56,14 +55,13 @@ struct ListeningSession: ~Copyable, Sendable {
         _ proof: String, to channel: String, _ loads: DatabaseSettings
     ) throws(ConnectError) {
         let other = try PQConnection.connect(loads, for: .listen)
-        let deadline = Instant.now() + proofTimeLimit
-        guard try other.ask("select pg_catalog.pg_is_in_recovery()", until: deadline) == "f" else {
+        guard try other.ask("select pg_catalog.pg_is_in_recovery()", within: loads.firstAnswersTimeout) == "f" else {
             throw ConnectError(
                 description:
                     "loads go to a standby, which may lag behind what is notified; give the primary in database.url, "
                     + "or target_session_attrs=read-write, or take source: logical")
         }
-        _ = try other.ask("select \(notify)", TextParameters(channel, proof), until: deadline)
+        _ = try other.ask("select \(notify)", TextParameters(channel, proof), within: proofTimeLimit)
     }
 
     /// Hands the connection out.

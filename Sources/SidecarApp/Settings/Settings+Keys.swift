@@ -172,9 +172,10 @@ extension Settings {
             "connect_timeout", \.connectTimeout, .duration(from: .milliseconds(1)),
             "How long libpq tries one address before it goes on to the next host or address of the URL.",
             more: """
-                libpq counts whole seconds, at least two; a `connect_timeout` in the URL goes before. Connecting happens on \
-                a thread of its own, so neither this time nor a slow name server delays a client that asks for what is in \
-                memory.
+                libpq counts whole seconds, at least two; a `connect_timeout` in the URL goes before. Each answer to what a \
+                new connection asks before it is used, such as what columns a group's query has, may take as long again: a \
+                query whose table is locked holds it up. Connecting happens on a thread of its own, so neither this time \
+                nor a slow name server delays a client that asks for what is in memory.
                 """),
         SettingKey(
             "connection_lifetime", \.connectionLifetime, .durationUnlessZero,
