@@ -6,11 +6,12 @@ import Glibc
 ///   8 MiB is for programs' main work.
 public func startThread(stackBytes: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) -> Bool {
     guard let thread = JoinableThread(stackBytes: stackBytes, body) else { return false }
-    thread.detach()
+    _ = consume thread
     return true
 }
 
-/// A thread whose end is waited for, or that is let go, exactly once.
+/// A thread whose end can be waited for. One that nobody waits for any more is let go: what it has of the system's goes with its
+/// end.
 public struct JoinableThread: ~Copyable, Sendable {
     private let handle: pthread_t
 
@@ -38,14 +39,14 @@ public struct JoinableThread: ~Copyable, Sendable {
         self.handle = handle
     }
 
+    deinit {
+        pthread_detach(handle)
+    }
+
     /// Waits for its end. Not to be called on the thread itself.
     public consuming func join() {
         pthread_join(handle, nil)
-    }
-
-    /// Lets it go: what it has of the system's goes with its end.
-    public consuming func detach() {
-        pthread_detach(handle)
+        discard self
     }
 }
 
