@@ -20,6 +20,14 @@ package enum Hit: Sendable {
     case negative
     /// The value is too long to be copied under the lock, or did not fit the output: the caller copies it.
     case large(Value)
+
+    /// The value of a hit that was asked for as a whole.
+    package var value: Value {
+        switch self {
+        case .large(let value): value
+        case .copied, .negative: .missing
+        }
+    }
 }
 
 /// How a lookup was decided, in one atomic step.

@@ -107,16 +107,6 @@ extension Group {
     }
 }
 
-extension Hit {
-    /// The value of a hit that was asked for as a whole.
-    fileprivate var value: Value {
-        switch self {
-        case .large(let value): value
-        case .copied, .negative: .missing
-        }
-    }
-}
-
 /// A task that waits for a flight. The first of outcome, deadline and cancellation wins.
 private final class Caller: OutcomeSink {
     private enum State {

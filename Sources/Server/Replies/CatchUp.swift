@@ -70,13 +70,3 @@ final class CatchUp: @unchecked Sendable {
         }
     }
 }
-
-extension Hit {
-    /// The value of a hit that was asked for as a whole.
-    fileprivate var value: Value {
-        switch self {
-        case .large(let value): value
-        case .copied, .negative: .missing
-        }
-    }
-}

@@ -18,9 +18,6 @@ struct SettingsChange: Sendable {
     /// Whether there is nothing to do.
     var isEmpty: Bool { live.isEmpty && newGroups.isEmpty && goneGroups.isEmpty }
 
-    /// Whether something of the section changes while serving.
-    func concerns(_ section: String) -> Bool { live.contains { $0.hasPrefix("\(section).") } }
-
     // MARK: For the keys
 
     mutating func comparing(fixed: Bool, _ body: (inout Self) -> Void) {
