@@ -92,7 +92,9 @@ def agreement(bench):
         for round_number in range(bench.sizes.rounds):
             bench.note(f"agreement, round {round_number + 1} of {bench.sizes.rounds}")
             for case, connections in OBSERVED.items():
-                _observed_once(bench, sidecar, keys, case, connections)
+                # Short runs in turn, as the machine is faster at one moment than at another, for seconds.
+                for _ in range(int(bench.sizes.generator_seconds)):
+                    _observed_once(bench, sidecar, keys, case, connections)
             _delayed_once(bench, sidecar, keys)
 
 
@@ -100,7 +102,7 @@ def _observed_once(bench, sidecar, keys, case, connections):
     samples = os.path.join(bench.folder, "observed")
     watched = {"LD_PRELOAD": bench.tools.observe, "OBSERVE_SOCKET": sidecar.socket_path, "OBSERVE_SAMPLES": samples}
     environment = {**os.environ, **watched}
-    way = _by_bench(bench, sidecar, keys, connections, env=environment)
+    way = _by_bench(bench, sidecar, keys, 1, connections, env=environment)
     _note_bench(bench, case, way, seen(samples, connections))
     asks = way["latency"]["count"]
     row = redis_benchmark(sidecar, connections, 1, asks, env=environment)
@@ -111,7 +113,7 @@ def _delayed_once(bench, sidecar, keys):
     for case, rate in ((DELAYED, []), (BY_SCHEDULE, ["--rate", SCHEDULE_RATE])):
         with _delays(bench, sidecar) as (delay, samples):
             more = ["--socket", delay.socket_path, "--keys", DELAYED_KEYS, *rate]
-            way = _by_bench(bench, sidecar, keys, DELAYED_CONNECTIONS, *more)
+            way = _by_bench(bench, sidecar, keys, bench.sizes.generator_seconds, DELAYED_CONNECTIONS, *more)
         _note_bench(bench, case, way, seen(samples, DELAYED_CONNECTIONS))
         if not rate:
             asks = way["latency"]["count"]
@@ -120,9 +122,9 @@ def _delayed_once(bench, sidecar, keys):
     _note_redis_benchmark(bench, DELAYED, row, asks, seen(samples, DELAYED_CONNECTIONS))
 
 
-def _by_bench(bench, sidecar, keys, connections, *more, **options):
+def _by_bench(bench, sidecar, keys, seconds, connections, *more, **options):
     """Without a warm-up, so that all that is on its connections is in its figures."""
-    shape = ["--connections", connections, "--warm-up", 0, "--duration", bench.sizes.generator_seconds, *more]
+    shape = ["--connections", connections, "--warm-up", 0, "--duration", seconds, *more]
     return ask(bench, sidecar, keys, *shape, **options)[0]
 
 
@@ -166,9 +168,10 @@ def targets(measured):
         yield within("asks, off those that were seen", case, SEEN[BENCH], COUNT, 0)
         yield within(f"p50, off {witness}", case, SEEN[BENCH], P50)
         yield within(f"p99, off {witness}", case, SEEN[BENCH], P99)
-    # On one connection both ask as soon as they can, so that how often is a matter of the time each takes for itself.
-    seen_alone = _off(measured, ALONE, SEEN[BENCH], SEEN[REDIS_BENCHMARK], P50)
-    yield Target(f"generator: p50 as seen, off redis-benchmark's as seen, {ALONE}", seen_alone, 5, True, " %", "{:.1f}")
+    # How often a client asks on one connection is also a matter of the time that it takes for itself; what is seen is not.
+    seen_alone = measured.ratio((ALONE, SEEN[BENCH], P50), (ALONE, SEEN[REDIS_BENCHMARK], P50))
+    yield Target(f"generator: p50 as seen / redis-benchmark's as seen, {ALONE}", seen_alone, 1.05, True)
+    yield Target("the same", seen_alone, 0.95, False)
     for quantity, name in ((THROUGHPUT, "asks a second"), (P50, "p50"), (P99, "p99")):
         yield within(f"{name}, off redis-benchmark's", DELAYED, REDIS_BENCHMARK, quantity)
 

@@ -37,5 +37,8 @@ import Testing
         #expect(!schedule.isOver(at: 99))
         #expect(schedule.take(at: 100) == nil)
         #expect(schedule.isOver(at: 100))
+        // What was taken before its end and is sent after it.
+        #expect(schedule.within(99) == 99)
+        #expect(schedule.within(103) == 99)
     }
 }

@@ -40,6 +40,10 @@ final class LoadLoop: @unchecked Sendable {
 
     var now: Int64 { Instant.now().nanoseconds }
 
+    /// When an ask of a closed loop is due that was taken and is about to be sent. The generator's own time before it is not the
+    /// server's, so it is in no latency.
+    var dueNow: Int64 { schedule.within(now) }
+
     private var isOpen: Bool { plan.rate != nil }
 
     /// Takes a connection on, before it runs.
@@ -70,7 +74,7 @@ final class LoadLoop: @unchecked Sendable {
         guard hasKeys, onEnd != nil, schedule.take(at: now) != nil else { return }
         connection.inFlight = plan.pipeline
         inFlight += plan.pipeline
-        connection.ask(plan.pipeline, due: now)
+        connection.ask(plan.pipeline, due: nil)
     }
 
     /// Open loop: returns whether the next ask is due so soon that the loop had better not sleep.

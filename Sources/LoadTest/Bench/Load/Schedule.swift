@@ -48,6 +48,9 @@ struct Schedule: Sendable {
         }
     }
 
+    /// A time, or the schedule's last moment when that is past: what was taken before its end belongs before it.
+    func within(_ time: Int64) -> Int64 { min(time, end - 1) }
+
     /// When the next ask is due; nil when there is none any more. In a closed loop that is not for it to say.
     var nextDue: Int64? {
         let due = Int64(next)

@@ -7,8 +7,8 @@ protocol AskConnection: AnyObject {
     /// Whether it is in the loop's list of those that can.
     var isListed: Bool { get set }
 
-    /// Asks `count` times at once; each ask was due at `due`. The loop is told of each answer and error.
-    func ask(_ count: Int, due: Int64)
+    /// Asks `count` times at once; each ask was due at `due`, or is when it is sent. The loop is told of each answer and error.
+    func ask(_ count: Int, due: Int64?)
     /// When the asks that have no answer yet were due.
     var unanswered: [Int64] { get }
     /// Connects again where a connection is lost.

@@ -47,18 +47,19 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
         pending.compactMap { if case .get(let due, _) = $0 { due } else { nil } } + loads.map(\.due)
     }
 
-    func ask(_ count: Int, due: Int64) {
+    func ask(_ count: Int, due: Int64?) {
         guard let owner else { return }
         guard let link else { return owner.fail(count, of: self, "there is no connection") }
-        var asked = 0
-        while asked < count, let keys = owner.drawKeys() {
+        var asked: [[Int]] = []
+        while asked.count < count, let keys = owner.drawKeys() {
             shape.appendHead(to: &link.output)
             for key in keys { owner.keys.appendBulk(key, to: &link.output) }
-            pending.append(.get(due: due, keys: keys))
-            asked += 1
+            asked.append(keys)
         }
+        let due = due ?? owner.dueNow
+        for keys in asked { pending.append(.get(due: due, keys: keys)) }
         link.flush()
-        if asked < count { owner.becameFree(self, by: count - asked, at: due) }
+        if asked.count < count { owner.becameFree(self, by: count - asked.count, at: owner.now) }
     }
 
     func reconnect() {

@@ -25,7 +25,7 @@ final class DatabaseConnection: AskConnection, GetterConnectionOwner {
 
     var unanswered: [Int64] { Array(dues) }
 
-    func ask(_ count: Int, due: Int64) {
+    func ask(_ count: Int, due: Int64?) {
         guard let owner else { return }
         guard link.isConnected else {
             return owner.fail(count, of: self, "there is no connection to the database")
@@ -33,10 +33,11 @@ final class DatabaseConnection: AskConnection, GetterConnectionOwner {
         var asked = 0
         while asked < count, link.isConnected, let keys = owner.drawKeys() {
             asked += 1
-            dues.append(due)
-            link.ask(keys.map { owner.keys.key($0) })
+            let key = keys.map { owner.keys.key($0) }
+            dues.append(due ?? owner.dueNow)
+            link.ask(key)
         }
-        if asked < count { owner.becameFree(self, by: count - asked, at: due) }
+        if asked < count { owner.becameFree(self, by: count - asked, at: owner.now) }
     }
 
     func reconnect() { link.connect() }

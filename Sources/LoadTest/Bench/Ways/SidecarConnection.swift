@@ -22,13 +22,13 @@ final class SidecarConnection: AskConnection, RespLinkOwner {
 
     var unanswered: [Int64] { Array(dues) }
 
-    func ask(_ count: Int, due: Int64) {
+    func ask(_ count: Int, due: Int64?) {
         guard let owner else { return }
         guard let link else { return owner.fail(count, of: self, "there is no connection") }
         let asked = owner.appendRequests(count, shape, to: &link.output)
-        dues.append(contentsOf: repeatElement(due, count: asked))
+        dues.append(contentsOf: repeatElement(due ?? owner.dueNow, count: asked))
         link.flush()
-        if asked < count { owner.becameFree(self, by: count - asked, at: due) }
+        if asked < count { owner.becameFree(self, by: count - asked, at: owner.now) }
     }
 
     func reconnect() {
