@@ -137,12 +137,13 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingErrors {
+            for path in [json, html] { try path.map(checkReport) }
             // What is shown on the way does not mix with a report on standard output.
             let report = try await Bench(options, subject: subject, version: Sidecar.version)
                 .run(in: "run/bench-\(getpid())") { show($0, on: STDERR_FILENO) }
+            if json != "-" { show(report.text) }
             if let json { try write(try report.json(), to: json) }
             if let html { try write(try report.html(), to: html) }
-            if json != "-" { show(report.text) }
         }
     }
 
@@ -185,10 +186,29 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
+    /// Whether the report can be written there, before it is measured for minutes.
+    private func checkReport(_ path: String) throws {
+        guard path != "-" else { return }
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        guard access(Folder.exists(path) ? path : folder, W_OK) == 0 else { throw cannotWrite(path) }
+    }
+
     private func write(_ text: String, to path: String) throws {
         if path == "-" { return show(text) }
-        unlink(path)
-        try Folder.append(text + "\n", to: path)
+        // Whatever is at the path is written to, be it a pipe or a device.
+        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard file >= 0 else { throw cannotWrite(path) }
+        defer { close(file) }
+        var rest = Array((text + "\n").utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+            guard count > 0 || errno == EINTR else { throw cannotWrite(path) }
+            rest = rest.dropFirst(max(0, count))
+        }
+    }
+
+    private func cannotWrite(_ path: String) -> BenchError {
+        BenchError(.unsuitable, "can't write the report to \(path): \(String(cString: strerror(errno)))")
     }
 }
 

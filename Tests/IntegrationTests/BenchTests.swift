@@ -158,7 +158,68 @@ struct BenchTests {
             let (excess, _, excessWords) = try await run(
                 ["writes", "--write-sql", "update seat set bookings = $3 where row = $1 and number = $2"] + own)
             #expect(excess == .code(64) && excessWords.contains("has 3 parameters"), "\(excessWords)")
+            let (wrong, _, wrongWords) = try await run(["writes", "--write-sql", "updat seat set bookings = 1"] + own)
+            #expect(wrong == .code(64) && wrongWords.contains("syntax error"), "\(wrongWords)")
+            // It changes a row, and nothing that the value shows.
+            let same = "update seat set bookings = bookings where row = $1 and number = $2"
+            let (unseen, unseenWords) = try await bench(["writes", "--ways", "sidecar", "--write-sql", same] + own)
+            let nothing = try way(.sidecar, .writes, unseen)
+            #expect(nothing.warnings.contains { $0.contains("no write was seen in a value") }, "\(unseenWords)")
+            let count = try #require(nothing.writes?.unseen)
+            #expect(unseenWords.contains("rows written; \(count) not within 5 s"), "\(unseenWords)")
         }
+    }
+
+    @Test func `keys that a request can't say are left out, and a query for keys of other parts is refused`()
+        async throws
+    {
+        let database = try await TestDatabase.shared()
+        try await database.run(
+            """
+            create table route(origin text, target text, price int);
+            insert into route values ('a', 'b:c', 1), ('a:b', 'c', 2), ('d', '"e', 3), ('f', null, 4)
+            """)
+        let text = """
+            database: { url: "\(database.url)" }
+            groups:
+              route:
+                sql: "select price from route where origin = $1 and target = $2"
+                returns: value
+                ttl: 1h
+            """
+        try await withSidecar(text) { sidecar in
+            let own = ["hits", "--duration", "0.5", "--config", "\(sidecar.folder)/pgsidecar.yaml"]
+            let (report, output) = try await bench(own + ["--keys-query", "select origin, target from route ; "])
+            #expect(output.contains("without 2 keys that are null or have a ':'"), "\(output)")
+            #expect(report?.scenarios.first?.load.keys == 2)
+            let asked = try way(.sidecar, .hits, report)
+            #expect(asked.asks.answered > 10 && asked.asks.missing == 0, "\(output)")
+            let (absent, words) = try await bench(own + ["--keys-query", "select 'no', 'where'"])
+            #expect(try way(.sidecar, .hits, absent).warnings.contains { $0.contains("had no value") }, "\(words)")
+            let (more, _, moreWords) = try await run(own + ["--keys-query", "select origin, target, price from route"])
+            #expect(more == .code(64) && moreWords.contains("has 3 columns"), "\(moreWords)")
+            let (wrong, _, wrongWords) = try await run(own + ["--keys-query", "select origin from nowhere"])
+            #expect(wrong == .code(64) && wrongWords.contains("\"nowhere\" does not exist"), "\(wrongWords)")
+        }
+    }
+
+    @Test func `a report goes to what is at its path, and a path that takes none is told before anything is measured`()
+        async throws
+    {
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let refused = try RunningProgram([pgsidecarPath, "bench", "--html", "nowhere/report.html"], in: folder)
+        #expect(await refused.end() == .code(64))
+        #expect(refused.errors.contains("can't write the report to nowhere/report.html: No such file"))
+        let link = "\(folder)/link.json"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "\(folder)/target.json")
+        let few = ["--connections", "2", "--keys", "10", "--duration", "0.5", "--warm-up", "0", "--ways", "sidecar"]
+        let program = try RunningProgram([pgsidecarPath, "bench", "hits", "--json", link] + few, in: folder)
+        #expect(await program.end(within: .seconds(200)) == .code(0), "\(program.errors)")
+        let json = try String(contentsOfFile: "\(folder)/target.json", encoding: .utf8)
+        #expect(try BenchReport(json: json).scenarios.count == 1)
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "\(folder)/target.json")
     }
 
     // MARK: Scenarios, with a database of its own
@@ -209,6 +270,16 @@ struct BenchTests {
         #expect(limit.steps.contains { !$0.isKept })
         #expect(limit.rate == limit.steps.filter(\.isKept).map(\.rate).max() ?? 0, "\(output)")
         #expect(way.lag != nil)
+    }
+
+    @Test func `where no rate keeps the bound, the lowest that was tried is measured`() async throws {
+        let (report, output) = try await bench([
+            "hits", "--ways", "sidecar", "--find-limit", "1us", "--rate", "800", "--duration", "1", "--warm-up", "0",
+        ])
+        let way = try way(.sidecar, .hits, report)
+        #expect(way.limit?.rate == 0 && way.limit?.lowest == 50)
+        #expect(output.contains("p99 within 1.00 us was not kept, not even at 50 asks/s"), "\(output)")
+        #expect(way.asks.answered + way.asks.errors > 10)
     }
 
     @Test func `a Redis server is asked first, and the database for what it does not have`() async throws {

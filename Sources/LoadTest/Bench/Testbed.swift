@@ -47,12 +47,15 @@ struct Testbed: Sendable {
             throw BenchError(
                 .unavailable, "no sidecar answers at \(subject.socket); start it, or name its socket by --socket")
         }
-        let arguments = try Self.arguments(of: subject, count: options.keys)
-        guard !arguments.isEmpty else {
-            throw BenchError(.unsuitable, "there are no keys of the group '\(subject.group)' to ask for")
-        }
         var group = Group(
             name: subject.group, sql: subject.sql, returns: subject.returns, keys: KeySet(arguments: [], prefix: ""))
+        let (arguments, leftOut) = try Self.arguments(of: subject, parts: group.keyParts, count: options.keys)
+        let without =
+            leftOut > 0 ? ", without \(leftOut.grouped) keys that are null or have a ':' before their last part" : ""
+        guard !arguments.isEmpty else {
+            throw BenchError(
+                .unsuitable, "there are no keys of the group '\(subject.group)' to ask for\(without)")
+        }
         let isSingle = group.keyParts == 0
         group.keys = KeySet(
             arguments: isSingle ? [""] : Self.shuffled(arguments, options.seed),
@@ -61,7 +64,7 @@ struct Testbed: Sendable {
         hot.keys = group.keys.prefix(options.hotKeys)
         try self.init(
             socket: subject.socket, database: subject.database, group: group, hotGroup: hot,
-            description: "the group '\(subject.group)' of the sidecar at \(subject.socket)",
+            description: "the group '\(subject.group)' of the sidecar at \(subject.socket)\(without)",
             toldBy: "the sidecar's settings")
         write = try subject.writeSQL.map { sql throws(BenchError) in
             let statement = KeyedStatement(sql, keyParts: group.keyParts)
@@ -75,17 +78,28 @@ struct Testbed: Sendable {
         }
     }
 
-    private static func arguments(of subject: Bench.Subject, count: Int) throws(BenchError) -> [String] {
+    /// The keys' arguments, and how many keys have none: null is no text, and each part but the last ends at a ':'.
+    private static func arguments(
+        of subject: Bench.Subject, parts: Int, count: Int
+    ) throws(BenchError) -> (arguments: [String], leftOut: Int) {
         switch subject.keys {
         case .query(let sql):
             let rows: [[String?]]
             do {
                 let session = try SQLSession(subject.database, name: "pgsidecar bench")
-                rows = try session.run("select * from (\n\(sql)\n) pgsidecar_keys limit \(count)")
+                let query = sql.reversed().drop { $0 == ";" || $0.isWhitespace }.reversed()
+                rows = try session.run("select * from (\n\(String(query))\n) pgsidecar_keys limit \(count)")
             } catch {
-                throw BenchError(.unavailable, "the keys can't be queried: \(error)")
+                throw BenchError("the keys can't be queried", error)
             }
-            return rows.map { $0.map { $0 ?? "" }.joined(separator: ":") }
+            let columns = rows.first?.count ?? parts
+            guard columns == 1 || parts == 0 || columns == parts else {
+                throw BenchError(
+                    .unsuitable,
+                    "the keys' query has \(columns) columns, and a key of '\(subject.group)' \(parts) parts")
+            }
+            let arguments = rows.compactMap { argument(of: $0) }
+            return (arguments, rows.count - arguments.count)
         case .file(let path):
             let text: String
             do {
@@ -94,10 +108,18 @@ struct Testbed: Sendable {
                 throw BenchError(.unavailable, "can't read the keys in \(path): \(error.reason)")
             }
             let prefix = "\(subject.group):"
-            return text.split(whereSeparator: \.isNewline).prefix(count).map {
+            let arguments = text.split(whereSeparator: \.isNewline).prefix(count).map {
                 $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : String($0)
             }
+            return (arguments, 0)
         }
+    }
+
+    /// A key's parts as a request has them; nil when it can't.
+    private static func argument(of parts: [String?]) -> String? {
+        let texts = parts.compactMap(\.self)
+        guard texts.count == parts.count, !texts.dropLast().contains(where: { $0.contains(":") }) else { return nil }
+        return texts.joined(separator: ":")
     }
 
     /// So that the likeliest keys by Zipf's law are no neighbours in the database.

@@ -56,7 +56,7 @@ extension ScenarioReport {
             way.limit.map { limit in
                 let bound = "p99 within \(Figures.time(limit.bound))"
                 guard limit.rate > 0 else {
-                    return "\(way.way): \(bound) was not kept at \(Figures.short(limit.steps.first?.rate ?? 0)) asks/s"
+                    return "\(way.way): \(bound) was not kept, not even at \(Int(limit.lowest).grouped) asks/s"
                 }
                 return "\(way.way): \(bound) up to \(Int(limit.rate).grouped) asks/s"
                     + (limit.isGeneratorsLimit ? ", where the generator was the limit" : "")
@@ -78,9 +78,11 @@ extension ScenarioReport {
     private var writes: [String] {
         ways.compactMap { way in
             way.writes.map { writes in
-                let latency = writes.commitToNew
-                return "\(way.way): \(writes.writes.grouped) rows written; new after the commit within "
-                    + "\(Figures.time(latency.p50)) (half), \(Figures.time(latency.p99)) (99 %), \(Figures.time(latency.max)) (all); "
+                let new = writes.seen.map { seen in
+                    "new after the commit within \(Figures.time(seen.p50)) (half), \(Figures.time(seen.p99)) (99 %), "
+                        + "\(Figures.time(seen.max)) (all); "
+                }
+                return "\(way.way): \(writes.writes.grouped) rows written; " + (new ?? "")
                     + (writes.unseen > 0 ? "\(writes.unseen) not within \(Figures.short(writes.patience)) s; " : "")
                     + "told by \(writes.toldBy)"
             }

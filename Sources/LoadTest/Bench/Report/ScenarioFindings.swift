@@ -28,6 +28,9 @@ struct WritesReport: Codable, Sendable, Equatable {
     var patience: Double
     /// What tells the way of a change, in words.
     var toldBy: String
+
+    /// ``commitToNew``; nil when no new value was answered.
+    var seen: LatencySummary? { commitToNew.count > 0 ? commitToNew : nil }
 }
 
 /// What was answered while the database was away.
@@ -54,6 +57,9 @@ struct LimitReport: Codable, Sendable, Equatable {
     var isGeneratorsLimit: Bool
     /// The rates that were tried, in their order.
     var steps: [Step]
+
+    /// The lowest of them.
+    var lowest: Double { steps.map(\.rate).min() ?? 0 }
 
     /// One rate.
     struct Step: Codable, Sendable, Equatable {

@@ -67,6 +67,15 @@ extension WayRun {
         if report.asks.errors > 0, scenario.scenario != .outage {
             warnings.append("\(report.asks.errors.grouped) asks got an error, first: \(report.asks.firstError ?? "")")
         }
+        if report.asks.missing > 0 {
+            warnings.append(
+                "of \(report.asks.keys.grouped) keys that were asked for \(report.asks.missing.grouped) had no value")
+        }
+        if let writes = report.writes, writes.unseen > 0, writes.unseen == writes.writes {
+            warnings.append(
+                "no write was seen in a value: the statement has to change what the group's query shows, in the row that the key "
+                    + "names, and the group's invalidate_on has to list the table")
+        }
         if let lag = report.lag, lag.p99 > max(50, report.latency.p99 / 10) {
             warnings.append(
                 "the generator sent one ask in a hundred more than \(Figures.time(lag.p99)) late: it measured itself, too; "

@@ -28,7 +28,7 @@ struct WayRun: Sendable {
         var limit: LimitReport?
         if let bound = options.limit, scenario.scenario == .hits || scenario.scenario == .mixed {
             limit = try await LimitSearch(self, bound: bound).run()
-            rate = limit.map { max(1, $0.rate) }
+            rate = limit.map { $0.rate > 0 ? $0.rate : $0.lowest }
         }
         var report = try await measure(rate: rate)
         report.limit = limit

@@ -22,7 +22,7 @@ struct WriteProbes: Sendable {
         var latency = Histogram<UInt64>()
         var writes = 0
         var unseen = 0
-        var failure: String?
+        var failure: BenchError?
     }
 
     /// Does it in the measured time, on threads of their own.
@@ -34,7 +34,7 @@ struct WriteProbes: Sendable {
                     do {
                         return try await onOwnThread { probe(index, times) }
                     } catch {
-                        return Part(failure: "\(error)")
+                        return Part(failure: BenchError("writing", error))
                     }
                 }
             }
@@ -45,7 +45,7 @@ struct WriteProbes: Sendable {
                 whole.failure = whole.failure ?? part.failure
             }
         }
-        if let failure = whole.failure { throw BenchError(.unavailable, "writing: \(failure)") }
+        if let failure = whole.failure { throw failure }
         let seconds = Double(times.end - times.start) / 1e9
         return WritesReport(
             writes: whole.writes, perSecond: Double(whole.writes) / seconds, commitToNew: LatencySummary(whole.latency),
@@ -80,7 +80,7 @@ struct WriteProbes: Sendable {
                 try write(key, statement, session, &reader, &part)
             }
         } catch {
-            part.failure = "\(error)"
+            part.failure = BenchError("writing", error)
         }
         return part
     }

@@ -38,7 +38,7 @@ extension ScenarioReport {
                 """
                 <tr>\(way.heading)\([
                     .cell(count: writes.writes), .cell(number: writes.perSecond),
-                    .cell(time: writes.commitToNew.p50), .cell(time: writes.commitToNew.p99), .cell(time: writes.commitToNew.max),
+                    .cell(time: writes.seen?.p50), .cell(time: writes.seen?.p99), .cell(time: writes.seen?.max),
                     .cell("\(writes.unseen.grouped) in \(Figures.short(writes.patience)) s"),
                 ])<td class="text">\(writes.toldBy)</td></tr>
                 """ as HTML
