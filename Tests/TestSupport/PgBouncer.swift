@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 package import PrivateDatabase
 
-/// A private PgBouncer in front of a server; three server sessions in transaction mode.
+/// A private PgBouncer in front of a server, in transaction mode.
 package struct PgBouncer {
     /// Where `make deps-test` has put it, or the system's.
     package static let program =
@@ -16,8 +16,8 @@ package struct PgBouncer {
     /// Leads to the database `postgres`, unless another is added.
     package var url: String { "postgresql:///postgres?host=\(folder)&port=6432&user=postgres" }
 
-    /// Starts one.
-    package init(before server: PrivatePostgres) async throws {
+    /// Starts one, which has up to so many sessions with the server.
+    package init(before server: PrivatePostgres, sessions: Int = 3) async throws {
         folder = "/tmp/pgs-pooler-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o777])
@@ -31,7 +31,7 @@ package struct PgBouncer {
         listen_port = 6432
         auth_type = any
         pool_mode = transaction
-        default_pool_size = 3
+        default_pool_size = \(sessions)
         \(user)
         """.write(toFile: "\(folder)/pgbouncer.ini", atomically: true, encoding: .utf8)
         process = Process()
