@@ -78,7 +78,12 @@ struct KeyLocation: BitwiseCopyable {
         _ key: RawSpan, _ hash: KeyHash, _ form: Form, at now: Instant, waiter: @autoclosure () -> Waiter,
         into output: inout OutputRawSpan
     ) -> Lookup {
-        entry.pointee.group.lookup(key, hash, form, at: now, waiter: waiter(), into: &output)
+        // Replaced at once. It is here because `Unmanaged` hands out nothing that can't be copied.
+        var lookup = Lookup.hit(.negative)
+        entry.pointee.group._withUnsafeGuaranteedRef {
+            lookup = $0.lookup(key, hash, form, at: now, waiter: waiter(), into: &output)
+        }
+        return lookup
     }
 
     /// Whether `other` leads to the same group.
@@ -87,7 +92,7 @@ struct KeyLocation: BitwiseCopyable {
     /// Brings nearer what lookups of keys of this group will touch.
     @inline(__always)
     func prefetch(_ indices: Range<Int>, _ step: LookupStep, hash: (Int) -> KeyHash) {
-        entry.pointee.group.prefetch(indices, step, hash: hash)
+        entry.pointee.group._withUnsafeGuaranteedRef { $0.prefetch(indices, step, hash: hash) }
     }
 }
 
@@ -112,7 +117,7 @@ public final class Keyspace: @unchecked Sendable {
         let name: UnsafeRawBufferPointer
         /// Held by `groups`, so that a lookup need not count a reference: all loops share the count, and each change of it
         /// would take its cache line from the others.
-        unowned(unsafe) let group: Group
+        let group: Unmanaged<Group>
         /// Held by the group's getter; its references aren't counted either.
         let spelling: Unmanaged<KeySpelling>?
         let index: Int
@@ -156,7 +161,7 @@ public final class Keyspace: @unchecked Sendable {
             entries.initializeElement(
                 at: index,
                 to: Entry(
-                    name: UnsafeRawBufferPointer(name), group: served.group,
+                    name: UnsafeRawBufferPointer(name), group: Unmanaged.passUnretained(served.group),
                     spelling: served.group.spelling.map(Unmanaged.passUnretained),
                     index: index,
                     loadNanoseconds: served.group.loadNanoseconds))
