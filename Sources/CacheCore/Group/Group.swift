@@ -27,7 +27,7 @@ public final class Group: Sendable {
     private let start: Instant
 
     /// Up to this length a value is copied under the lock.
-    package static let copyLimit = Record.copyLimit
+    package static var copyLimit: Int { Record.copyLimit }
 
     /// A group in `cache`, or in a cache of its own. Groups whose getters ask the same source share a `breaker`.
     ///
@@ -196,27 +196,36 @@ public final class Group: Sendable {
     /// The same for the shard of a number.
     @inline(__always)
     func withShard<Result: ~Copyable & Sendable>(_ number: Int, _ body: (inout Shard.State) -> Result) -> Result {
-        // Taken under the same lock: else another thread might be about to tell of this one's when this returns.
-        var events: [(event: GroupEvent, key: Key)] = []
-        var isNoted = false
-        defer {
-            if !events.isEmpty { observers.tell(events) }
-            if isNoted { shards[number].state.withLock { $0.untold.remove(events) } }
+        // Nil after nearly all lookups.
+        var news: Shard.News?
+        let result = shards[number].state.withLock { state in
+            let result = body(&state)
+            if state.leftSomething { news = takeLeft(&state) }
+            return result
         }
-        return shards[number].state.withLock { state in
-            defer {
-                if state.freed != 0 {
-                    release(state.freed)
-                    state.freed = 0
-                }
-                // Also when the last observer has just gone: the next one would be told of it.
-                if !state.events.isEmpty {
-                    swap(&events, &state.events)
-                    isNoted = state.untold.add(events)
-                }
-            }
-            return body(&state)
+        if let news { tell(news, of: number) }
+        return result
+    }
+
+    /// Gives back what went, and takes the events, under the lock under which they were noted: else another thread might be
+    /// about to tell of this one's when this returns.
+    @inline(never)
+    private func takeLeft(_ state: inout Shard.State) -> Shard.News? {
+        if state.freed != 0 {
+            release(state.freed)
+            state.freed = 0
         }
+        guard !state.events.isEmpty else { return nil }
+        let events = state.events
+        state.events = []
+        // Also when the last observer has just gone: the next one would be told of it.
+        return Shard.News(events: events, isNoted: state.untold.add(events))
+    }
+
+    @inline(never)
+    private func tell(_ news: Shard.News, of shard: Int) {
+        observers.tell(news.events)
+        if news.isNoted { shards[shard].state.withLock { $0.untold.remove(news.events) } }
     }
 
     /// Runs `body` with the slot of a key and the lock of its shard held; nil when there is no entry that may be served.

@@ -50,8 +50,23 @@ struct Shard: ~Copyable, Sendable {
             if observers.exist { events.append((event, key)) }
         }
 
+        /// Whether the group has something to do: room to give back, or events to tell of.
+        var leftSomething: Bool {
+            @inline(__always)
+            get { freed != 0 || !events.isEmpty }
+        }
+
         /// Whether anyone wants to know what happens.
         var isObserved: Bool { observers.exist }
+    }
+}
+
+extension Shard {
+    /// What observers are to be told outside the lock.
+    struct News: Sendable {
+        let events: [(event: GroupEvent, key: Key)]
+        /// Whether the shard counts them as untold until they are told.
+        let isNoted: Bool
     }
 }
 
