@@ -227,10 +227,11 @@ public final class EventLoop: @unchecked Sendable {
         return max(0, Int(count))
     }
 
-    /// Rounded up, so that the loop never spins through the last fraction of a millisecond.
+    /// Rounded up, so that the loop never spins through the last fraction of a millisecond. Since the round began: a timer may
+    /// be late by what the round took, and no round reads the clock twice.
     private func millisecondsToNextTimer() -> Int32 {
         guard let deadline = timers.nextDeadline() else { return -1 }
-        let left = deadline.nanoseconds - Instant.now().nanoseconds
+        let left = deadline.nanoseconds - now.nanoseconds
         return Int32(clamping: left <= 0 ? 0 : (left + 999_999) / 1_000_000)
     }
 
