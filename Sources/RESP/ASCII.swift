@@ -9,7 +9,8 @@ package enum ASCII {
     package static let singleQuote = UInt8(ascii: "'")
     package static let backslash = UInt8(ascii: "\\")
     package static let minus = UInt8(ascii: "-")
-    @usableFromInline package static let zero = UInt8(ascii: "0")
+    // Computed, so that each use in another module is the number and not a look at a variable.
+    @inlinable package static var zero: UInt8 { UInt8(ascii: "0") }
     package static let dollar = UInt8(ascii: "$")
     package static let asterisk = UInt8(ascii: "*")
 }

@@ -14,7 +14,7 @@ public struct OutputBuffer: ~Copyable, @unchecked Sendable {
 
     static let firstCapacity = 1024
     /// An empty buffer keeps memory up to this.
-    @usableFromInline static let retainedCapacity = 64 << 10
+    @inlinable static var retainedCapacity: Int { 64 << 10 }
 
     /// An empty buffer without memory.
     public init() {}
