@@ -20,6 +20,8 @@ private final class Listener: ListeningConnectionOwner, @unchecked Sendable {
         loop.start()
         var settings = DatabaseSettings()
         settings.url = Secret(url)
+        // It tries once.
+        settings.connectTimeout = .seconds(100)
         var loadSettings = settings
         loadSettings.url = Secret(loads ?? url)
         let isStarted = ListeningConnection.connect(
@@ -166,7 +168,7 @@ struct ListeningTests {
         let server = try await Server.shared()
         let listener = try await Listener(pooler.url, channel: channel)
         listener.onLoop { $0.sendEcho() }
-        #expect(await listener.tells { $0.hasPrefix("echo") })
+        #expect(await listener.tells { $0.hasPrefix("echo") }, "\(listener.told.all)")
         _ = try await server.psql("notify \(quoted), 'change'")
         listener.onLoop { $0.sendEcho() }
         #expect(await eventually { listener.told.all.count { $0.hasPrefix("echo") } == 2 })

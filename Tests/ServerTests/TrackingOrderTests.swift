@@ -10,7 +10,6 @@ import Testing
 /// Versions of keys that only grow, loaded as they are when a load begins and brought a while later.
 private final class Versions: KeyedGetter {
     let keyParts: Int? = 1
-    private let held = HeldGetter()
     private let queue = DispatchQueue(label: "loads")
     /// What is so, and what was invalidated since.
     private let state = Groundwork.Mutex<(current: [Int], applied: [Int])>(([], []))
@@ -36,9 +35,9 @@ private final class Versions: KeyedGetter {
     func load(_ flight: consuming Flight) {
         let key = String(decoding: flight.key.bytes, as: UTF8.self)
         let version = state.withLock { $0.current[Int(key) ?? 0] }
-        held.load(flight)
-        // The loads of a key end in the order in which they began.
-        queue.async { [held] in _ = held.finish(key, "\(key) \(version)") }
+        // Each brings the version that it read, and not that of another load of the key.
+        let parcel = Parcel(flight)
+        queue.async { parcel.take()?.succeed(Value(text: Array("\(key) \(version)".utf8))) }
     }
 }
 
