@@ -28,6 +28,16 @@ extension ClientConnection {
         }
     }
 
+    /// The same for a key of a group that has rows.
+    func locateRow(_ key: RawSpan, _ reply: inout ReplyBuffer) -> KeyLocation? {
+        guard let location = locate(key, &reply) else { return nil }
+        guard keyspace.groups[location.group].shape == .row else {
+            reply.bytes.appendError(ErrorText.wrongType)
+            return nil
+        }
+        return location
+    }
+
     /// Appends a key's text as a bulk string, or the null, or the error, or a hole for them.
     func appendText(of key: RawSpan, to reply: inout ReplyBuffer) {
         guard let location = locate(key, &reply) else { return }
@@ -77,11 +87,7 @@ extension ClientConnection {
         of key: RawSpan, all: Bool = false, to reply: inout ReplyBuffer,
         write: @escaping (RowFields, inout ReplyBuffer, ProtocolVersion) -> Void
     ) {
-        guard let location = locate(key, &reply) else { return }
-        guard keyspace.groups[location.group].shape == .row else {
-            reply.bytes.appendError(ErrorText.wrongType)
-            return
-        }
+        guard let location = locateRow(key, &reply) else { return }
         var count = 0
         let key = location.key(in: key)
         let writer: Hole.Writer = { value, reply, version in write(RowFields(value.fields), &reply, version) }

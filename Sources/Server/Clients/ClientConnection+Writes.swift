@@ -34,11 +34,7 @@ extension ClientConnection {
         of key: RawSpan, _ catchUp: CatchUp, to reply: inout ReplyBuffer,
         write: @escaping (RowFields, inout ReplyBuffer, ProtocolVersion) -> Void
     ) {
-        guard let location = locate(key, &reply) else { return }
-        guard keyspace.groups[location.group].shape == .row else {
-            reply.bytes.appendError(ErrorText.wrongType)
-            return
-        }
+        guard let location = locateRow(key, &reply) else { return }
         let inGroup = location.key(in: key)
         if hasApplied(catchUp, inGroup, location) {
             return appendFields(of: key, all: true, to: &reply, write: write)
