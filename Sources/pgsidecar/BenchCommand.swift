@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Glibc
 public import LoadTest
+import Machine
 import PrivateDatabase
 import SidecarApp
 
@@ -199,12 +200,7 @@ struct BenchCommand: AsyncParsableCommand {
         let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard file >= 0 else { throw cannotWrite(path) }
         defer { close(file) }
-        var rest = Array((text + "\n").utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-            guard count > 0 || errno == EINTR else { throw cannotWrite(path) }
-            rest = rest.dropFirst(max(0, count))
-        }
+        guard writeAll(Array((text + "\n").utf8), to: file) else { throw cannotWrite(path) }
     }
 
     private func cannotWrite(_ path: String) -> BenchError {

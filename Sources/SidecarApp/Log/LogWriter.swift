@@ -2,6 +2,7 @@ import Dispatch
 import Glibc
 import Groundwork
 public import Logging
+import Machine
 
 /// Writes log records to standard error on a thread of its own, so that nobody who logs ever waits for who reads the log.
 ///
@@ -105,8 +106,10 @@ public final class LogWriter: Sendable {
             }
             noticesDue = hasLeftOut ? noticesDue ?? now + .seconds(1) : nil
             for line in lines + notices.map({ rendered($0.level, $0.text) }) {
-                if unwritten > 0, write(rendered(.warning, Self.text(unwritten: unwritten))) { unwritten = 0 }
-                if !write(line) { unwritten += 1 }
+                if unwritten > 0, writeAll(rendered(.warning, Self.text(unwritten: unwritten)), to: descriptor) {
+                    unwritten = 0
+                }
+                if !writeAll(line, to: descriptor) { unwritten += 1 }
             }
             if !lines.isEmpty || !notices.isEmpty { continue }
             if isEnding { break }
@@ -122,28 +125,6 @@ public final class LogWriter: Sendable {
 
     private static func text(unwritten count: Int) -> String {
         "\(count) log \(count == 1 ? "message" : "messages") could not be written"
-    }
-
-    /// Writes one line; waits for as long as its reader does. False when it can't be written.
-    private func write(_ line: [UInt8]) -> Bool {
-        var rest = line[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count >= 0 {
-                rest = rest.dropFirst(count)
-                continue
-            }
-            switch errno {
-            case EINTR: continue
-            case EAGAIN:
-                // Somebody else made the file that both write to non-blocking.
-                var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                _ = poll(&wait, 1, -1)
-            // Nobody reads any more, or the disk is full.
-            default: return false
-            }
-        }
-        return true
     }
 }
 
