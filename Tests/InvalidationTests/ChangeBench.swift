@@ -34,6 +34,8 @@ final class ChangeBench {
     static func settings(_ url: String) -> DatabaseSettings {
         var settings = DatabaseSettings()
         settings.url = Secret(url)
+        // On a busy machine five seconds are not enough.
+        settings.connectTimeout = .seconds(60)
         return settings
     }
 

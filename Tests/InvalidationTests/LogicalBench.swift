@@ -57,6 +57,9 @@ final class LogicalBench: Sendable {
         let role = role.map { "&user=\($0)" } ?? ""
         settings.stream.url = Secret("\(self.server.url)&dbname=\(database)\(role)")
         settings.loads.url = Secret(loads ?? "\(self.server.url)&dbname=\(database)")
+        // On a busy machine five seconds are not enough.
+        settings.stream.connectTimeout = .seconds(60)
+        settings.loads.connectTimeout = .seconds(60)
         source = Mutex(nil)
         let made = LogicalSource(
             settings, InvalidationMap(groups), on: loop, owner: recorder, logger: Logger(label: "test"))
