@@ -23,13 +23,13 @@ swiftc $flags -module-name Postgres -emit-module -emit-module-path "$out/Postgre
 logical="$root/Sources/Invalidation/Logical"
 mapping="$root/Sources/Invalidation/Mapping"
 swiftc $flags -I "$out" -module-name FuzzPgOutput "$logical/ByteReader.swift" "$logical/PgOutputMessage.swift" \
-    "$logical/Relation.swift" "$logical/RelationPlan.swift" "$logical/GatheredChanges.swift" \
+    "$logical/Relation.swift" "$logical/RelationPlan.swift" "$logical/ChangedRow.swift" "$logical/GatheredChanges.swift" \
     "$logical/CommittedTransaction.swift" "$logical/TransactionGatherer.swift" \
-    "$mapping/TableName.swift" "$mapping/TableChange.swift" \
+    "$mapping/TableName.swift" "$mapping/TableChange.swift" "$mapping/KeyTexts.swift" \
     "$root/Tests/Fuzz/FuzzPgOutput.swift" "$out/postgres.o" -o "$out/fuzz-pgoutput"
 
 swiftc $flags -module-name FuzzPayload "$root/Sources/Invalidation/Notify/NotifyPayload.swift" "$mapping/TableName.swift" \
-    "$mapping/TableChange.swift" "$root/Tests/Fuzz/FuzzPayload.swift" -o "$out/fuzz-payload"
+    "$mapping/TableChange.swift" "$mapping/KeyTexts.swift" "$root/Tests/Fuzz/FuzzPayload.swift" -o "$out/fuzz-payload"
 
 # New inputs go to the first corpus; the seeds are only read.
 cd "$out"

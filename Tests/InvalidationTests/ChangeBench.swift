@@ -99,8 +99,8 @@ final class ChangeBench {
         for change in try heard() {
             switch change.what {
             case .all: keys.insert("*")
-            case .rows(_, let rows):
-                for row in rows {
+            case .rows(let rows):
+                for row in rows.arrays {
                     keys.insert(
                         row.map { $0.map { String(decoding: $0, as: UTF8.self) } ?? "-" }.joined(separator: "|"))
                 }

@@ -165,7 +165,7 @@ extension TableChange {
     var keyTexts: [[[UInt8]?]] {
         switch what {
         case .all: []
-        case .rows(_, let keys): keys
+        case .rows(let keys): keys.arrays
         }
     }
 }

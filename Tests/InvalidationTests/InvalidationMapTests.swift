@@ -101,10 +101,6 @@ private struct NoGetter: Getter {
         }
     }
 
-    @Test func `a key that lacks a column flushes the group`() throws {
-        #expect(try stale(rows(["a", "b"], ["1"]), ("g", [rule("a")])) == ["g"])
-    }
-
     @Test func `where a table can't tell of keys its changes are for the whole group, until it can`() throws {
         let cache = Cache()
         let rules = [rule("id"), rule("id", table: Self.other)]

@@ -210,11 +210,14 @@ struct LogicalSourceTests {
     }
 
     @Test func `a transaction beyond the bound makes its table stale as a whole`() async throws {
-        let bench = try await LogicalBench()
+        let bench = try await LogicalBench(
+            "create table account(id text primary key, mail text); create publication pgsidecar for table account")
         try await bench.begin()
-        try await bench.run("insert into account select i from generate_series(1, 300000) i")
+        try await bench.run(
+            "insert into account select 5; insert into account select lpad(i::text, 1000, '0') from generate_series(1, 10000) i"
+        )
         #expect(try await bench.changes() == [all()])
-        try await bench.run("update account set mail = 'm' where id = 5")
+        try await bench.run("update account set mail = 'm' where id = '5'")
         #expect(try await bench.changes() == [rows([["5"]])])
         await bench.end()
     }
@@ -277,8 +280,8 @@ struct LogicalSourceTests {
         }
         var keys: Set<[UInt8]> = []
         for change in try await bench.changes() {
-            guard case .rows(_, let rows) = change.what else { continue }
-            for row in rows { keys.insert(try #require(row[0])) }
+            guard case .rows(let rows) = change.what else { continue }
+            for row in rows.arrays { keys.insert(try #require(row[0])) }
         }
         #expect(keys.count == 500)
         await bench.end()

@@ -112,8 +112,10 @@ struct TransactionGathererTests {
     @Test func `beyond the bound a transaction keeps no keys, and goes on`() throws {
         var messages = [PgOutputBytes.relation()]
         for number in 0..<100 { messages.append(PgOutputBytes.insert([.text("\(number)"), .null])) }
-        #expect(try changes(messages, bound: 99 * 114) == all)
-        #expect(try changes(messages, bound: 200 * 114) == rows((0..<100).map { ["\($0)"] }))
+        // Ten texts of one byte and ninety of two.
+        let cost = 10 * KeyTexts.cost(ofTextOf: 1) + 90 * KeyTexts.cost(ofTextOf: 2)
+        #expect(try changes(messages, bound: cost - 1) == all)
+        #expect(try changes(messages, bound: cost) == rows((0..<100).map { ["\($0)"] }))
     }
 
     @Test func `a definition that changed, a name that moved and a table made anew are stale as a whole`() throws {

@@ -102,7 +102,7 @@ struct KeyFormTests {
             if let other = tried.form.otherText(spelling) {
                 #expect(form == other || form == nil, "\(name) as \(String(decoding: other, as: UTF8.self))")
             }
-            if let form, let printed = output[index], let told = tried.form.text(ofOutput: printed) {
+            if let form, let printed = output[index], let told = tried.form.textOfOutput(printed) {
                 #expect(told == form, "\(name) as pgoutput has it")
             }
             if let form, tried.form.isOwnText(form) == false {
@@ -222,5 +222,10 @@ struct KeyFormTests {
 
 extension KeyForm {
     fileprivate func isOwnText(_ text: [UInt8]) -> Bool { text.withUnsafeBytes { isOwn($0) } }
+    fileprivate func textOfOutput(_ output: [UInt8]) -> [UInt8]? {
+        var text: [UInt8] = []
+        return append(output: output.span.bytes, to: &text) ? text : nil
+    }
+
     fileprivate func otherText(_ text: [UInt8]) -> [UInt8]? { text.withUnsafeBytes { isOwn($0) ? nil : rewritten($0) } }
 }

@@ -1,7 +1,7 @@
 import Postgres
 
-/// What of a table's rows is kept.
-struct RelationPlan {
+/// What of a table's rows is kept. A class, as it is looked up for each row.
+final class RelationPlan {
     /// A list of columns by which rows are known.
     struct ColumnList {
         let columns: [String]
@@ -42,89 +42,64 @@ struct RelationPlan {
         lists = columnLists.map { ColumnList(columns: $0, indexes: nil, isIdentity: false) }
     }
 
-    /// The wanted columns of a tuple.
-    func parts(of tuple: borrowing Tuple) -> [Part] {
-        var parts: [Part] = []
-        parts.reserveCapacity(wanted.count)
+    /// Reads the wanted columns of a tuple, their texts to the end of `texts`.
+    func read(_ tuple: borrowing Tuple, into parts: inout [ChangedRow.Part], _ texts: inout [UInt8]) {
         tuple.forEach { index, column in
             guard parts.count < wanted.count else { return false }
             guard index == wanted[parts.count] else { return true }
             switch column {
             case .null: parts.append(.null)
             case .text(let text):
-                let own = forms[parts.count]?.text(ofOutput: text.withUnsafeBytes { Array($0) })
-                parts.append(own.map { .text($0) } ?? .unknown)
+                let start = texts.count
+                let isTold = forms[parts.count]?.append(output: text, to: &texts) ?? false
+                parts.append(isTold ? .text(start..<texts.count) : .unknown)
             case .unchanged, .binary: parts.append(.unknown)
             }
             return true
         }
         while parts.count < wanted.count { parts.append(.unknown) }
-        return parts
     }
 
-    /// Those of an old tuple, which has null for what is not told, too. The server describes a partition's rows by its root,
-    /// whose replica identity may have more columns than the partition's.
-    private func oldParts(of tuple: borrowing Tuple) -> [Part] {
-        parts(of: tuple).map { $0 == .null ? .unknown : $0 }
+    func insert(_ new: borrowing Tuple, _ row: inout ChangedRow, into changes: inout GatheredChanges) {
+        row.clear()
+        row.readAfter(new, by: self)
+        for list in lists.indices { changes.note(row.after, row.texts, of: self, list) }
     }
 
-    /// One column's value.
-    enum Part: Equatable {
-        case unknown, null
-        case text([UInt8])
-    }
-
-    func insert(_ new: borrowing Tuple, into changes: inout GatheredChanges) {
-        let new = parts(of: new)
-        for (index, list) in lists.enumerated() { changes.note(list.key(new), of: self, index) }
-    }
-
-    func update(_ old: borrowing OldTuple, _ new: borrowing Tuple, into changes: inout GatheredChanges) {
-        var new = parts(of: new)
-        let before: [Part]
+    func update(
+        _ old: borrowing OldTuple, _ new: borrowing Tuple, _ row: inout ChangedRow, into changes: inout GatheredChanges
+    ) {
+        row.clear()
+        row.readAfter(new, by: self)
         switch old {
         case .absent:
             // The identity is as it was: the new row tells it.
             for (index, list) in lists.enumerated() {
-                changes.note(list.isIdentity ? list.key(new) : nil, of: self, index)
+                changes.note(list.isIdentity ? row.after : nil, row.texts, of: self, index)
             }
             return
-        case .identity(let tuple), .whole(let tuple): before = oldParts(of: tuple)
+        case .identity(let tuple), .whole(let tuple): row.readBefore(tuple, by: self)
         }
-        // Long values that did not change are sent with the old row alone.
-        for index in new.indices where new[index] == .unknown { new[index] = before[index] }
+        row.fillFromBefore()
         for (index, list) in lists.enumerated() {
-            let (oldKey, newKey) = (list.isIdentity ? list.key(before) : nil, list.key(new))
-            changes.note(oldKey, of: self, index)
-            if oldKey != newKey { changes.note(newKey, of: self, index) }
-        }
-    }
-
-    func delete(_ old: borrowing OldTuple, into changes: inout GatheredChanges) {
-        let before: [Part]
-        switch old {
-        case .absent: before = []
-        case .identity(let tuple), .whole(let tuple): before = oldParts(of: tuple)
-        }
-        for (index, list) in lists.enumerated() {
-            changes.note(list.isIdentity && !before.isEmpty ? list.key(before) : nil, of: self, index)
-        }
-    }
-}
-
-extension RelationPlan.ColumnList {
-    /// The key in a row; nil when the row does not tell it.
-    func key(_ parts: [RelationPlan.Part]) -> [[UInt8]?]? {
-        guard let indexes else { return nil }
-        var key: [[UInt8]?] = []
-        key.reserveCapacity(indexes.count)
-        for index in indexes {
-            switch parts[index] {
-            case .unknown: return nil
-            case .null: key.append(nil)
-            case .text(let text): key.append(text)
+            changes.note(list.isIdentity ? row.before : nil, row.texts, of: self, index)
+            if let indexes = list.indexes, !row.isSame(at: indexes) {
+                changes.note(row.after, row.texts, of: self, index)
             }
         }
-        return key
+    }
+
+    func delete(_ old: borrowing OldTuple, _ row: inout ChangedRow, into changes: inout GatheredChanges) {
+        row.clear()
+        let isTold: Bool
+        switch old {
+        case .absent: isTold = false
+        case .identity(let tuple), .whole(let tuple):
+            row.readBefore(tuple, by: self)
+            isTold = true
+        }
+        for (index, list) in lists.enumerated() {
+            changes.note(isTold && list.isIdentity ? row.before : nil, row.texts, of: self, index)
+        }
     }
 }

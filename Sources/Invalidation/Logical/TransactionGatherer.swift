@@ -12,6 +12,7 @@ public struct TransactionGatherer {
     private var relations = RelationCache()
     private var plans: [UInt32: (relation: Relation, plan: RelationPlan)] = [:]
     private var open: OpenTransaction?
+    private var row = ChangedRow()
 
     private struct OpenTransaction {
         let number: UInt32
@@ -53,14 +54,14 @@ public struct TransactionGatherer {
                 bytes: ended.changes.bytes)
         case .relation(let relation): try describe(relation)
         case .insert(let id, let new):
-            try gather(id) { $0.insert(new, into: &$1) }
+            try gather(id) { $0.insert(new, &$1, into: &$2) }
         case .update(let id, let old, let new):
-            try gather(id) { $0.update(old, new, into: &$1) }
+            try gather(id) { $0.update(old, new, &$1, into: &$2) }
         case .delete(let id, let old):
-            try gather(id) { $0.delete(old, into: &$1) }
+            try gather(id) { $0.delete(old, &$1, into: &$2) }
         case .truncate(let tables):
             for index in 0..<tables.count {
-                try gather(tables[index]) { $1.noteAll(of: $0) }
+                try gather(tables[index]) { plan, _, changes in changes.noteAll(of: plan) }
             }
         case .origin, .type, .message: break
         }
@@ -78,12 +79,12 @@ public struct TransactionGatherer {
     }
 
     private mutating func gather(
-        _ id: UInt32, _ body: (RelationPlan, inout GatheredChanges) -> Void
+        _ id: UInt32, _ body: (RelationPlan, inout ChangedRow, inout GatheredChanges) -> Void
     ) throws(PgOutputError) {
         guard let plan = plans[id]?.plan else { throw .unknownRelation(id) }
         // Taken out and put back: what is gathered is never copied.
         guard var current = open.take() else { throw .outOfOrder }
-        if !plan.lists.isEmpty { body(plan, &current.changes) }
+        if !plan.lists.isEmpty { body(plan, &row, &current.changes) }
         if current.changes.bytes > bound { current.changes.collapse() }
         open = current
     }

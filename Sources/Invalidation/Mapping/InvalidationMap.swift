@@ -1,4 +1,5 @@
 import CacheCore
+import Groundwork
 public import Postgres
 import Synchronization
 
@@ -105,42 +106,44 @@ public struct InvalidationMap: Sendable {
             let group = groups[number]
             switch change.what {
             case .all: body(group, .all)
-            case .rows(let columns, let keys):
+            case .rows(let keys):
                 if own.contains(where: \.isWhole) {
                     body(group, .all)
                 } else {
-                    for dependence in own { forEachKey(of: dependence.key, in: keys, of: columns) { body(group, $0) } }
+                    for dependence in own { forEachKey(of: dependence.key, in: keys) { body(group, .key($0)) } }
                 }
             }
         }
     }
 
-    /// Keys of a group whose parts are in `wanted`, out of texts for `columns`.
-    private func forEachKey(
-        of wanted: [String], in keys: [[[UInt8]?]], of columns: [String], _ body: (Stale) -> Void
-    ) {
+    /// Keys of a group whose parts are in `wanted`, out of texts for some columns.
+    private func forEachKey(of wanted: [String], in keys: KeyTexts, _ body: ([UInt8]) -> Void) {
         var indices: [Int] = []
         for column in wanted {
-            guard let index = columns.firstIndex(of: column) else { return }
+            guard let index = keys.columns.firstIndex(of: column) else { return }
             indices.append(index)
         }
-        for texts in keys {
-            guard texts.count == columns.count else { return body(.all) }
-            if let key = Self.key(of: texts, at: indices) { body(.key(key)) }
+        var key: [UInt8] = []
+        keys.forEach { texts in
+            key.removeAll(keepingCapacity: true)
+            if Self.append(texts, at: indices, to: &key) { body(key) }
         }
     }
 
-    /// The texts at `indices`, joined; nil when nobody can ask for such a key. A key's text is split at its first separators, so
+    /// Joins the texts at `indices`; false when nobody can ask for such a key. A key's text is split at its first separators, so
     /// no part but the last can have one; and a parameter is never NULL.
-    private static func key(of texts: [[UInt8]?], at indices: [Int]) -> [UInt8]? {
-        var key: [UInt8] = []
+    private static func append(_ texts: borrowing KeyText, at indices: [Int], to key: inout [UInt8]) -> Bool {
+        var start = 0
         for (part, index) in indices.enumerated() {
-            guard let text = texts[index] else { return nil }
-            if part > 0 { key.append(separator) }
-            if part < indices.count - 1, text.contains(separator) { return nil }
-            key += text
+            guard let text = texts[index] else { return false }
+            if part > 0 {
+                if key[start...].contains(separator) { return false }
+                key.append(separator)
+            }
+            start = key.count
+            key.append(copying: text)
         }
-        return key
+        return true
     }
 }
 

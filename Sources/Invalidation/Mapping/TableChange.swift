@@ -2,12 +2,12 @@
 public struct TableChange: Sendable, Equatable {
     /// What changed.
     public enum What: Sendable, Equatable {
-        /// Rows came, went or were changed. Each key holds a text for each of `columns`, nil for NULL; a row whose key was
-        /// changed brings the old one and the new one. Without columns, all that is known is that rows changed.
+        /// Rows came, went or were changed; one whose key was changed brings the old key and the new one. Without columns, all
+        /// that is known is that rows changed.
         ///
-        /// It is for those who know a row by some or all of these columns. Others hear of the same rows by a change of their
+        /// It is for those who know a row by some or all of the keys' columns. Others hear of the same rows by a change of their
         /// own.
-        case rows(columns: [String], keys: [[[UInt8]?]])
+        case rows(KeyTexts)
         /// Any row may have changed.
         case all
     }

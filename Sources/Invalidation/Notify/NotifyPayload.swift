@@ -67,27 +67,24 @@ private struct PayloadReader {
             guard let column = name(), !columns.contains(column) else { return nil }
             columns.append(column)
         }
-        var keys: [[[UInt8]?]] = []
+        var keys = KeyTexts(columns: columns)
         while !rest.isEmpty {
             // Without columns nothing can follow.
-            guard !columns.isEmpty, let key = key(of: count) else { return nil }
-            keys.append(key)
+            guard !columns.isEmpty else { return nil }
+            for _ in columns where !takeText(into: &keys) { return nil }
         }
-        return .rows(columns: columns, keys: keys)
+        return .rows(keys)
     }
 
-    private mutating func key(of count: Int) -> [[UInt8]?]? {
-        var texts: [[UInt8]?] = []
-        for _ in 0..<count {
-            if rest.first == UInt8(ascii: "-") {
-                rest.removeFirst()
-                texts.append(nil)
-            } else {
-                guard let text = text() else { return nil }
-                texts.append(text)
-            }
+    private mutating func takeText(into keys: inout KeyTexts) -> Bool {
+        if rest.first == UInt8(ascii: "-") {
+            rest.removeFirst()
+            keys.append(nil)
+        } else {
+            guard let text = text() else { return false }
+            keys.append(text.span.bytes)
         }
-        return texts
+        return true
     }
 
     /// A name, which can't be empty and has no zero byte.

@@ -1,19 +1,34 @@
 extension KeyForm {
-    /// The form of what PostgreSQL prints for a value in a session with `DateStyle = ISO`, `TimeZone = UTC` and
-    /// `extra_float_digits = 1`, as pgoutput has it; nil when it can't be told, and then the change concerns the whole group.
+    /// Adds to `texts` the form of what PostgreSQL prints for a value in a session with `DateStyle = ISO`, `TimeZone = UTC` and
+    /// `extra_float_digits = 1`, as pgoutput has it. False when that can't be told, and then the change concerns the whole group.
     /// O(its length).
-    public func text(ofOutput output: [UInt8]) -> [UInt8]? {
+    public func append(output: RawSpan, to texts: inout [UInt8]) -> Bool {
+        let text: [UInt8]?
         switch self {
         case .integer, .oid, .transaction, .boolean, .uuid, .text, .name, .date, .time, .timeWithZone, .timestamp,
             .timestampWithZone, .hardwareAddress, .bits, .tid, .logPosition:
-            return output
-        case .address: return Self.withoutOwnMask(output)
-        case .bytes: return output.starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "x")]) ? output : nil
-        case .blankPadded: return Self.withoutBlanks(output)
-        case .caseless(let lowersI): return Self.lowered(output, lowersI: lowersI)
-        case .numeric: return Self.withoutZeros(output)
-        case .float: return output == Array("-0".utf8) ? Array("0".utf8) : output
+            output.withUnsafeBytes { texts.append(contentsOf: $0) }
+            return true
+        case .address: text = Self.withoutOwnMask(Self.array(output))
+        case .bytes: text = Self.inHexadecimal(Self.array(output))
+        case .blankPadded: text = Self.withoutBlanks(Self.array(output))
+        case .caseless(let lowersI): text = Self.lowered(Self.array(output), lowersI: lowersI)
+        case .numeric: text = Self.withoutZeros(Self.array(output))
+        case .float: text = Self.withoutSignOfZero(Self.array(output))
         }
+        guard let text else { return false }
+        texts += text
+        return true
+    }
+
+    private static func array(_ output: RawSpan) -> [UInt8] { output.withUnsafeBytes { Array($0) } }
+
+    private static func inHexadecimal(_ text: [UInt8]) -> [UInt8]? {
+        text.starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "x")]) ? text : nil
+    }
+
+    private static func withoutSignOfZero(_ text: [UInt8]) -> [UInt8] {
+        text == Array("-0".utf8) ? Array("0".utf8) : text
     }
 
     /// A `cidr` always has a mask.

@@ -2,7 +2,7 @@
 ///
 /// A row may be asked for under several texts (`7`, `007`), of which one is in the form. Only what was asked for under that one
 /// is kept in a group that the database invalidates, so that one text invalidates all there is. Everybody who says a key's
-/// text brings it to this form: the trigger by ``expression(of:)``, the reader of pgoutput by ``text(ofOutput:)``, lookups by
+/// text brings it to this form: the trigger by ``expression(of:)``, the reader of pgoutput by ``append(output:to:)``, lookups by
 /// ``reading(of:)``.
 ///
 /// A type of which this is not known has no form; then any change of its table concerns the whole group.
