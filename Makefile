@@ -54,8 +54,13 @@ STRIP := -Xlinker --strip-all
 # tests run, have it. It can't stand in Package.swift: what uses the libraries as a package would be refused for such a flag.
 RELEASE := -c release -Xswiftc -enforce-exclusivity=unchecked
 
+# Some 4 MB less of the program are in memory when it is idle: what has to be relocated as it starts is written in a twentieth of
+# the room (the linker of the toolchain can do that, and glibc from 2.36 on reads it), and no names are exported, since the
+# program loads no library that could ask for them.
+LINK := -Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs -Xlinker --no-export-dynamic
+
 build: ## Build pgsidecar in release mode: .build/release/pgsidecar
-	swift build $(RELEASE) --product pgsidecar --static-swift-stdlib $(STRIP)
+	swift build $(RELEASE) --product pgsidecar --static-swift-stdlib $(LINK) $(STRIP)
 
 # Where an installation goes. A package has PREFIX=/usr, and DESTDIR before it.
 PREFIX := /usr/local
