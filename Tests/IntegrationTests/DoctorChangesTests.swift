@@ -14,7 +14,7 @@ struct DoctorChangesTests {
         subject.groups = Self.followed
         subject.sections["invalidation"] = ["source": "notify", "channel": subject.database.name]
         let install = "run: pgsidecar sql install --config a.yaml --apply --database-url \"$OWNER_URL\""
-        try await subject.expectMended("changes", "fail", seeing: "missing", by: [install])
+        try await subject.expectMended("changes", "fail", seeing: "public.word (id): the function", by: [install])
         #expect(try await subject.examine().findings.contains { $0.check == "stream" && $0.severity == "ok" })
         try await subject.database.run("alter table word disable trigger all")
         try await subject.expectMended("changes", "fail", seeing: "differs", by: [install])

@@ -1,7 +1,7 @@
 public import CacheCore
 
 /// A table that a group depends on.
-public struct TableRule: Sendable, Equatable {
+public struct TableRule: Sendable, Equatable, CustomStringConvertible {
     /// The table.
     public var table: TableName
     /// The columns whose values are the key's parts, in the order of the group's parameters. Empty: any change of the table
@@ -12,6 +12,11 @@ public struct TableRule: Sendable, Equatable {
     public init(table: TableName, key: [String]) {
         self.table = table
         self.key = key
+    }
+
+    /// Such as `sales.line (ord, pos)`.
+    public var description: String {
+        key.isEmpty ? "\(table)" : "\(table) (\(key.map(SQLName.written).joined(separator: ", ")))"
     }
 }
 

@@ -29,9 +29,9 @@ enum ChangeCheck {
             if let mistake = standing.mistake {
                 findings.append(.fail(mistake))
             } else if let deafness = standing.deafness {
-                findings.append(.fail("\(standing.rule.table): \(deafness)", examination.installation))
+                findings.append(.fail("\(standing.rule): \(deafness)", examination.installation))
             } else if let difference = standing.differences.first {
-                findings.append(.warn("\(standing.rule.table): \(difference)", examination.installation))
+                findings.append(.warn("\(standing.rule): \(difference)", examination.installation))
             }
             return findings
         }

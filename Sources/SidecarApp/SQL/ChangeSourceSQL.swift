@@ -169,9 +169,7 @@ public struct ChangeSourceSQL: Sendable {
 
 extension ChangeSourceSQL.Status {
     fileprivate mutating func add(_ rule: TableRule, faults: [String], warnings: [String]) {
-        let columns = rule.key.map(SQLName.written).joined(separator: ", ")
-        let name = "\(rule.table)\(columns.isEmpty ? "" : " (\(columns))")"
-        lines.append("\(name): \(faults.isEmpty ? "as it should be" : "not as it should be")")
+        lines.append("\(rule): \(faults.isEmpty ? "as it should be" : "not as it should be")")
         lines += faults.map { "  \($0)" }
         lines += warnings.map { "  warning: \($0)" }
         if !faults.isEmpty { isComplete = false }
