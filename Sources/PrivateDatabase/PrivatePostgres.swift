@@ -34,13 +34,14 @@ package actor PrivatePostgres {
     /// - Parameters:
     ///   - folder: A folder to make, or an empty one. It is removed at the end.
     ///   - settings: Lines for `postgresql.conf`, such as `max_connections: "20"`.
+    ///   - others: What else is removed with it, however this process ends.
     /// - Throws: `PrivatePostgresError` or `ProgramFailure`, each with what PostgreSQL said.
-    package init(in folder: String, settings: [String: String] = [:]) async throws {
+    package init(in folder: String, settings: [String: String] = [:], removing others: [String] = []) async throws {
         programs = try await PostgresPrograms.find()
         port = settings["port"] ?? "5432"
         let home = try Home(at: folder)
         self.folder = home.path
-        reaper = try Reaper(home: home.path, folders: home.folders)
+        reaper = try Reaper(home: home.path, folders: home.folders + others)
         do {
             try await initialize(with: settings)
             try await start()

@@ -1,4 +1,5 @@
 import LoadTest
+import Server
 import SidecarApp
 
 extension Bench.Subject {
@@ -26,7 +27,7 @@ extension Bench.Subject {
             )
         }
         self.init(
-            socket: socket ?? settings.socket, database: settings.database, group: group.name, sql: group.sql,
-            returns: group.returns, keys: keys, writeSQL: writeSQL)
+            socket: socket ?? settings.socket, password: settings.listen.password, database: settings.database,
+            group: group.name, sql: group.sql, returns: group.returns, keys: keys, writeSQL: writeSQL)
     }
 }

@@ -106,6 +106,24 @@ struct BenchTests {
         }
     }
 
+    @Test func `a sidecar that asks for a password is asked with that of its settings, in each scenario`() async throws
+    {
+        let database = try await TestDatabase.shared()
+        try await withSidecar(settings(database), listen: ", password: secret") { sidecar in
+            let few = ["--ways", "sidecar", "--duration", "0.5", "--warm-up", "0"]
+            let (report, output) = try await bench(["hits", "mixed", "herd"] + few + options(sidecar))
+            #expect(report?.scenarios.count == 3)
+            #expect(report?.scenarios.allSatisfy { $0.ways.allSatisfy { $0.asks.errors == 0 } } == true, "\(output)")
+            let file = "\(sidecar.folder)/other.yaml"
+            let other = try String(contentsOfFile: "\(sidecar.folder)/pgsidecar.yaml", encoding: .utf8)
+                .replacing("secret", with: "wrong")
+            try other.write(toFile: file, atomically: true, encoding: .utf8)
+            let own = ["--config", file, "--keys-query", "select id from word"]
+            let (end, _, words) = try await run(["hits"] + few + own)
+            #expect(end == .code(69) && words.contains("AUTH: WRONGPASS"), "\(words)")
+        }
+    }
+
     @Test func `a file has keys with the group's name or without it; keys without a row are missing`() async throws {
         let database = try await TestDatabase.shared()
         try await withSidecar(settings(database)) { sidecar in
@@ -270,6 +288,20 @@ struct BenchTests {
         #expect(limit.steps.contains { !$0.isKept })
         #expect(limit.rate == limit.steps.filter(\.isKept).map(\.rate).max() ?? 0, "\(output)")
         #expect(way.lag != nil)
+    }
+
+    @Test func `a run that is interrupted leaves nothing behind`() async throws {
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let program = try RunningProgram([pgsidecarPath, "bench", "hits", "--duration", "60"], in: folder)
+        #expect(await eventually { program.errors.contains("asks/s") }, "\(program.errors)")
+        program.signal(SIGINT)
+        _ = await program.end()
+        #expect(
+            await eventually {
+                (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/run"))?.isEmpty == true
+            })
     }
 
     @Test func `where no rate keeps the bound, the lowest that was tried is measured`() async throws {

@@ -1,5 +1,5 @@
 import Glibc
-import Groundwork
+public import Groundwork
 public import Postgres
 import PrivateDatabase
 
@@ -52,6 +52,8 @@ public struct Bench: Sendable {
     public struct Subject: Sendable {
         /// The sidecar's socket.
         public var socket: String
+        /// What the sidecar asks for by `AUTH`; nil: nothing.
+        public var password: Secret?
         /// Its database.
         public var database: DatabaseSettings
         /// The group that is asked for.
@@ -75,10 +77,10 @@ public struct Bench: Sendable {
 
         /// A sidecar's group.
         public init(
-            socket: String, database: DatabaseSettings, group: String, sql: String, returns: QueryGetter.Returns,
-            keys: KeySource, writeSQL: String? = nil
+            socket: String, password: Secret? = nil, database: DatabaseSettings, group: String, sql: String,
+            returns: QueryGetter.Returns, keys: KeySource, writeSQL: String? = nil
         ) {
-            (self.socket, self.database, self.group) = (socket, database, group)
+            (self.socket, self.password, self.database, self.group) = (socket, password, database, group)
             (self.sql, self.returns, self.keys, self.writeSQL) = (sql, returns, keys, writeSQL)
         }
     }
@@ -132,7 +134,7 @@ public struct Bench: Sendable {
             started: RunDescription.timeOfDay, arguments: options.arguments, machine: .this,
             versions: .init(
                 pgsidecar: version, postgres: testbed.watch.serverVersion,
-                redis: options.redis.flatMap { ServerFacts(of: $0)?.version }),
+                redis: options.redis.flatMap { ServerFacts(of: ServerAddress($0))?.version }),
             subject: testbed.description)
         var report = BenchReport(run: description)
         func obstacle(_ scenario: Scenario) -> String? {

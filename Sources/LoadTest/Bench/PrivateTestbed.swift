@@ -1,4 +1,3 @@
-import Glibc
 import Groundwork
 import Postgres
 import PrivateDatabase
@@ -7,7 +6,6 @@ import PrivateDatabase
 struct PrivateTestbed: Sendable {
     let postgres: PrivatePostgres
     private let sidecar: SidecarProcess
-    private let folder: String
     private let options: Bench.Options
 
     private static let accounts = 100_000
@@ -18,19 +16,18 @@ struct PrivateTestbed: Sendable {
     private static let branchSQL =
         "select count(*) as accounts, sum(abalance) as balance from pgbench_accounts where bid = $1"
 
-    /// Starts both, in a folder to make.
+    /// Starts both, in a folder to make, which is removed however this process ends.
     init(in folder: String, _ options: Bench.Options) async throws {
-        try Folder.make(folder)
-        self.folder = Folder.resolved(folder)
         self.options = options
         let program = Folder.resolved("/proc/self/exe")
         postgres = try await PrivatePostgres(
-            in: "\(folder)/postgres", settings: ["max_connections": "\(options.connections + 50)"])
+            in: "\(folder)/postgres", settings: ["max_connections": "\(options.connections + 50)"], removing: [folder])
+        let folder = Folder.resolved(folder)
         do {
             _ = try await postgres.psql(Self.schema)
             let settings = Self.settings(postgres.url, clients: options.connections)
-            try await SidecarProcess.install(program, settings: settings, in: self.folder)
-            sidecar = try await SidecarProcess(program, settings: settings, in: self.folder)
+            try await SidecarProcess.install(program, settings: settings, in: folder)
+            sidecar = try await SidecarProcess(program, settings: settings, in: folder)
         } catch {
             await postgres.remove()
             throw error
@@ -46,7 +43,7 @@ struct PrivateTestbed: Sendable {
             let accounts = Testbed.shuffled((1...count).map { "\($0)" }, options.seed)
             let branches = (1...min(options.hotKeys, Self.branches)).map { "\($0)" }
             var testbed = try Testbed(
-                socket: sidecar.socket, database: database,
+                server: ServerAddress(sidecar.socket), database: database,
                 group: .init(
                     name: "account", sql: Self.accountSQL, returns: .row,
                     keys: KeySet(arguments: accounts, prefix: "account:")),
@@ -64,8 +61,6 @@ struct PrivateTestbed: Sendable {
     func remove() async {
         await sidecar.end()
         await postgres.remove()
-        for name in Folder.names(in: folder) { unlink("\(folder)/\(name)") }
-        rmdir(folder)
     }
 
     /// As `pgbench -i` makes them, but for ten branches of ten thousand accounts each.

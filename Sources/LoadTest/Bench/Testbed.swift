@@ -16,7 +16,7 @@ struct Testbed: Sendable {
         var keyParts: Int { GetterQuery(sql, group: name, returns: returns, form: .plain).keyParts }
     }
 
-    var socket: String
+    var server: ServerAddress
     var database: DatabaseSettings
     /// What is asked for in most scenarios.
     var group: Group
@@ -34,18 +34,23 @@ struct Testbed: Sendable {
     static let redisPrefix = "pgsidecar-bench:"
 
     init(
-        socket: String, database: DatabaseSettings, group: Group, hotGroup: Group, description: String, toldBy: String
+        server: ServerAddress, database: DatabaseSettings, group: Group, hotGroup: Group, description: String,
+        toldBy: String
     ) throws(BenchError) {
-        (self.socket, self.database, self.group, self.hotGroup) = (socket, database, group, hotGroup)
+        (self.server, self.database, self.group, self.hotGroup) = (server, database, group, hotGroup)
         (self.description, self.toldBy) = (description, toldBy)
         watch = try DatabaseWatch(database)
     }
 
     /// A sidecar that runs.
     init(of subject: Bench.Subject, _ options: Bench.Options) throws(BenchError) {
-        guard ServerFacts(of: subject.socket) != nil else {
+        let server = ServerAddress(subject.socket, password: subject.password)
+        do {
+            _ = try BlockingConnection.connect(to: server)
+        } catch {
             throw BenchError(
-                .unavailable, "no sidecar answers at \(subject.socket); start it, or name its socket by --socket")
+                .unavailable,
+                "no sidecar answers at \(subject.socket); start it, or name its socket by --socket (\(error))")
         }
         var group = Group(
             name: subject.group, sql: subject.sql, returns: subject.returns, keys: KeySet(arguments: [], prefix: ""))
@@ -63,7 +68,7 @@ struct Testbed: Sendable {
         var hot = group
         hot.keys = group.keys.prefix(options.hotKeys)
         try self.init(
-            socket: subject.socket, database: subject.database, group: group, hotGroup: hot,
+            server: server, database: subject.database, group: group, hotGroup: hot,
             description: "the group '\(subject.group)' of the sidecar at \(subject.socket)\(without)",
             toldBy: "the sidecar's settings")
         write = try subject.writeSQL.map { sql throws(BenchError) in

@@ -1,3 +1,5 @@
+import Groundwork
+
 /// A client's connection that waits for its replies, at most twenty seconds each. For one thread at a time, and no loop's.
 public struct BlockingConnection: ~Copyable, Sendable {
     private let socket: UnixSocket
@@ -8,6 +10,18 @@ public struct BlockingConnection: ~Copyable, Sendable {
         socket = try UnixSocket(path)
         socket.limitWaits(toSeconds: 20)
     }
+
+    /// Connects to a server, with its password.
+    static func connect(to server: ServerAddress) throws(ConnectionError) -> BlockingConnection {
+        var connection = try BlockingConnection(server.socket)
+        if let password = server.password, case .error(let text) = try connection.ask(["AUTH", password.exposed]) {
+            throw ConnectionError("AUTH: \(text)")
+        }
+        return connection
+    }
+
+    /// The socket, for somebody who does not wait for replies.
+    consuming func release() -> UnixSocket { socket }
 
     /// Sends one request and waits for its reply.
     public mutating func ask(_ arguments: [String]) throws(ConnectionError) -> WireReply {

@@ -27,11 +27,11 @@ final class RespLink: EventSource {
     /// What is to be sent.
     var output: [UInt8] = []
 
-    /// Connects to the socket at `path`. `input` is for all links of the loop.
+    /// Connects, and waits for the server's word on the password, if it asks for one. `input` is for all links of the loop.
     init(
-        _ path: String, on loop: EventLoop, input: ReceiveBuffer, owner: any RespLinkOwner
+        _ server: ServerAddress, on loop: EventLoop, input: ReceiveBuffer, owner: any RespLinkOwner
     ) throws(ConnectionError) {
-        socket = try UnixSocket(path)
+        socket = try BlockingConnection.connect(to: server).release()
         socket.stopBlocking()
         (self.input, self.owner) = (input, owner)
         do {

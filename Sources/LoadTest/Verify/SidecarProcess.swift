@@ -1,5 +1,6 @@
 import Glibc
 import Groundwork
+import Machine
 import PrivateDatabase
 
 /// A `pgsidecar serve` of its own, which ends with this process.
@@ -51,7 +52,7 @@ final class SidecarProcess: Sendable {
             let (child, failure) = process.withLock { ($0.child, $0.failure) }
             let hasEnded = failure != nil || child?.isRunning == false
             guard !hasEnded, Instant.now() < deadline else {
-                throw VerificationError("pgsidecar did not start; \(failure ?? "see \(log)")")
+                throw VerificationError("pgsidecar did not start: \(failure ?? (try? textOfFile(log)) ?? "see \(log)")")
             }
             try await Task.sleep(for: .milliseconds(20))
         }

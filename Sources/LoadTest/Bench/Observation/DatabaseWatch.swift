@@ -110,10 +110,13 @@ final class DatabaseWatch: Sendable {
     }
 
     fileprivate static func look(_ session: borrowing SQLSession, _ query: String) -> Look? {
+        let asked = Instant.now().nanoseconds
         guard let row = try? session.run(query).first, row.count == 2,
             let queries = row[0].flatMap({ Int($0) }), let sessions = row[1].flatMap({ Int($0) })
         else { return nil }
-        return Look(at: Instant.now().nanoseconds, queries: queries, activeSessions: sessions)
+        // The server looked somewhere between.
+        let at = asked + (Instant.now().nanoseconds - asked) / 2
+        return Look(at: at, queries: queries, activeSessions: sessions)
     }
 
     /// Processor seconds of all of the server's processes since it started; nil when they are not on this machine.

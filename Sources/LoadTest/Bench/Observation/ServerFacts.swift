@@ -5,9 +5,9 @@ struct ServerFacts: Sendable {
     /// Its version.
     var version: String?
 
-    /// Asks the server at `socket`; nil when it does not answer. Blocks.
-    init?(of socket: String) {
-        guard var connection = try? BlockingConnection(socket), let reply = try? connection.ask(["INFO"]),
+    /// Asks a server; nil when it does not answer. Blocks.
+    init?(of server: ServerAddress) {
+        guard var connection = try? BlockingConnection.connect(to: server), let reply = try? connection.ask(["INFO"]),
             let text = reply.text
         else { return nil }
         func field(_ name: String) -> String? {

@@ -28,21 +28,23 @@ struct Expirations: Sendable {
     private func expire(_ times: RunTimes) throws -> Outcome {
         let count = Self.count(in: Double(times.end - times.start) / 1e9)
         let distance = (times.end - times.start) / Int64(count)
-        let socket: String
+        let server: ServerAddress
         switch route {
         // There every ask is a query anyway.
         case .database: return Outcome(count: count)
-        case .sidecar(let path): socket = path
-        case .redis(let redis): socket = redis.socket
+        case .sidecar(let sidecar): server = sidecar
+        case .redis(let redis): server = redis.server
         }
-        var connection = try BlockingConnection(socket)
+        var connection = try BlockingConnection.connect(to: server)
         let counter = try watch.counter()
         var outcome = Outcome()
         var last: Int?
         for index in 0..<count {
             Instant(nanoseconds: times.start + distance / 2 + Int64(index) * distance).wait()
             note(counter.count, &outcome, &last)
-            _ = try connection.ask(["DEL"] + (0..<keys.count).map { keys.text($0) })
+            if case .error(let text) = try connection.ask(["DEL"] + (0..<keys.count).map { keys.text($0) }) {
+                throw BenchError(.unsuitable, "the hot keys can't be dropped: \(text)")
+            }
             outcome.count += 1
         }
         Instant(nanoseconds: times.end).wait()

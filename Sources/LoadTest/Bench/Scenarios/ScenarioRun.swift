@@ -65,14 +65,14 @@ struct ScenarioRun: Sendable {
             GetterQuery(group.sql, group: group.name, returns: group.returns, form: form)
         }
         switch way {
-        case .sidecar: return .sidecar(socket: testbed.socket)
+        case .sidecar: return .sidecar(testbed.server)
         // What is written is new there at once.
         case .database: return scenario == .writes ? nil : .database(testbed.database, query(.plain))
         case .redis:
             return options.redis.map {
                 .redis(
                     .init(
-                        socket: $0, timeToLive: options.redisTimeToLive, database: testbed.database,
+                        server: ServerAddress($0), timeToLive: options.redisTimeToLive, database: testbed.database,
                         query: query(.rendered)))
             }
         }

@@ -27,9 +27,9 @@ extension WayRun {
         let watch = scenario.testbed.watch
         let server: ServerFacts? =
             switch route {
-            case .sidecar(let socket): ServerFacts(of: socket)
+            case .sidecar(let server): ServerFacts(of: server)
             case .database: nil
-            case .redis(let redis): ServerFacts(of: redis.socket)
+            case .redis(let redis): ServerFacts(of: redis.server)
             }
         // A look takes a millisecond of the server's time.
         watch.start(from: times.start, until: times.end, step: max(100_000_000, (times.end - times.start) / 50))

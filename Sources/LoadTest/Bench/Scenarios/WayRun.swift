@@ -50,13 +50,13 @@ struct WayRun: Sendable {
         do throws(ConnectionError) {
             switch route {
             case .database: break
-            case .sidecar(let socket):
-                var connection = try BlockingConnection(socket)
+            case .sidecar(let server):
+                var connection = try BlockingConnection.connect(to: server)
                 if case .error(let text) = try connection.ask(["PGS.FLUSH", scenario.group.name]) {
                     throw ConnectionError("PGS.FLUSH \(scenario.group.name): \(text)")
                 }
             case .redis(let redis):
-                var connection = try BlockingConnection(redis.socket)
+                var connection = try BlockingConnection.connect(to: redis.server)
                 for first in stride(from: 0, to: keys.count, by: 1000) {
                     let names = (first..<min(keys.count, first + 1000)).map { keys.text($0) }
                     _ = try connection.ask(["DEL"] + names)

@@ -124,11 +124,11 @@ private struct ProbeReader: ~Copyable {
     /// Connects.
     static func connect(_ route: Route, _ testbed: Testbed) throws -> ProbeReader {
         switch route {
-        case .sidecar(let socket):
-            return ProbeReader(route, try BlockingConnection(socket), nil)
+        case .sidecar(let server):
+            return ProbeReader(route, try BlockingConnection.connect(to: server), nil)
         case .redis(let redis):
             let session = try SQLSession(testbed.database, name: "pgsidecar bench writes")
-            return ProbeReader(route, try BlockingConnection(redis.socket), session)
+            return ProbeReader(route, try BlockingConnection.connect(to: redis.server), session)
         case .database:
             throw BenchError(.unsuitable, "what is written is new in the database at once")
         }

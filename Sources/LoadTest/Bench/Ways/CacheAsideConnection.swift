@@ -5,8 +5,8 @@ import Postgres
 final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnectionOwner {
     /// Where a way by Redis leads.
     struct Route: Sendable {
-        /// The Redis server's socket.
-        let socket: String
+        /// The Redis server.
+        let server: ServerAddress
         /// What is stored lives so long, in seconds.
         let timeToLive: Int
         let database: DatabaseSettings
@@ -38,7 +38,7 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
     ) throws(ConnectionError) {
         (self.route, self.shape, self.owner) = (route, shape, owner)
         database = DatabaseLink(route.database, route.query, keepsValues: true, on: owner.loop)
-        link = try RespLink(route.socket, on: owner.loop, input: owner.input, owner: self)
+        link = try RespLink(route.server, on: owner.loop, input: owner.input, owner: self)
         database.owner = self
         database.connect(completion)
     }
@@ -64,7 +64,7 @@ final class CacheAsideConnection: AskConnection, RespLinkOwner, GetterConnection
 
     func reconnect() {
         guard let owner else { return }
-        if link == nil { link = try? RespLink(route.socket, on: owner.loop, input: owner.input, owner: self) }
+        if link == nil { link = try? RespLink(route.server, on: owner.loop, input: owner.input, owner: self) }
         database.connect()
     }
 

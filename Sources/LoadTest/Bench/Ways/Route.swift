@@ -2,8 +2,7 @@ import Postgres
 
 /// Where a way leads, and what is asked there.
 enum Route: Sendable {
-    /// The sidecar's socket.
-    case sidecar(socket: String)
+    case sidecar(ServerAddress)
     case database(DatabaseSettings, GetterQuery)
     case redis(CacheAsideConnection.Route)
 
@@ -21,8 +20,8 @@ enum Route: Sendable {
     ) {
         do throws(ConnectionError) {
             switch self {
-            case .sidecar(let socket):
-                owner.add(try SidecarConnection(socket, shape: shape, owner: owner))
+            case .sidecar(let server):
+                owner.add(try SidecarConnection(server, shape: shape, owner: owner))
                 completion(nil)
             case .database(let database, let query):
                 owner.add(DatabaseConnection(database, query, owner: owner, completion: completion))

@@ -7,17 +7,17 @@ final class SidecarConnection: AskConnection, RespLinkOwner {
     var isListed = false
 
     private weak let owner: LoadLoop?
-    private let path: String
+    private let server: ServerAddress
     private let shape: RequestShape
     /// Nil while there is no connection.
     private var link: RespLink?
     /// When the asks that have no answer yet were due, the oldest first.
     private var dues: Deque<Int64> = []
 
-    /// Connects to the socket at `path`.
-    init(_ path: String, shape: RequestShape, owner: LoadLoop) throws(ConnectionError) {
-        (self.path, self.shape, self.owner) = (path, shape, owner)
-        link = try RespLink(path, on: owner.loop, input: owner.input, owner: self)
+    /// Connects.
+    init(_ server: ServerAddress, shape: RequestShape, owner: LoadLoop) throws(ConnectionError) {
+        (self.server, self.shape, self.owner) = (server, shape, owner)
+        link = try RespLink(server, on: owner.loop, input: owner.input, owner: self)
     }
 
     var unanswered: [Int64] { Array(dues) }
@@ -33,7 +33,7 @@ final class SidecarConnection: AskConnection, RespLinkOwner {
 
     func reconnect() {
         guard link == nil, let owner else { return }
-        link = try? RespLink(path, on: owner.loop, input: owner.input, owner: self)
+        link = try? RespLink(server, on: owner.loop, input: owner.input, owner: self)
     }
 
     func close() {
