@@ -168,10 +168,6 @@ def targets(measured):
         yield within("asks, off those that were seen", case, SEEN[BENCH], COUNT, 0)
         yield within(f"p50, off {witness}", case, SEEN[BENCH], P50)
         yield within(f"p99, off {witness}", case, SEEN[BENCH], P99)
-    # How often a client asks on one connection is also a matter of the time that it takes for itself; what is seen is not.
-    seen_alone = measured.ratio((ALONE, SEEN[BENCH], P50), (ALONE, SEEN[REDIS_BENCHMARK], P50))
-    yield Target(f"generator: p50 as seen / redis-benchmark's as seen, {ALONE}", seen_alone, 1.05, True)
-    yield Target("the same", seen_alone, 0.95, False)
     for quantity, name in ((THROUGHPUT, "asks a second"), (P50, "p50"), (P99, "p99")):
         yield within(f"{name}, off redis-benchmark's", DELAYED, REDIS_BENCHMARK, quantity)
 
