@@ -89,8 +89,7 @@ def agreement(bench):
     if not bench.sidecar:
         return
     with sidecar_with_hits(bench) as (sidecar, keys):
-        for round_number in range(bench.sizes.rounds):
-            bench.note(f"agreement, round {round_number + 1} of {bench.sizes.rounds}")
+        for _ in bench.rounds("agreement"):
             for case, connections in OBSERVED.items():
                 # Short runs in turn, as the machine is faster at one moment than at another, for seconds.
                 for _ in range(int(bench.sizes.generator_seconds)):

@@ -56,8 +56,7 @@ def freshness(bench):
         return
     bench.note("freshness: making the accounts")
     bench.database.make_accounts()
-    for round_number in range(bench.sizes.rounds):
-        bench.note(f"freshness, round {round_number + 1} of {bench.sizes.rounds}")
+    for round_number in bench.rounds("freshness"):
         for source in SOURCES:
             _delays(bench, source, round_number)
         _writers(bench)
@@ -190,8 +189,7 @@ def _hits_beside_idle_streams(bench):
             sidecar.name = name
             running.append(sidecar)
             bench.ask_distinct(sidecar, "m:", HIT_KEYS, "-o", 0, "-w", 12, "-l", HIT_VALUE_BYTES, "-P", 16)
-        for round_number in range(sizes.rounds):
-            bench.note(f"freshness, hits, round {round_number + 1} of {sizes.rounds}")
+        for _ in bench.rounds("freshness, hits"):
             for case, pipeline, operations in (
                 (HITS_ONE, 1, sizes.hits_one),
                 (HITS_PIPELINED, 16, sizes.hits_pipelined),

@@ -57,8 +57,7 @@ def generator(bench):
     if not bench.sidecar:
         return
     with sidecar_with_hits(bench) as (sidecar, keys):
-        for round_number in range(bench.sizes.rounds):
-            bench.note(f"generator, round {round_number + 1} of {bench.sizes.rounds}")
+        for _ in bench.rounds("generator"):
             for case, shape in CASES.items():
                 _generator_once(bench, sidecar, keys, case, *shape)
 
@@ -93,8 +92,7 @@ def scrapes(bench):
     admin = os.path.join(bench.folder, "admin.sock")
     case = SCRAPES.format(SCRAPE_RATE)
     with sidecar_with_hits(bench, admin=f"unix:{admin}") as (sidecar, keys):
-        for round_number in range(bench.sizes.rounds):
-            bench.note(f"scrapes, round {round_number + 1} of {bench.sizes.rounds}")
+        for _ in bench.rounds("scrapes"):
             shape = ["--rate", SCRAPE_RATE, "--connections", 50, "--duration", bench.sizes.scrapes_seconds]
             for subject in (WITHOUT, SCRAPED):
                 with _looking(admin) if subject == SCRAPED else contextlib.nullcontext():

@@ -78,8 +78,7 @@ def open_load(bench):
             if bench.realtime:
                 for server in running:
                     server.process.prefer()
-            for round_number in range(bench.sizes.rounds):
-                bench.note(f"open load, round {round_number + 1} of {bench.sizes.rounds}")
+            for round_number in bench.rounds("open load"):
                 for rate in RATES:
                     for connections in CONNECTIONS:
                         for server in running:
@@ -110,8 +109,7 @@ def neighbours(bench):
     if not bench.sidecar:
         return
     with apart(bench) as core:
-        for round_number in range(bench.sizes.rounds):
-            bench.note(f"neighbours, round {round_number + 1} of {bench.sizes.rounds}")
+        for round_number in bench.rounds("neighbours"):
             for threads in NEIGHBOURS_THREADS:
                 sidecar = bench.start_sidecar(threads=threads, groups=Sidecar.NEIGHBOURS, connections=None)
                 try:

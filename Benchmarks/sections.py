@@ -97,6 +97,12 @@ class Bench:
             raise processes.Failure(f"{server.name}: {wrong} wrong replies to `{' '.join(arguments)}`: {printed}")
         return result
 
+    def rounds(self, what):
+        """The numbers of the rounds, each told as it begins."""
+        for number in range(self.sizes.rounds):
+            self.note(f"{what}, round {number + 1} of {self.sizes.rounds}")
+            yield number
+
     def note(self, *words):
         print(time.strftime("%H:%M:%S"), *words, flush=True)
 
@@ -124,8 +130,7 @@ def hits(bench):
         (HITS_THOUSAND, 1000, 1, sizes.hits_one),
     ]
     try:
-        for round_number in range(sizes.rounds):
-            bench.note(f"hits, round {round_number + 1} of {sizes.rounds}")
+        for _ in bench.rounds("hits"):
             for case, connections, pipeline, operations in cases:
                 for server in running:
                     hits_once(bench, case, server, connections, pipeline, operations)
@@ -170,8 +175,7 @@ def misses(bench):
     """Every key distinct and none in memory, against pgbench on the same table."""
     bench.note("misses: making the accounts")
     bench.database.make_accounts()
-    for round_number in range(bench.sizes.rounds):
-        bench.note(f"misses, round {round_number + 1} of {bench.sizes.rounds}")
+    for _ in bench.rounds("misses"):
         for case, threads in ((PGBENCH, 1), (PGBENCH_TWO_THREADS, 2)):
             selects = bench.database.selects_per_second(threads, bench.sizes.pgbench_seconds)
             bench.measured.add(case, "pgbench", THROUGHPUT, selects)
