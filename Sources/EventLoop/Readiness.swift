@@ -14,14 +14,20 @@ public struct Readiness: OptionSet, Sendable {
     public static let readable = Readiness(rawValue: pgs_epollin)
     /// The kernel takes more bytes.
     public static let writable = Readiness(rawValue: pgs_epollout)
+    /// The other side sends no more. Reported when asked for.
+    public static let ended = Readiness(rawValue: pgs_epollrdhup)
+    /// Not a readiness, but how to hear of one: once, when it comes, and not in each round for as long as it stays, which spares
+    /// the kernel another look at the descriptor after each event. For who reads until nothing is left, or asks anew: an
+    /// ``EventLoop/update(_:for:)`` tells of what is there already.
+    public static let once = Readiness(rawValue: EPOLLET.rawValue)
     /// Both sides are shut, or the descriptor is in error. Always reported, asked for or not.
     public static let broken = Readiness(rawValue: pgs_epollhup | pgs_epollerr)
 }
 
 /// Owns a file descriptor that an ``EventLoop`` watches.
 public protocol EventSource: AnyObject {
-    /// Tells that the descriptor is ready. Called on the loop's thread, level-triggered: again in each round for as long as
-    /// it stays ready. Must not block.
+    /// Tells that the descriptor is ready. Called on the loop's thread, again in each round for as long as it stays ready, unless
+    /// it asked to be told ``Readiness/once``. Must not block.
     func ready(_ readiness: Readiness)
 }
 

@@ -23,7 +23,7 @@ extension ClientConnection {
     func receive(_ reply: inout ReplyBuffer, executing: Bool = true) {
         if phase != .open { return discard() }
         if stored != nil { return receiveBehindStored(&reply, executing: executing) }
-        switch socket.receive(buffers.input) {
+        switch receive(into: buffers.input) {
         case .bytes(let count):
             let bytes = UnsafeRawBufferPointer(rebasing: buffers.input[..<count]).bytes
             let (used, isIncomplete) = execute(bytes, &buffers.parser, &reply)
@@ -34,12 +34,18 @@ extension ClientConnection {
         }
     }
 
+    private func receive(into room: UnsafeMutableRawBufferPointer) -> ClientSocket.Received {
+        let received = socket.receive(room)
+        if case .bytes(room.count) = received { isDrained = false }
+        return received
+    }
+
     private func receiveBehindStored(_ reply: inout ReplyBuffer, executing: Bool) {
         let room = Self.receiveSize
         let received = stored?.bytes.appendRaw(capacity: room) { output in
             output.withUnsafeMutableBytes { memory, filled in
                 let free = memory[filled..<min(memory.count, filled + 4 * room)]
-                let received = socket.receive(UnsafeMutableRawBufferPointer(rebasing: free))
+                let received = receive(into: UnsafeMutableRawBufferPointer(rebasing: free))
                 if case .bytes(let count) = received { filled += count }
                 return received
             }
@@ -142,7 +148,7 @@ extension ClientConnection {
     }
 
     private func discard() {
-        switch socket.receive(buffers.input) {
+        switch receive(into: buffers.input) {
         case .bytes, .nothing: break
         case .end: phase = phase == .lingering ? .broken : .finishing
         case .gone: phase = .broken

@@ -99,7 +99,12 @@ final class ClientConnection: EventSource {
     var alarm: (timer: Timer, deadline: Instant)?
 
     private var registration: Registration?
-    private var interest = Readiness.readable
+    private var interest = ClientConnection.atRest
+    /// Whether the kernel has nothing more of the client's, not even its end, of which it has not told.
+    var isDrained = true
+
+    /// What is waited for when all that came was read.
+    private static let atRest: Readiness = [.readable, .ended, .once]
 
     init(_ descriptor: Int32, id: Int, of clients: Clients, position: Int) {
         socket = ClientSocket(descriptor)
@@ -141,13 +146,14 @@ final class ClientConnection: EventSource {
             lastProgress = loop.now
         }
         activity.asked(at: loop.now)
+        isDrained = isReading && readiness.isDisjoint(with: [.ended, .broken])
         if isReading {
             if tracking == nil { receive(&buffers.reply) } else { receiveAfterNotices() }
         }
         // Both directions are shut: nobody is there to read what is still to come. Either of the two bits it stands for.
         if !readiness.isDisjoint(with: .broken), !isReading { return close() }
         // Mostly everything is answered and sent by now.
-        if phase == .open, interest == .readable, replies.isEmpty, stored == nil { return }
+        if phase == .open, isDrained, interest == Self.atRest, replies.isEmpty, stored == nil { return }
         proceed()
     }
 
@@ -200,6 +206,7 @@ final class ClientConnection: EventSource {
         var wanted: Readiness = []
         if isReading { wanted.insert(.readable) }
         if isBlocked { wanted.insert(.writable) }
+        if isDrained, wanted == .readable { wanted = Self.atRest }
         if wanted != interest, let registration {
             interest = wanted
             loop.update(registration, for: wanted)

@@ -43,13 +43,16 @@ struct ClientSocket: ~Copyable {
         return .some(max(0, count))
     }
 
-    /// One recv(2).
+    /// One recv(2). One that brings less than there was room for took all that was there, the end excepted (epoll(7)).
     func receive(_ room: UnsafeMutableRawBufferPointer) -> Received {
         guard descriptor >= 0 else { return .gone }
-        let count = recv(descriptor, room.baseAddress, room.count, Int32(MSG_DONTWAIT))
+        var count: Int
+        repeat {
+            count = recv(descriptor, room.baseAddress, room.count, Int32(MSG_DONTWAIT))
+        } while count < 0 && errno == EINTR
         if count > 0 { return .bytes(count) }
         if count == 0 { return .end }
-        return errno == EAGAIN || errno == EINTR ? .nothing : .gone
+        return errno == EAGAIN ? .nothing : .gone
     }
 
     /// Lets the client send no more: what it sent until now can be read to its end, what it sends later fails there at once.
