@@ -17,6 +17,7 @@ static const uint32_t pgs_epollin = EPOLLIN;
 static const uint32_t pgs_epollout = EPOLLOUT;
 static const uint32_t pgs_epollerr = EPOLLERR;
 static const uint32_t pgs_epollhup = EPOLLHUP;
+static const uint32_t pgs_epollpri = EPOLLPRI;
 static const uint32_t pgs_epollrdhup = EPOLLRDHUP;
 
 // epoll_event is packed on x86-64; setting its union from Swift is clumsy, so these two do.
@@ -32,6 +33,36 @@ static inline uint64_t pgs_epoll_data(const struct epoll_event *event) { return 
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 static inline int pgs_accept(int listener) {
     return accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+// recv(2), send(2) and epoll_wait(2) as the kernel has them. The C library's functions of these names also make the thread
+// cancellable for as long as they last, by two atomic operations; nothing here is ever cancelled (pthread_setcanceltype(3)).
+// Return -1 with errno set.
+static inline ssize_t pgs_recv(int socket, void *bytes, size_t count) {
+    return syscall(SYS_recvfrom, socket, bytes, count, MSG_DONTWAIT, 0L, 0L);
+}
+static inline ssize_t pgs_send(int socket, const void *bytes, size_t count) {
+    return syscall(SYS_sendto, socket, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT, 0L, 0L);
+}
+static inline int pgs_epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds) {
+    return (int)syscall(SYS_epoll_pwait, epoll, events, count, milliseconds, 0L, 0L);
+}
+
+// Clients of a Unix socket can pass descriptors along with their bytes, and a systemd unit can have the sender's credentials come
+// with them; recv(2) ends at both, whatever is behind. The first refuses them to all who connect to `listener` from now on, as far
+// as the kernel can: SO_PASSRIGHTS came with Linux 6.16, and its number is not in older headers. The second tells whether a
+// client's socket never took any.
+enum { pgs_passrights = 83 };
+static inline void pgs_take_bytes_alone(int listener) {
+    const int no = 0;
+    setsockopt(listener, SOL_SOCKET, pgs_passrights, &no, sizeof no);
+    setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &no, sizeof no);
+}
+static inline _Bool pgs_takes_bytes_alone(int socket) {
+    int rights = 1, credentials = 1;
+    socklen_t length = sizeof(int);
+    return getsockopt(socket, SOL_SOCKET, pgs_passrights, &rights, &length) == 0 && rights == 0
+        && getsockopt(socket, SOL_SOCKET, SO_PASSCRED, &credentials, &length) == 0 && credentials == 0;
 }
 
 // memmem(3), an extension too: where `needle` begins first, or null. Linear time.

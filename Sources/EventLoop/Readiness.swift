@@ -16,6 +16,8 @@ public struct Readiness: OptionSet, Sendable {
     public static let writable = Readiness(rawValue: pgs_epollout)
     /// The other side sends no more. Reported when asked for.
     public static let ended = Readiness(rawValue: pgs_epollrdhup)
+    /// An urgent byte (MSG_OOB) is among those that can be read. Reported when asked for.
+    public static let urgent = Readiness(rawValue: pgs_epollpri)
     /// Not a readiness, but how to hear of one: once, when it comes, and not in each round for as long as it stays, which spares
     /// the kernel another look at the descriptor after each event. For who reads until nothing is left, or asks anew: an
     /// ``EventLoop/update(_:for:)`` tells of what is there already.

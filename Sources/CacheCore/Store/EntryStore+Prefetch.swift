@@ -7,6 +7,11 @@ extension EntryStore {
         if first != .none { pgs_prefetch(slots[Int(first)]) }
     }
 
+    @inline(__always)
+    static func prefetchValue(_ slot: Slot) {
+        if let record = slot.record { pgs_prefetch(record + 64) }
+    }
+
     func prefetchRecord(_ hash: UInt64) {
         guard let record = probableRecord(hash) else { return }
         pgs_prefetch(record)

@@ -64,7 +64,11 @@ struct EntryStore: ~Copyable {
         var index = hashIndex.first(hash)
         while index != .none {
             let slot = slots[Int(index)]
-            if slot.pointee.hash == part, let record = Record(slot.pointee), record.hasKey(key) { return index }
+            if slot.pointee.hash == part {
+                // The value, most likely, is on its way while the key is waited for.
+                Self.prefetchValue(slot.pointee)
+                if let record = Record(slot.pointee), record.hasKey(key) { return index }
+            }
             index = slot.pointee.next
         }
         return .none

@@ -34,11 +34,11 @@ struct HashIndex: ~Copyable {
         }
     }
 
-    /// Adds buckets until there are at least two for three entries; `hash` tells the hash of a slot's key, if the slot has
+    /// Adds buckets until there is one for each entry; `hash` tells the hash of a slot's key, if the slot has
     /// not enough bits of it. Returns whether there is a bucket at all: when the system has no memory for more, chains
     /// grow instead.
     mutating func grow(for entries: Int, in slots: borrowing Pages<Slot>, hash: (Slot) -> UInt64) -> Bool {
-        while buckets.count * 3 < entries * 2, split(in: slots, hash: hash) {}
+        while buckets.count < entries, split(in: slots, hash: hash) {}
         return buckets.count > 0
     }
 

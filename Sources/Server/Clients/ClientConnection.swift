@@ -99,15 +99,17 @@ final class ClientConnection: EventSource {
     var alarm: (timer: Timer, deadline: Instant)?
 
     private var registration: Registration?
-    private var interest = ClientConnection.atRest
-    /// Whether the kernel has nothing more of the client's, not even its end, of which it has not told.
+    private var interest: Readiness
+    /// Whether the kernel has nothing more of the client's than it will tell of: no bytes, and not its end.
     var isDrained = true
 
-    /// What is waited for when all that came was read.
-    private static let atRest: Readiness = [.readable, .ended, .once]
+    /// What is waited for when all that came was read: to be told once is enough where that can be known.
+    private let atRest: Readiness
 
     init(_ descriptor: Int32, id: Int, of clients: Clients, position: Int) {
         socket = ClientSocket(descriptor)
+        atRest = socket.takesBytesAlone ? [.readable, .ended, .urgent, .once] : .readable
+        interest = atRest
         self.id = id
         self.clients = clients
         self.position = position
@@ -146,14 +148,14 @@ final class ClientConnection: EventSource {
             lastProgress = loop.now
         }
         activity.asked(at: loop.now)
-        isDrained = isReading && readiness.isDisjoint(with: [.ended, .broken])
+        isDrained = isReading && readiness.isDisjoint(with: [.ended, .urgent, .broken])
         if isReading {
             if tracking == nil { receive(&buffers.reply) } else { receiveAfterNotices() }
         }
         // Both directions are shut: nobody is there to read what is still to come. Either of the two bits it stands for.
         if !readiness.isDisjoint(with: .broken), !isReading { return close() }
         // Mostly everything is answered and sent by now.
-        if phase == .open, isDrained, interest == Self.atRest, replies.isEmpty, stored == nil { return }
+        if phase == .open, isDrained, interest == atRest, replies.isEmpty, stored == nil { return }
         proceed()
     }
 
@@ -206,7 +208,7 @@ final class ClientConnection: EventSource {
         var wanted: Readiness = []
         if isReading { wanted.insert(.readable) }
         if isBlocked { wanted.insert(.writable) }
-        if isDrained, wanted == .readable { wanted = Self.atRest }
+        if isDrained, wanted == .readable { wanted = atRest }
         if wanted != interest, let registration {
             interest = wanted
             loop.update(registration, for: wanted)

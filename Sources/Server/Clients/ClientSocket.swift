@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A client's socket, and the only holder of its descriptor: that is closed once, and nothing is sent or read afterwards.
@@ -36,19 +37,23 @@ struct ClientSocket: ~Copyable {
         guard descriptor >= 0 else { return .gone }
         var count: Int
         repeat {
-            count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+            count = pgs_send(descriptor, bytes.baseAddress, bytes.count)
         } while count < 0 && errno == EINTR
         if count == bytes.count { return .all }
         if count < 0, errno != EAGAIN, errno != ENOBUFS { return .gone }
         return .some(max(0, count))
     }
 
-    /// One recv(2). One that brings less than there was room for took all that was there, the end excepted (epoll(7)).
+    /// Whether the client never could send more than bytes: descriptors, or credentials.
+    var takesBytesAlone: Bool { pgs_takes_bytes_alone(descriptor) }
+
+    /// One recv(2). One that brings less than there was room for took all that was there (epoll(7)), but for what is behind an
+    /// urgent byte (MSG_OOB), or what came along with bytes.
     func receive(_ room: UnsafeMutableRawBufferPointer) -> Received {
         guard descriptor >= 0 else { return .gone }
         var count: Int
         repeat {
-            count = recv(descriptor, room.baseAddress, room.count, Int32(MSG_DONTWAIT))
+            count = pgs_recv(descriptor, room.baseAddress, room.count)
         } while count < 0 && errno == EINTR
         if count > 0 { return .bytes(count) }
         if count == 0 { return .end }

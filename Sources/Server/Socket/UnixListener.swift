@@ -28,6 +28,7 @@ final class UnixListener: EventSource {
     }
 
     func start() throws(SystemError) {
+        pgs_take_bytes_alone(descriptor)
         registration = try loop.register(descriptor, for: .readable, source: self)
     }
 
