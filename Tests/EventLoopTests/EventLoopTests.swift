@@ -159,4 +159,37 @@ struct EventLoopTests {
         }
         #expect(seen == ["event", "job", "event", "job"])
     }
+
+    @Test func `who asked to be told once is told of what is there, of what comes, and again when it asks anew`() throws
+    {
+        let seen = try onLoop { (loop, done: @escaping @Sendable ([Int]) -> Void) in
+            var ends: [Int32] = [0, 0]
+            pipe(&ends)
+            let (out, into) = (ends[0], ends[1])
+            func put(_ count: Int) { _ = write(into, [UInt8](repeating: 0, count: count), count) }
+            // It reads 64 bytes each time, and leaves the rest.
+            var counts: [Int] = []
+            put(100)
+            guard
+                let registration = try? loop.register(
+                    out, for: [.readable, .once], source: Reader(out) { counts.append($0.count) })
+            else { return }
+            inRounds(
+                of: loop,
+                [
+                    { put(1) }, { put(200) }, {}, { loop.update(registration, for: [.readable, .once]) },
+                    { loop.update(registration, for: .readable) }, {}, { done(counts) },
+                ])
+        }
+        #expect(seen == [64, 37, 64, 64, 64, 8])
+    }
+}
+
+/// Runs each step at the end of a round, one after the other.
+private func inRounds(of loop: EventLoop, _ steps: [() -> Void]) {
+    guard let step = steps.first else { return }
+    loop.enqueue {
+        step()
+        inRounds(of: loop, Array(steps.dropFirst()))
+    }
 }

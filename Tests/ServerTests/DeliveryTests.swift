@@ -112,6 +112,36 @@ struct DeliveryTests {
         }
     }
 
+    @Test(arguments: [65_535, 65_536, 65_537, 131_072, 131_073, 196_608])
+    func `all that lies there when a client is read is answered, however much one read brings`(_ size: Int)
+        async throws
+    {
+        let isHeld = DispatchSemaphore(value: 0)
+        let goOn = DispatchSemaphore(value: 0)
+        let getter = HeldGetter { _ in
+            isHeld.signal()
+            goOn.wait()
+            return .text("held")
+        }
+        try await withServer([try served("word", getter)], loops: 1) { server in
+            let holder = try TestClient(server.path)
+            let client = try TestClient(server.path)
+            #expect(try client.ask("PING") == .simpleString("PONG"))
+            try holder.send("GET", "word:hold")
+            #expect(isHeld.wait(timeout: .now() + 120) == .success)
+            // All of it is in the kernel before the loop reads, and nothing comes after it.
+            let ping = Array("PING\r\n".utf8)
+            let last = TestClient.encoded(["PING", String(repeating: "x", count: size % 6)])
+            let count = (size - last.count) / ping.count
+            let rest = size - last.count - count * ping.count
+            let bytes = (0..<count).flatMap { _ in ping } + Array(repeating: UInt8(ascii: "\n"), count: rest) + last
+            #expect(bytes.count == size && client.sendUntilBlocked(bytes) == size)
+            goOn.signal()
+            for _ in 0..<count { #expect(try client.receive() == .simpleString("PONG")) }
+            #expect(try client.receive() == .bulk(Array(repeating: UInt8(ascii: "x"), count: size % 6)))
+        }
+    }
+
     @Test func `who leaves in the middle of a request leaves nothing of it to the next client`() async throws {
         let isHeld = DispatchSemaphore(value: 0)
         let goOn = DispatchSemaphore(value: 0)

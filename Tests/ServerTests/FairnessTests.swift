@@ -152,4 +152,40 @@ struct FairnessTests {
             #expect(try client.receive() == .bulk("b"))
         }
     }
+
+    @Test
+    func `a short reply that was let go is sent when its turn comes, though those who do not read hold all the room`()
+        async throws
+    {
+        let getter = HeldGetter { key in
+            switch key {
+            case "hold": .held
+            case "small": .text(String(repeating: "s", count: 12_000))
+            default: .text(String(repeating: "l", count: 347_000))
+            }
+        }
+        let configure: (inout ServerSettings) -> Void = {
+            $0.maxOutput = 1 << 20
+            $0.maxBuffers = 2 << 20
+        }
+        try await withServer([try served("word", getter)], loops: 1, configure: configure) { server in
+            // Three times what the kernel does not take is all the room there is.
+            let readers = try (0..<3).map { _ in try TestClient(server.path) }
+            for (number, reader) in readers.enumerated() { try reader.send("GET", "word:\(number)") }
+            let client = try TestClient(server.path)
+            #expect(await eventually { server.server.statistics.replyBytes > 1_040_000 })
+            try client.send("GET", "word:hold")
+            try client.send("GET", "word:small")
+            #expect(await eventually { getter.loaded.contains("small") })
+            // What was loaded has reached the loop before this is answered.
+            let other = try TestClient(server.path)
+            #expect(try other.ask("PING") == .simpleString("PONG"))
+            #expect(getter.finish("hold", .success(Value(text: Array("held".utf8)))))
+            #expect(try client.receive() == .bulk(Array("held".utf8)))
+            #expect(try client.receive() == .bulk(Array(repeating: UInt8(ascii: "s"), count: 12_000)))
+            for reader in readers {
+                #expect(try reader.receive() == .bulk(Array(repeating: UInt8(ascii: "l"), count: 347_000)))
+            }
+        }
+    }
 }

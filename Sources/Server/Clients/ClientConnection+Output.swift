@@ -53,7 +53,8 @@ extension ClientConnection {
         if reply.hasHoles(from: start) {
             return PendingReply(reply.take(from: start), to: self, request: request, isRepeatable: isRepeatable)
         }
-        guard isRepeatable, !server.output.hasRoom(for: size) else { return nil }
+        // A short one is not deferred: it would be executed again at once, since it is sent whatever others hold.
+        guard isRepeatable, size > PendingReply.shortReply, !server.output.hasRoom(for: size) else { return nil }
         drop(&reply, from: start)
         return PendingReply(deferring: request, of: self, need: size)
     }
