@@ -101,6 +101,43 @@ struct DeliveryTests {
         }
     }
 
+    /// What one recv(2) takes is 64 KiB: a write that fills it says nothing of whether there is more.
+    @Test(arguments: [16_384, 65_535, 65_536, 65_537, 131_072], [false, true])
+    func `what is written at once is answered whole though nothing follows it`(_ size: Int, _ isTracking: Bool)
+        async throws
+    {
+        let isHeld = DispatchSemaphore(value: 0)
+        let goOn = DispatchSemaphore(value: 0)
+        let getter = HeldGetter { key in
+            isHeld.signal()
+            goOn.wait()
+            return .text(key)
+        }
+        try await withServer([try served("word", getter)], loops: 1) { server in
+            let client = try TestClient(server.path)
+            if isTracking {
+                try client.send("HELLO", "3")
+                _ = try client.receive()
+                #expect(try client.ask("CLIENT", "TRACKING", "ON") == .simpleString("OK"))
+            }
+            // The loop is kept busy until all of it is there.
+            let holder = try TestClient(server.path)
+            try holder.send("GET", "word:hold")
+            #expect(isHeld.wait(timeout: .now() + 120) == .success)
+            let ping = TestClient.encoded(["PING"])
+            let count = size / ping.count - 3
+            // What is about its bytes takes 21.
+            let padding = [UInt8](repeating: UInt8(ascii: "x"), count: size - count * ping.count - 21)
+            let echo = TestClient.encoded(["ECHO", String(decoding: padding, as: UTF8.self)])
+            let requests = (0..<count).flatMap { _ in ping } + echo
+            #expect(requests.count == size)
+            try client.send(raw: requests)
+            goOn.signal()
+            let replies = (0..<count).flatMap { _ in Array("+PONG\r\n".utf8) } + Question.bulk(padding)
+            #expect(try client.receives(replies))
+        }
+    }
+
     @Test func `what is asked before a half-close is answered, however much it is`() async throws {
         try await withRows { server, _ in
             let client = try TestClient(server.path)

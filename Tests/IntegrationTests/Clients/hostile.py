@@ -450,6 +450,33 @@ class Attack:
         self.socket.sendall(b"*2\r\n$4\r\nECHO\r\n$900000\r\n" + b"x" * self.drawn.randrange(800_000))
         self.wait(2)
 
+    def passes_descriptors(self):
+        """Its own, too: as long as that is not read, the connection has no end."""
+        drawn = self.drawn
+        with open("/dev/null", "rb") as other:
+            for _ in range(drawn.randrange(1, 6)):
+                passed = [drawn.choice([self.socket, other]).fileno()] * drawn.choice([1, 1, 2, 50])
+                request = drawn.choice([b"\r\n", pipeline(drawn, 1), pipeline(drawn, 20)])
+                try:
+                    socket.send_fds(self.socket, [request], passed)
+                except PermissionError:  # Linux 6.16 refuses it for the server
+                    self.socket.sendall(request)
+                if drawn.random() < 0.5:
+                    self.socket.sendall(pipeline(drawn, 1))
+        if drawn.random() < 0.3:
+            self.socket.shutdown(socket.SHUT_WR)
+        if drawn.random() < 0.5:
+            self.read(0.1)
+
+    def sends_urgent_bytes(self):
+        for _ in range(self.drawn.randrange(1, 6)):
+            self.socket.sendall(pipeline(self.drawn, 1))
+            self.socket.send(self.drawn.choice([b"!", pipeline(self.drawn, 1)]), socket.MSG_OOB)
+        if self.drawn.random() < 0.3:
+            self.socket.shutdown(socket.SHUT_WR)
+        if self.drawn.random() < 0.5:
+            self.read(0.1)
+
     def works(self):
         self.socket.sendall(heavy(self.drawn))
         self.read(1)
