@@ -49,20 +49,24 @@ static inline int pgs_epoll_wait(int epoll, struct epoll_event *events, int coun
 }
 
 // Clients of a Unix socket can pass descriptors along with their bytes, and a systemd unit can have the sender's credentials come
-// with them; recv(2) ends at both, whatever is behind. The first refuses them to all who connect to `listener` from now on, as far
-// as the kernel can: SO_PASSRIGHTS came with Linux 6.16, and its number is not in older headers. The second tells whether a
-// client's socket never took any.
-enum { pgs_passrights = 83 };
+// with them; recv(2) ends at these, whatever is behind. The first refuses them to all who connect to `listener` from now on, as far
+// as the kernel can; the second tells whether a client's socket never took any. SO_PASSPIDFD came with Linux 6.5 and
+// SO_PASSRIGHTS with 6.16; their numbers are not in older headers. Where there is no such option it is -1.
+enum { pgs_passpidfd = 76, pgs_passrights = 83 };
 static inline void pgs_take_bytes_alone(int listener) {
     const int no = 0;
     setsockopt(listener, SOL_SOCKET, pgs_passrights, &no, sizeof no);
+    setsockopt(listener, SOL_SOCKET, pgs_passpidfd, &no, sizeof no);
     setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &no, sizeof no);
 }
+static inline int pgs_socket_option(int socket, int option) {
+    int value = -1;
+    socklen_t length = sizeof value;
+    return getsockopt(socket, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
 static inline _Bool pgs_takes_bytes_alone(int socket) {
-    int rights = 1, credentials = 1;
-    socklen_t length = sizeof(int);
-    return getsockopt(socket, SOL_SOCKET, pgs_passrights, &rights, &length) == 0 && rights == 0
-        && getsockopt(socket, SOL_SOCKET, SO_PASSCRED, &credentials, &length) == 0 && credentials == 0;
+    return pgs_socket_option(socket, pgs_passrights) == 0 && pgs_socket_option(socket, pgs_passpidfd) == 0
+        && pgs_socket_option(socket, SO_PASSCRED) == 0;
 }
 
 // memmem(3), an extension too: where `needle` begins first, or null. Linear time.
