@@ -103,15 +103,22 @@ public struct FlightTable<Key: Hashable, Waiter> {
     /// Joins the flight of `key`, or starts one. A nil `waiter` starts a flight that nobody waits for.
     @inlinable
     public mutating func join(_ key: Key, _ waiter: Waiter?) -> Joined {
-        var isNew = false
-        func start() -> Call<Waiter> {
-            isNew = true
-            return Call(isUnprompted: waiter == nil)
-        }
         // Found or put in by one search: hashing the key is most of what this costs.
-        let call = { (call: inout Call<Waiter>) in call }(&calls[key, default: start()])
-        let seat = Seat(call, waiter.map { call.waiters.append($0) })
-        return isNew ? .leads(seat) : .follows(seat)
+        Self.join(&calls[key], waiter)
+    }
+
+    @inlinable @inline(__always)
+    static func join(_ flying: inout Call<Waiter>?, _ waiter: Waiter?) -> Joined {
+        if let call = flying { return .follows(seat(in: call, waiter)) }
+        let call = Call<Waiter>(isUnprompted: waiter == nil)
+        flying = call
+        return .leads(seat(in: call, waiter))
+    }
+
+    @inlinable @inline(__always)
+    static func seat(in call: Call<Waiter>, _ waiter: Waiter?) -> Seat<Waiter> {
+        guard let waiter else { return Seat(call, nil) }
+        return Seat(call, call.waiters.append(waiter))
     }
 
     /// Takes one who waits out of its flight; nothing happens when that has landed. Returns whether it was still waiting.
@@ -148,8 +155,9 @@ public struct FlightTable<Key: Hashable, Waiter> {
     public mutating func land(_ call: Call<Waiter>, of key: Key) -> Landing {
         // A forgotten flight left the table already, and its key may have a successor by now: that one stays.
         if !call.isForgotten { calls.removeValue(forKey: key) }
-        defer { call.waiters = Waiters() }
-        return Landing(waiters: call.waiters, isForgotten: call.isForgotten)
+        var waiters = Waiters<Waiter>()
+        swap(&waiters, &call.waiters)
+        return Landing(waiters: waiters, isForgotten: call.isForgotten)
     }
 }
 
