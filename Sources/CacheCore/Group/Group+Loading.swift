@@ -86,8 +86,9 @@ extension Group {
         _ call: FlightCall, of key: Key, _ value: Value, cost: Int64?, at now: Instant
     ) -> Waiters<Waiter> {
         // What is not kept must not evict others. The landing asks again: no lock is held while room is made.
-        let mayKeep = !value.isTransient && withShard(of: key.hash) { _, state in state.keeps(call) }
-        let reserved = mayKeep ? reserve(for: value, of: key) : 0
+        let freshness =
+            value.isTransient ? nil : withShard(of: key.hash) { _, state in state.keeps(call) ? state.freshness : nil }
+        let reserved = freshness.map { reserve(for: value, of: key, $0) } ?? 0
         let kept = reserved > 0 ? value.blocked() : nil
         let age = age(at: now)
         let landed = withShard(of: key.hash) { _, state in
@@ -105,7 +106,8 @@ extension Group {
     public func insertIfAbsent(_ key: Key, _ value: Value) -> Bool {
         let now = cache.clock()
         guard !value.isTransient, isStoring else { return false }
-        let reserved = reserve(for: value, of: key)
+        let freshness = withShard(of: key.hash) { _, state in state.freshness }
+        let reserved = reserve(for: value, of: key, freshness)
         guard let kept = reserved > 0 ? value.blocked() : nil else {
             release(reserved)
             return false

@@ -2,8 +2,7 @@ import Groundwork
 
 extension Group {
     /// Takes the room that an entry needs, evicting until there is. Returns 0 when the value is not to be stored.
-    func reserve(for value: Value, of key: Key) -> Int {
-        let freshness = withShard(of: key.hash) { _, state in state.freshness }
+    func reserve(for value: Value, of key: Key, _ freshness: Freshness) -> Int {
         guard freshness.keeps(value) else { return 0 }
         let cost =
             Record.cost(keyLength: key.bytes.count, value: value, marks: freshness.hasMarks) + EntryStore.slotCost
@@ -45,6 +44,8 @@ extension Group {
 
     /// Gives bytes back to the group's share and to the whole.
     func release(_ bytes: Int) {
+        // Mostly what was reserved is what was taken.
+        guard bytes != 0 else { return }
         budget.release(bytes)
         cache.budget.release(bytes)
     }

@@ -18,6 +18,7 @@ extension Group {
     public func apply(_ new: GroupSettings) {
         rules.withLock { $0 = new }
         loadTime.store(new.loadTimeout.wholeNanoseconds, ordering: .relaxed)
+        standsIn.store(new.staleIfError > .zero, ordering: .relaxed)
         if gate.withLock({ $0.change(limit: new.maxLoads, queueLimit: new.maxQueuedLoads) }) { startQueued() }
         var shard = 0
         budget.setLimit(new.memory) { bytes in

@@ -10,8 +10,10 @@ public final class Group: Sendable {
     public let name: String
     /// What loads a key.
     public let getter: any Getter
-    /// The same, if it knows the texts of its keys.
-    let keyed: (any KeyedGetter)?
+    /// How many parts a key has; nil when any number will do.
+    package let keyParts: Int?
+    /// What knows the texts of keys; nil where each text is a key of its own.
+    package let spelling: KeySpelling?
     let cache: Cache
     let budget: Budget
     let rules: Groundwork.Mutex<GroupSettings>
@@ -47,12 +49,15 @@ public final class Group: Sendable {
     ) throws(DuplicateGroupError) {
         self.name = name
         self.getter = getter
-        keyed = getter as? any KeyedGetter
+        let keyed = getter as? any KeyedGetter
+        keyParts = keyed?.keyParts
+        spelling = keyed?.spelling
         rules = Groundwork.Mutex(settings)
         self.cache = cache
         self.breaker = breaker
         self.onLoad = onLoad
         loadTime = Atomic(settings.loadTimeout.wholeNanoseconds)
+        standsIn = Atomic(settings.staleIfError > .zero)
         let freshness = Freshness(settings)
         scale = freshness.scale
         gate = Groundwork.Mutex(LoadGate(limit: settings.maxLoads, queueLimit: settings.maxQueuedLoads))
@@ -88,6 +93,9 @@ public final class Group: Sendable {
     /// The same in nanoseconds: what a `Duration` takes to be converted adds up when each load does it.
     package var loadNanoseconds: Int64 { loadTime.load(ordering: .relaxed) }
     let loadTime: Atomic<Int64>
+    /// Whether the rules let an older value stand in for a load that fails: each miss asks, so there is no lock.
+    package var allowsStandIn: Bool { standsIn.load(ordering: .relaxed) }
+    let standsIn: Atomic<Bool>
 
     // MARK: Asking
 

@@ -1,6 +1,6 @@
 /// A getter that knows the texts of its keys.
 package protocol KeyedGetter: Getter {
-    /// How many parts, separated by `:`, a key has; nil when any number will do.
+    /// How many parts, separated by `:`, a key has; nil when any number will do. Always the same.
     var keyParts: Int? { get }
 
     /// What knows the texts of keys, where one value may be asked for under several; nil where each text is a key of its own.
@@ -11,14 +11,6 @@ package protocol KeyedGetter: Getter {
 extension KeyedGetter {
     /// Each text is a key of its own.
     package var spelling: KeySpelling? { nil }
-}
-
-extension Group {
-    /// How many parts a key has; nil when any number will do.
-    package var keyParts: Int? { keyed?.keyParts }
-
-    /// What knows the texts of keys; nil where each text is a key of its own.
-    package var spelling: KeySpelling? { keyed?.spelling }
 }
 
 /// Knows the one text under which what a key stands for is kept, however the key is spelled: `7` for `007`.

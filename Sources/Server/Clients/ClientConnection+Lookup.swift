@@ -186,7 +186,7 @@ extension ClientConnection {
         let group = keyspace.groups[location.group].group
         let hole = Hole(
             token: waits.nextToken, group: group, ticket: ticket,
-            standInKey: group.settings.staleIfError > .zero ? Key(copying: key) : nil,
+            standInKey: group.allowsStandIn ? Key(copying: key) : nil,
             deadline: deadline(at: location), use: use)
         waits.add(hole)
         reply.append(hole)
