@@ -111,8 +111,8 @@ struct Load: ~Copyable, Sendable {
     /// Ends it; not to be called for a batch.
     consuming func end(_ outcome: Outcome) {
         switch outcome {
-        case .success(let value): flight.succeed(isKept ? value : value.transient())
-        case .failure(let error): flight.fail(error)
+        case .success(let value) where !isKept: flight.succeed(value.transient())
+        case .success, .failure: flight.end(outcome)
         }
     }
 

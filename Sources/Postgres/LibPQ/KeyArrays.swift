@@ -42,12 +42,15 @@ struct KeyArrays: QueryParameters {
 
     func withParameters<Result>(_ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?) -> Result) -> Result {
         // One after the other, so that one buffer holds them all and no closures nest.
-        let joined = texts.flatMap { $0 }.map { CChar(bitPattern: $0) }
-        return joined.withUnsafeBufferPointer { joined in
+        var joined: [UInt8] = []
+        joined.reserveCapacity(byteCount)
+        for text in texts { joined += text }
+        return joined.withUnsafeBytes { joined in
+            let first = joined.baseAddress?.assumingMemoryBound(to: CChar.self)
             var starts: [UnsafePointer<CChar>?] = []
             var offset = 0
             for text in texts {
-                starts.append(joined.baseAddress.map { $0 + offset })
+                starts.append(first.map { $0 + offset })
                 offset += text.count
             }
             return starts.withUnsafeBufferPointer { body(Int32(clamping: $0.count), $0.baseAddress) }

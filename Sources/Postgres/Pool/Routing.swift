@@ -87,7 +87,8 @@ final class PoolSeat: @unchecked Sendable {
         }
     }
 
-    private func startHere(_ load: consuming Load) {
+    /// The same on the loop's own thread.
+    func startHere(_ load: consuming Load) {
         guard let pool else {
             if let load = load.getter.forward(load, from: self) { load.fail(LoadError.stopped) }
             return
@@ -114,8 +115,9 @@ final class Routing: Sendable {
     /// Starts a load, from any thread.
     func start(_ load: consuming Load) {
         // The calling thread's own seat is found by its loop's index: its other users need not be looked at.
-        if let index = EventLoop.current?.index, index < seats.count, seats[index].loop.isCurrent {
-            return seats[index].start(load)
+        if let loop = EventLoop.current, loop.index < seats.count {
+            let seat = seats[loop.index]
+            if seat.loop === loop { return seat.startHere(load) }
         }
         guard !seats.isEmpty else { return load.fail(LoadError.stopped) }
         seats[nextTurn() % seats.count].start(load)

@@ -151,15 +151,10 @@ public final class QueryGetter: Getter, KeyedGetter {
 }
 
 /// Where a getter's loads go.
-private final class Route: Sendable {
+private struct Route {
     let routing: Routing
     /// The getter's index among those of its database.
     let getterIndex: Int
-
-    init(routing: Routing, getterIndex: Int) {
-        self.routing = routing
-        self.getterIndex = getterIndex
-    }
 }
 
 private final class GroupDescriptionBox: Sendable {
