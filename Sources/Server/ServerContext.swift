@@ -6,6 +6,8 @@ import Synchronization
 /// ``Server/admit(_:)`` replace.
 final class ServerContext: Sendable {
     let settings: ServerSettings
+    /// One of them, at hand for each reply that waits.
+    let maxReply: Int
     /// What is taken away from the beginning of keys.
     let keyPrefix: [UInt8]
     let information: ServerInformation
@@ -34,6 +36,7 @@ final class ServerContext: Sendable {
         operations: Operations, logger: Logger, loopCount: Int
     ) {
         self.settings = settings
+        maxReply = settings.maxReply
         keyPrefix = keyspace.keyPrefix
         served = Groundwork.Mutex(keyspace.groups)
         whoIsAdmitted = Groundwork.Mutex(Admission(settings))

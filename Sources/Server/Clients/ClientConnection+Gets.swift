@@ -113,7 +113,7 @@ extension ClientConnection {
                 return
             }
             index += count
-            if reply.byteCount(from: start) > server.settings.maxReply {
+            if reply.byteCount(from: start) > server.maxReply {
                 drop(&reply, from: start)
                 return reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
             }

@@ -45,7 +45,7 @@ extension ClientConnection {
         _ reply: inout ReplyBuffer, from start: ReplyBuffer.Position, to request: RawSpan, isRepeatable: Bool = true
     ) -> PendingReply? {
         let size = reply.byteCount(from: start)
-        if size > server.settings.maxReply {
+        if size > server.maxReply {
             drop(&reply, from: start)
             reply.bytes.appendError(ErrorText.replyTooLarge(limit: server.settings.maxOutput))
             return nil
@@ -125,12 +125,12 @@ extension ClientConnection {
     }
 
     private func updateStall() {
-        let settings = server.settings
-        let limit = isAuthenticated ? min(Self.stallSize, settings.maxOutput) : Self.limitBeforePassword
+        // Field by field: a copy of all of them would count a reference for each text in there, which all loops share.
+        let limit = isAuthenticated ? min(Self.stallSize, server.settings.maxOutput) : Self.limitBeforePassword
         isStalled =
             !replies.isEmpty
-            && (replies.pendingCount >= settings.maxPendingReplies || replies.waitingKeys >= settings.maxPendingKeys
-                || replies.byteCount >= limit
+            && (replies.pendingCount >= server.settings.maxPendingReplies
+                || replies.waitingKeys >= server.settings.maxPendingKeys || replies.byteCount >= limit
                 || replies.deferredCount > 0 || server.output.isFull)
     }
 

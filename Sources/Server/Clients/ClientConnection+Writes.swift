@@ -69,7 +69,7 @@ extension ClientConnection {
                 hole.name = wanted.bytes
                 holes[wanted] = hole
             }
-            if reply.byteCount(from: start) > server.settings.maxReply {
+            if reply.byteCount(from: start) > server.maxReply {
                 drop(&reply, from: start)
                 return reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
             }

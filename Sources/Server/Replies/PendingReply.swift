@@ -28,9 +28,7 @@ final class PendingReply {
     let isNoted: Bool
     /// What the loads fill.
     private var piece: ReplyPiece
-    private(set) var openHoles = 0 {
-        didSet { if isQueued { client.replies.waitingKeysGrew(by: openHoles - oldValue) } }
-    }
+    private(set) var openHoles = 0
     /// Whether it is part of the client's queue, which counts what it takes; the queue's to change.
     var isQueued = false
     /// Closing a client lets go of its replies, so none is filled when it is gone.
@@ -53,16 +51,24 @@ final class PendingReply {
         ownBytes = request.byteCount + piece.bytes.count
         byteCount = request.byteCount + piece.byteCount
         client.held.add(ownBytes)
-        piece.forEachShared { client.held.add($0.value) }
-        piece.forEachHole { hole in
-            hole.occurrences += 1
-            // One that stands there several times waits once.
-            guard hole.occurrences == 1 else { return }
-            hole.reply = self
-            openHoles += 1
-            firstDeadline = min(firstDeadline, hole.deadline)
+        var failure: LoadError?
+        for insertion in piece.insertions {
+            switch insertion.content {
+            case .shared(let shared): client.held.add(shared.value)
+            case .hole(let hole): expect(hole)
+            case .failure(let error): failure = failure ?? error
+            }
         }
-        if let failure = piece.failure { become(failure.reply) }
+        if let failure { become(failure.reply) }
+    }
+
+    private func expect(_ hole: Hole) {
+        hole.occurrences += 1
+        // One that stands there several times waits once.
+        guard hole.occurrences == 1 else { return }
+        hole.reply = self
+        openHoles += 1
+        firstDeadline = min(firstDeadline, hole.deadline)
     }
 
     /// A reply that is to be made at its turn, when there is room for `need` bytes.
@@ -88,12 +94,12 @@ final class PendingReply {
 
     /// Whether a hole may keep a value, of which so many bytes will be sent. If not, this has become something else.
     func hasRoom(for value: Value, byteCount count: Int) -> Bool {
-        hasRoom(for: count) { client.held.reserve(value, for: $0) }
+        hasRoom(for: count) { held, turn in held.reserve(value, for: turn) }
     }
 
     /// Whether a hole may keep so many bytes that it wrote.
     func hasRoom(forPart count: Int) -> Bool {
-        guard hasRoom(for: count, { client.held.reserve(count, for: $0) }) else { return false }
+        guard hasRoom(for: count, { held, turn in held.reserve(count, for: turn) }) else { return false }
         ownBytes += count
         return true
     }
@@ -101,21 +107,26 @@ final class PendingReply {
     /// How much is sent to a client that reads, whatever others hold.
     static let shortReply = 16 << 10
 
-    private func hasRoom(for count: Int, _ reserve: (HeldBytes.Turn) -> Bool) -> Bool {
-        let limit = client.server.settings.maxReply
-        setByteCount(byteCount + count)
+    private func hasRoom(for count: Int, _ reserve: (HeldBytes, HeldBytes.Turn) -> Bool) -> Bool {
+        // Looked up once: each look checks that the client is there and counts a reference.
+        let client = client
+        let held = client.held
+        let limit = client.server.maxReply
+        setByteCount(byteCount + count, client)
         guard byteCount - request.count <= limit else {
             fail(ErrorText.replyTooLarge(limit: client.server.settings.maxOutput))
             return false
         }
         let isNext = client.replies.isNext(self)
-        if isKept { return reserve(.now) }
+        if isKept { return reserve(held, .now) }
         let isShort = isNext && !client.isBlocked && byteCount <= Self.shortReply
-        if client.replies.byteCount <= limit, reserve(isShort ? .now : isNext ? .next : .later) { return true }
+        if client.replies.byteCount <= limit, reserve(held, isShort ? .now : isNext ? .next : .later) {
+            return true
+        }
         if isNext {
             // Those behind it give way to the one that they wait for: so two of them can't wait for one another.
             for reply in client.replies.expendableBehindFirst { reply.letGo() }
-            if reserve(.next) { return true }
+            if reserve(held, .next) { return true }
         }
         letGo()
         return false
@@ -123,7 +134,8 @@ final class PendingReply {
 
     /// A hole keeps what it was filled with.
     func holeWasFilled() {
-        openHoles -= 1
+        let client = client
+        setOpenHoles(openHoles - 1, client)
         guard openHoles == 0 else { return }
         state = .complete
         client.isDone(self)
@@ -147,13 +159,18 @@ final class PendingReply {
         piece = written.takeAll()
         ownBytes = request.count + piece.byteCount
         client.held.add(ownBytes)
-        setByteCount(ownBytes)
+        setByteCount(ownBytes, client)
         state = .complete
     }
 
-    private func setByteCount(_ count: Int) {
+    private func setByteCount(_ count: Int, _ client: ClientConnection) {
         if isQueued { client.replies.pendingGrew(by: count - byteCount) }
         byteCount = count
+    }
+
+    private func setOpenHoles(_ count: Int, _ client: ClientConnection) {
+        if isQueued { client.replies.waitingKeysGrew(by: count - openHoles) }
+        openHoles = count
     }
 
     // MARK: Letting go
@@ -165,7 +182,7 @@ final class PendingReply {
         piece = ReplyPiece(of: RawSpan())
         ownBytes = request.count
         client.held.add(ownBytes)
-        setByteCount(ownBytes)
+        setByteCount(ownBytes, client)
         state = .deferred(need: need)
         client.replies.pendingWasDeferred()
         client.isDone(self)
@@ -173,16 +190,22 @@ final class PendingReply {
 
     /// Gives back all that it holds, and leaves the flights that it waits for: they go on without it.
     func release() {
-        client.held.remove(ownBytes)
+        let client = client
+        let held = client.held
+        held.remove(ownBytes)
         ownBytes = 0
-        openHoles = 0
-        piece.forEachShared { client.held.remove($0.value) }
-        piece.forEachHole { hole in
-            if hole.reply != nil {
-                client.waits.abandon(hole)
-                hole.reply = nil
-            } else if let value = hole.takeValue() {
-                client.held.remove(value)
+        setOpenHoles(0, client)
+        for insertion in piece.insertions {
+            switch insertion.content {
+            case .shared(let shared): held.remove(shared.value)
+            case .hole(let hole):
+                if hole.reply != nil {
+                    client.waits.abandon(hole)
+                    hole.reply = nil
+                } else if let value = hole.takeValue() {
+                    held.remove(value)
+                }
+            case .failure: break
             }
         }
     }
@@ -192,10 +215,10 @@ final class PendingReply {
         let stored = piece.bytes
         let bytes = stored.span.bytes
         var written = 0
-        for (offset, content) in piece.insertions {
-            reply.bytes.append(bytes.extracting(written..<offset))
-            written = offset
-            switch content {
+        for insertion in piece.insertions {
+            reply.bytes.append(bytes.extracting(written..<insertion.offset))
+            written = insertion.offset
+            switch insertion.content {
             case .shared(let shared): reply.append(shared)
             case .hole(let hole): hole.write(to: &reply, version)
             case .failure: break

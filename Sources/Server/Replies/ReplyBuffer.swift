@@ -3,17 +3,27 @@ import RESP
 
 /// Replies as commands write them: bytes, and between them what is not copied or not yet there.
 struct ReplyBuffer: ~Copyable {
-    /// What stands between the bytes.
-    enum Insertion {
-        case shared(SharedBytes)
-        case hole(Hole)
-        /// No reply but this error.
-        case failure(LoadError)
+    /// What stands between the bytes. (No tuple: an array of those has the runtime interpret what they are made of.)
+    struct Insertion {
+        enum Content {
+            case shared(SharedBytes)
+            case hole(Hole)
+            /// No reply but this error.
+            case failure(LoadError)
+        }
+
+        var offset: Int
+        let content: Content
+
+        init(_ content: Content, at offset: Int) {
+            self.offset = offset
+            self.content = content
+        }
     }
 
     /// The replies' bytes. Commands append here.
     var bytes = OutputBuffer()
-    private var insertions: [(offset: Int, content: Insertion)] = []
+    private var insertions: [Insertion] = []
     private var sharedByteCount = 0
     /// How often something was taken out.
     private var takings = 0
@@ -61,17 +71,17 @@ struct ReplyBuffer: ~Copyable {
 
     /// Appends what a load will bring.
     mutating func append(_ hole: Hole) {
-        insertions.append((bytes.byteCount, .hole(hole)))
+        insertions.append(Insertion(.hole(hole), at: bytes.byteCount))
     }
 
     /// Appends a failure: the reply that it is part of is its error, whatever else was written.
     mutating func append(_ failure: LoadError) {
-        insertions.append((bytes.byteCount, .failure(failure)))
+        insertions.append(Insertion(.failure(failure), at: bytes.byteCount))
     }
 
     /// Appends bytes that stay where they are.
     mutating func append(_ shared: SharedBytes) {
-        insertions.append((bytes.byteCount, .shared(shared)))
+        insertions.append(Insertion(.shared(shared), at: bytes.byteCount))
         sharedByteCount += shared.byteCount
     }
 
@@ -79,9 +89,9 @@ struct ReplyBuffer: ~Copyable {
     mutating func append(_ piece: ReplyPiece) {
         let start = bytes.byteCount
         bytes.append(piece.bytes.span.bytes)
-        for (offset, content) in piece.insertions {
-            insertions.append((start + offset, content))
-            if case .shared(let shared) = content { sharedByteCount += shared.byteCount }
+        for insertion in piece.insertions {
+            insertions.append(Insertion(insertion.content, at: start + insertion.offset))
+            if case .shared(let shared) = insertion.content { sharedByteCount += shared.byteCount }
         }
     }
 
@@ -122,8 +132,8 @@ struct ReplyBuffer: ~Copyable {
     }
 
     /// Those behind `start`, by their offsets from it. In most cases they are all, and move without being counted anew.
-    private mutating func takeInsertions(from start: Position) -> [(offset: Int, content: Insertion)] {
-        var taken: [(offset: Int, content: Insertion)] = []
+    private mutating func takeInsertions(from start: Position) -> [Insertion] {
+        var taken: [Insertion] = []
         if start.insertions == 0 {
             swap(&taken, &insertions)
         } else {
@@ -151,11 +161,11 @@ struct ReplyBuffer: ~Copyable {
 struct ReplyPiece {
     let bytes: [UInt8]
     /// By offset into `bytes`, ascending.
-    let insertions: [(offset: Int, content: ReplyBuffer.Insertion)]
+    let insertions: [ReplyBuffer.Insertion]
     /// What there is to send, without what holes will bring.
     let byteCount: Int
 
-    init(bytes: [UInt8], insertions: [(offset: Int, content: ReplyBuffer.Insertion)], byteCount: Int) {
+    init(bytes: [UInt8], insertions: [ReplyBuffer.Insertion], byteCount: Int) {
         self.bytes = bytes
         self.insertions = insertions
         self.byteCount = byteCount
@@ -164,14 +174,6 @@ struct ReplyPiece {
     /// Bytes alone.
     init(of span: RawSpan) {
         self.init(bytes: span.withUnsafeBytes { Array($0) }, insertions: [], byteCount: span.byteCount)
-    }
-
-    /// Why it is no reply.
-    var failure: LoadError? {
-        for insertion in insertions {
-            if case .failure(let error) = insertion.content { return error }
-        }
-        return nil
     }
 
     /// Calls `body` with what is sent from where it is.

@@ -222,10 +222,11 @@ struct ReplyQueue {
         guard !piece.insertions.isEmpty else { return piece.bytes.isEmpty ? [] : [.bytes(piece.bytes, sent: 0)] }
         var segments: [Segment] = []
         var written = 0
-        for (offset, content) in piece.insertions {
+        for insertion in piece.insertions {
+            let offset = insertion.offset
             if offset > written { segments.append(.bytes(Array(piece.bytes[written..<offset]), sent: 0)) }
             written = offset
-            switch content {
+            switch insertion.content {
             case .shared(let shared): segments.append(.shared(shared, sent: 0))
             case .hole, .failure: break
             }
