@@ -37,6 +37,7 @@ static int listen_at(const char *path) {
         exit(1);
     }
     strcpy(address.sun_path, path);
+    unlink(path); /* of one that ran before */
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0) die("socket");
     if (bind(listener, (struct sockaddr *)&address, sizeof address) < 0) die("bind");
@@ -84,22 +85,29 @@ static void accept_all(int epoll, int listener) {
             continue;
         }
         begun[client] = 0;
-        struct epoll_event event = {.events = EPOLLIN, .data.fd = client};
+        /* Told once of what comes: all of it is read then. The cheapest way there is. */
+        struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = client};
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, client, &event) < 0) die("epoll_ctl");
     }
 }
 
-static void answer(int client) {
+static void answer(int client, int has_ended) {
     static char input[INPUT_BYTES];
-    ssize_t n = read(client, input, sizeof input);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (n <= 0) {
-        close(client);
-        return;
-    }
-    size_t bytes = begun[client] + (size_t)n;
-    begun[client] = bytes % request_bytes;
-    if (bytes >= request_bytes && !send_replies(client, bytes / request_bytes)) close(client);
+    ssize_t n;
+    do {
+        n = read(client, input, sizeof input);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (n <= 0) {
+            close(client);
+            return;
+        }
+        size_t bytes = begun[client] + (size_t)n;
+        begun[client] = bytes % request_bytes;
+        if (bytes >= request_bytes && !send_replies(client, bytes / request_bytes)) {
+            close(client);
+            return;
+        }
+    } while (n == sizeof input || has_ended);
 }
 
 int main(int argc, char **argv) {
@@ -121,7 +129,7 @@ int main(int argc, char **argv) {
             if (events[i].data.fd == listener)
                 accept_all(epoll, listener);
             else
-                answer(events[i].data.fd);
+                answer(events[i].data.fd, events[i].events & EPOLLHUP);
         }
     }
 }
