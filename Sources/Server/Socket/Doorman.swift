@@ -92,9 +92,14 @@ final class Doorman: @unchecked Sendable {
         }
     }
 
-    /// Accepts no more clients, and removes the path that was bound.
+    /// Accepts no more clients, and removes the path that was bound. Whoever connected to that before is let in: its request is on
+    /// its way, most likely. Those who wait at systemd's socket are for the successor.
     func close() {
         listener?.stop()
+        if case .bound(let path)? = entrance {
+            path.remove()
+            listener?.acceptWaiting()
+        }
         listener = nil
         if let look { loop.cancel(look) }
         look = nil

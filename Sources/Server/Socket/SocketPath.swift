@@ -62,11 +62,15 @@ final class SocketPath: Sendable {
         return "the folder \(folder) does not exist; make it, or have systemd make it (RuntimeDirectory=)"
     }
 
-    /// Stops listening and removes the path if it is still the one that was bound. To be called once; the descriptor is
-    /// deregistered before.
+    /// Removes the path if it is still the one that was bound: nobody else can connect then.
+    func remove() {
+        if isInPlace { unlink(path) }
+    }
+
+    /// Stops listening and removes the path. To be called once; the descriptor is deregistered before.
     func close() {
         _ = Glibc.close(descriptor)
-        if FileIdentity(at: path) == identity { unlink(path) }
+        remove()
     }
 
     /// Who listens at a path.

@@ -38,21 +38,31 @@ final class UnixListener: EventSource {
         registration = nil
     }
 
+    /// Accepts all who connected by now.
+    func acceptWaiting() {
+        while accept() {}
+    }
+
     func ready(_ readiness: Readiness) {
         for _ in 0..<Self.acceptsInARound {
-            let client = pgs_accept(descriptor)
-            if client >= 0 {
-                isStarved = false
-                accepted(client)
-                continue
-            }
-            switch errno {
-            case EINTR, ECONNABORTED: continue
-            case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-                backOff(SystemError("accept4", code: errno))
-                return
-            default: return
-            }
+            guard accept() else { return }
+        }
+    }
+
+    /// One accept4(2). False: nobody waits, or nobody can be taken.
+    private func accept() -> Bool {
+        let client = pgs_accept(descriptor)
+        if client >= 0 {
+            isStarved = false
+            accepted(client)
+            return true
+        }
+        switch errno {
+        case EINTR, ECONNABORTED: return true
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+            backOff(SystemError("accept4", code: errno))
+            return false
+        default: return false
         }
     }
 
