@@ -62,15 +62,18 @@ final class HeldBytes {
         }
     }
 
-    func remove(_ value: Value) {
+    func remove(_ value: Value) { remove(takeOut(value)) }
+
+    /// Notes that a reply gave up a value. Returns how many bytes are to be given back for it: none while others hold it.
+    func takeOut(_ value: Value) -> Int {
         if let address = Self.address(of: value), let count = sharers[address] {
             guard count == 1 else {
                 sharers[address] = count - 1
-                return
+                return 0
             }
             sharers[address] = nil
         }
-        remove(Self.size(of: value))
+        return Self.size(of: value)
     }
 
     private static func size(of value: Value) -> Int { value.text.byteCount + value.fields.byteCount }

@@ -35,6 +35,9 @@ struct ReplyQueue {
     /// Shorter segments are copied together; longer ones are sent from where they are.
     private static let gatherLimit = 16 << 10
 
+    /// The replies for which there is room at once: as many as clients often pipeline.
+    private static let usualCapacity = 16
+
     init(_ held: HeldBytes) {
         self.held = held
     }
@@ -68,6 +71,8 @@ struct ReplyQueue {
 
     /// Appends a reply that waits.
     mutating func append(_ reply: PendingReply) {
+        // One seldom waits alone.
+        if segments.isEmpty { segments.reserveCapacity(Self.usualCapacity) }
         segments.append(.pending(reply))
         count(reply)
     }
