@@ -46,6 +46,9 @@ public struct Flight: ~Copyable, Sendable {
         return group.isWanted(call, of: key, at: now)
     }
 
+    /// The hash of its key, for ``Group/prefetch(_:_:hash:)``.
+    package var keyHash: KeyHash { KeyHash(key) }
+
     /// Ends the flight with a value, and wakes every waiter. The value is stored unless it is transient, the key was
     /// invalidated meanwhile, or the group's storing is suspended.
     public consuming func succeed(_ value: Value) {

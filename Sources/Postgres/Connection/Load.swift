@@ -103,6 +103,13 @@ struct Load: ~Copyable, Sendable {
         return others
     }
 
+    /// Asks the processor to bring what the landings of some loads will touch into its cache; they are of one batch. Each landing
+    /// by itself would wait for main memory.
+    static func prefetchLandings(_ indices: Range<Int>, of loads: borrowing UniqueDeque<Load>) {
+        guard !indices.isEmpty else { return }
+        loads[indices.lowerBound].flight.group.prefetch(indices, .slot) { loads[$0].flight.keyHash }
+    }
+
     /// Whether anybody still waits for it.
     func isWanted(at now: Instant) -> Bool {
         batch != nil || flight.isWanted(at: now)
