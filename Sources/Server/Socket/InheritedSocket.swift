@@ -20,6 +20,7 @@ enum InheritedSocket {
             throw ServerError(
                 .badInheritedSocket, "the descriptor that systemd handed over is no listening Unix stream socket")
         }
+        pgs_take_bytes_alone(first)
         _ = fcntl(first, F_SETFD, FD_CLOEXEC)
         _ = fcntl(first, F_SETFL, fcntl(first, F_GETFL) | O_NONBLOCK)
         return first

@@ -144,6 +144,7 @@ final class SocketPath: Sendable {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(AF_UNIX, type, 0)
         guard descriptor >= 0 else { throw ServerError(SystemError("socket", code: errno), doing: "listening") }
+        pgs_take_bytes_alone(descriptor)
         do throws(ServerError) {
             guard UnixAddress.bind(descriptor, to: path) == 0 else {
                 throw ServerError(SystemError("bind", code: errno), doing: "binding \(path)")

@@ -28,7 +28,6 @@ final class UnixListener: EventSource {
     }
 
     func start() throws(SystemError) {
-        pgs_take_bytes_alone(descriptor)
         registration = try loop.register(descriptor, for: .readable, source: self)
     }
 
