@@ -35,17 +35,13 @@ static inline int pgs_accept(int listener) {
     return accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-// recv(2), send(2) and epoll_wait(2) as the kernel has them. The C library's functions of these names also make the thread
-// cancellable for as long as they last, by two atomic operations; nothing here is ever cancelled (pthread_setcanceltype(3)).
-// Return -1 with errno set.
+// recv(2) and send(2) as the kernel has them. The C library's functions of these names also make the thread cancellable for as
+// long as they last, by two atomic operations; nothing here is ever cancelled (pthread_setcanceltype(3)). Return -1 with errno set.
 static inline ssize_t pgs_recv(int socket, void *bytes, size_t count) {
     return syscall(SYS_recvfrom, socket, bytes, count, MSG_DONTWAIT, 0L, 0L);
 }
 static inline ssize_t pgs_send(int socket, const void *bytes, size_t count) {
     return syscall(SYS_sendto, socket, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT, 0L, 0L);
-}
-static inline int pgs_epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds) {
-    return (int)syscall(SYS_epoll_pwait, epoll, events, count, milliseconds, 0L, 0L);
 }
 
 // Clients of a Unix socket can pass descriptors along with their bytes, and a systemd unit can have the sender's credentials come

@@ -222,7 +222,7 @@ public final class EventLoop: @unchecked Sendable {
         // Only after `asleep` is set: whoever submitted a job before that did not write to `wakeup`.
         let busy = hasMore || !localJobs.isEmpty || hasMail.load(ordering: .sequentiallyConsistent)
         let timeout = busy ? 0 : millisecondsToNextTimer()
-        let count = pgs_epoll_wait(epoll, events.baseAddress, Int32(events.count), timeout)
+        let count = epoll_wait(epoll, events.baseAddress, Int32(events.count), timeout)
         asleep.store(false, ordering: .sequentiallyConsistent)
         return max(0, Int(count))
     }

@@ -167,6 +167,8 @@ struct FairnessTests {
         let configure: (inout ServerSettings) -> Void = {
             $0.maxOutput = 1 << 20
             $0.maxBuffers = 2 << 20
+            // However slow the machine is, they are not closed.
+            $0.writeTimeout = .seconds(600)
         }
         try await withServer([try served("word", getter)], loops: 1, configure: configure) { server in
             // Three times what the kernel does not take is all the room there is.

@@ -138,7 +138,7 @@ struct LifeTests {
         #expect(try idle.ask("PING") == .simpleString("PONG"))
         try client.send("GET", "word:a")
         #expect(getter.waitForLoads(1))
-        let ending = Task { await server.end(deadline: .seconds(20)) }
+        let ending = Task { await server.end(deadline: .seconds(120)) }
         #expect(try idle.isAtEnd())
         #expect(throws: (any Error).self) { try TestClient(server.path) }
         #expect(getter.finish("a", "v"))
@@ -162,7 +162,7 @@ struct LifeTests {
         // More than are accepted in one round.
         let clients = try (0..<100).map { _ in try TestClient(server.path) }
         for client in clients { try client.send("PING") }
-        let ending = Task { await server.end(deadline: .seconds(20)) }
+        let ending = Task { await server.end(deadline: .seconds(120)) }
         #expect(await eventually { !server.server.isServing })
         goOn.signal()
         #expect(try holder.receive() == .bulk("a"))
