@@ -102,10 +102,9 @@ struct LoadControlTests {
                 try client.send("GET", "word:no\(index)")
             }
             #expect(await sidecar.counts("misses", 1050, of: "word"))
-            // Once the misses are counted, the first of them are about to be sent. A thread whose clients ask for nothing
-            // leaves its share unused.
+            // Once the misses are counted, the first of them are about to be sent: at least one, as a thread whose clients ask for
+            // nothing leaves its share unused. What the sidecar has sent may be more: a batch with a bad key is refused at once.
             #expect(try await eventually { try await database.activeSessions() > 0 })
-            #expect((1...3).contains(Int(try sidecar.info("database_loads_sent")) ?? 0))
             var most = try await database.activeSessions()
             try await hold.release()
             func ended() throws -> Int {
