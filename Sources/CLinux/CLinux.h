@@ -47,7 +47,7 @@ static inline ssize_t pgs_send(int socket, const void *bytes, size_t count) {
 // Clients of a Unix socket can pass descriptors along with their bytes, and a systemd unit can have the sender's credentials come
 // with them; recv(2) ends at these, whatever is behind. The first refuses them to all who connect to `listener` from now on, as far
 // as the kernel can; the second tells whether a client's socket never took any. SO_PASSPIDFD came with Linux 6.5 and
-// SO_PASSRIGHTS with 6.16; their numbers are not in older headers. Where there is no such option it is -1.
+// SO_PASSRIGHTS with 6.16; their numbers are not in older headers.
 enum { pgs_passpidfd = 76, pgs_passrights = 83 };
 static inline void pgs_take_bytes_alone(int listener) {
     const int no = 0;
@@ -55,6 +55,7 @@ static inline void pgs_take_bytes_alone(int listener) {
     setsockopt(listener, SOL_SOCKET, pgs_passpidfd, &no, sizeof no);
     setsockopt(listener, SOL_SOCKET, SO_PASSCRED, &no, sizeof no);
 }
+// -1 where there is no such option.
 static inline int pgs_socket_option(int socket, int option) {
     int value = -1;
     socklen_t length = sizeof value;

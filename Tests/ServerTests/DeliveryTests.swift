@@ -106,14 +106,8 @@ struct DeliveryTests {
     func `what is written at once is answered whole though nothing follows it`(_ size: Int, _ isTracking: Bool)
         async throws
     {
-        let isHeld = DispatchSemaphore(value: 0)
-        let goOn = DispatchSemaphore(value: 0)
-        let getter = HeldGetter { key in
-            isHeld.signal()
-            goOn.wait()
-            return .text(key)
-        }
-        try await withServer([try served("word", getter)], loops: 1) { server in
+        let loop = LoopHolder()
+        try await withServer([try served("word", loop.getter)], loops: 1) { server in
             let client = try TestClient(server.path)
             if isTracking {
                 try client.send("HELLO", "3")
@@ -123,7 +117,7 @@ struct DeliveryTests {
             // The loop is kept busy until all of it is there.
             let holder = try TestClient(server.path)
             try holder.send("GET", "word:hold")
-            #expect(isHeld.wait(timeout: .now() + 120) == .success)
+            #expect(loop.holds())
             // Their replies are short, so that none is held up until the client reads.
             let short = TestClient.encoded(["DEL", "word:" + String(repeating: "x", count: 900)])
             func echo(_ count: Int) -> [UInt8] { TestClient.encoded(["ECHO", String(repeating: "x", count: count)]) }
@@ -132,7 +126,7 @@ struct DeliveryTests {
             let requests = (0..<count).flatMap { _ in short } + echo(padding)
             #expect(requests.count == size)
             try client.send(raw: requests)
-            goOn.signal()
+            loop.goOn()
             let text = [UInt8](repeating: UInt8(ascii: "x"), count: padding)
             let replies = (0..<count).flatMap { _ in Array(":0\r\n".utf8) } + Question.bulk(text)
             #expect(try client.receives(replies))
@@ -151,24 +145,16 @@ struct DeliveryTests {
     }
 
     @Test func `who leaves in the middle of a request leaves nothing of it to the next client`() async throws {
-        let isHeld = DispatchSemaphore(value: 0)
-        let goOn = DispatchSemaphore(value: 0)
-        let getter = HeldGetter { key in
-            if key == "hold" {
-                isHeld.signal()
-                goOn.wait()
-            }
-            return .text(key)
-        }
-        try await withServer([try served("word", getter)], loops: 1) { server in
+        let loop = LoopHolder()
+        try await withServer([try served("word", loop.getter)], loops: 1) { server in
             let holder = try TestClient(server.path)
             try holder.send("GET", "word:hold")
-            #expect(isHeld.wait(timeout: .now() + 120) == .success)
+            #expect(loop.holds())
             // The loop finds its bytes, and that nobody takes the reply.
             let leaving = try TestClient(server.path)
             try leaving.send(raw: "PING\r\n*2\r\n$3\r\nGET\r\n$5")
             leaving.end(abruptly: false)
-            goOn.signal()
+            loop.goOn()
             #expect(try holder.receive() == .bulk(Array("hold".utf8)))
             let next = try TestClient(server.path)
             #expect(try next.ask("PING") == .simpleString("PONG"))

@@ -148,23 +148,17 @@ struct LifeTests {
     }
 
     @Test func `who connected before the end is answered, though nobody had accepted it yet`() async throws {
-        let isHeld = DispatchSemaphore(value: 0)
-        let goOn = DispatchSemaphore(value: 0)
-        let getter = HeldGetter { key in
-            isHeld.signal()
-            goOn.wait()
-            return .text(key)
-        }
-        let server = try TestServer([try served("word", getter)], loops: 1)
+        let loop = LoopHolder(at: "a")
+        let server = try TestServer([try served("word", loop.getter)], loops: 1)
         let holder = try TestClient(server.path)
         try holder.send("GET", "word:a")
-        #expect(isHeld.wait(timeout: .now() + 120) == .success)
+        #expect(loop.holds())
         // More than are accepted in one round.
         let clients = try (0..<100).map { _ in try TestClient(server.path) }
         for client in clients { try client.send("PING") }
         let ending = Task { await server.end(deadline: .seconds(120)) }
         #expect(await eventually { !server.server.isServing })
-        goOn.signal()
+        loop.goOn()
         #expect(try holder.receive() == .bulk("a"))
         for client in clients {
             #expect(try client.receive() == .simpleString("PONG"))

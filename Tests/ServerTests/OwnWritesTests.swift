@@ -284,6 +284,7 @@ struct OwnWritesTests {
             changes.apply(.max)
             #expect(await eventually { running.withLock { $0 } == 0 })
             #expect(wrong.withLock { $0 } == [])
+            #expect(answers.withLock { $0 } > 100)
         }
     }
 }

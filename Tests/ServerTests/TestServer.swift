@@ -4,6 +4,7 @@ import Foundation
 import Groundwork
 import Logging
 import Server
+import TestSupport
 
 /// A server on loops of its own at a socket in a folder of its own; gone with `end()`.
 final class TestServer: Sendable {
@@ -73,4 +74,33 @@ func served(
     groupSettings.loadTimeout = .seconds(60)
     settings(&groupSettings)
     return ServedGroup(try Group(name, settings: groupSettings, getter: getter), shape: shape)
+}
+
+/// A getter that keeps the loop which asks it for a key, until it is told to go on.
+struct LoopHolder {
+    private let isHeld = DispatchSemaphore(value: 0)
+    private let mayGoOn = DispatchSemaphore(value: 0)
+    private let held: String
+
+    /// Keeps it at this key; others are answered at once.
+    init(at key: String = "hold") {
+        held = key
+    }
+
+    /// Gives each key as its own value.
+    var getter: HeldGetter {
+        HeldGetter { [isHeld, mayGoOn, held] key in
+            if key == held {
+                isHeld.signal()
+                mayGoOn.wait()
+            }
+            return .text(key)
+        }
+    }
+
+    /// Whether the loop is kept, after at most two minutes.
+    func holds() -> Bool { isHeld.wait(timeout: .now() + 120) == .success }
+
+    /// Lets it go on.
+    func goOn() { mayGoOn.signal() }
 }

@@ -27,14 +27,8 @@ enum InheritedSocket {
     }
 
     private static func isListeningUnixSocket(_ descriptor: Int32) -> Bool {
-        option(SO_ACCEPTCONN, of: descriptor) == 1 && option(SO_DOMAIN, of: descriptor) == AF_UNIX
-            && option(SO_TYPE, of: descriptor) == Int32(SOCK_STREAM.rawValue)
-    }
-
-    private static func option(_ name: Int32, of descriptor: Int32) -> Int32? {
-        var value: Int32 = 0
-        var length = socklen_t(MemoryLayout<Int32>.size)
-        return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+        pgs_socket_option(descriptor, SO_ACCEPTCONN) == 1 && pgs_socket_option(descriptor, SO_DOMAIN) == AF_UNIX
+            && pgs_socket_option(descriptor, SO_TYPE) == Int32(SOCK_STREAM.rawValue)
     }
 
     private static func variable(_ name: String) -> String? {
