@@ -8,7 +8,7 @@ import Synchronization
 /// A loop owns what is registered with it: such objects are touched on its thread only, and need no lock. ``submit(_:)``,
 /// ``start()``, ``stop()`` and ``join()`` may be called from any thread; everything else is for the loop's thread alone.
 ///
-/// A round is: wait, descriptors that are ready, timers that are due, jobs, then what was asked to run after each round.
+/// A round is: wait, descriptors that are ready, timers that are due, jobs, then the round's end, if something was gathered for it.
 public final class EventLoop: @unchecked Sendable {
     // Unchecked: the fields under "loop's thread" are touched on that thread only (debug builds check), the others are
     // immutable or synchronised.
@@ -18,6 +18,7 @@ public final class EventLoop: @unchecked Sendable {
 
     private let epoll: Int32
     private let wakeup: Int32
+    private let alarm: TimerDescriptor
     private let mailbox = Groundwork.Mutex(Mailbox())
     /// Whether the mailbox has jobs: spares the loop its lock in most rounds.
     private let hasMail = Atomic<Bool>(false)
@@ -30,9 +31,11 @@ public final class EventLoop: @unchecked Sendable {
     private var sources = SlotTable<any EventSource>()
     private var timers = TimerQueue()
     private var localJobs: [() -> Void] = []
-    private var roundEnds: [() -> Bool] = []
-    /// Whether the end of the last round left something to do: then the next one does not wait.
-    private var hasMore = false
+    /// When the alarm goes off; in the past: it did.
+    private var alarmTime = Instant(nanoseconds: 0)
+    private var roundEnd: (() -> Bool)?
+    /// Whether the round's end has something to do. If it is still so when the loop is about to wait, the loop does not.
+    @usableFromInline var hasGathered = false
     private var endsEarly = false
     private var stopping = false
 
@@ -44,9 +47,10 @@ public final class EventLoop: @unchecked Sendable {
         var isClosed = false
     }
 
-    /// Opens the loop's epoll and its wake-up descriptor.
+    /// Opens the loop's epoll, its wake-up descriptor and its alarm.
     public init(index: Int = 0) throws(SystemError) {
         self.index = index
+        alarm = try TimerDescriptor()
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw SystemError("epoll_create1", code: errno) }
         wakeup = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -55,9 +59,12 @@ public final class EventLoop: @unchecked Sendable {
             close(epoll)
             throw SystemError("eventfd", code: code)
         }
-        // Edge-triggered: each write wakes the loop once, and the counter never needs to be read.
-        var event = pgs_epoll_event(pgs_epollin | EPOLLET.rawValue, .max)
-        epoll_ctl(epoll, EPOLL_CTL_ADD, wakeup, &event)
+        // Edge-triggered: each write wakes the loop once, and each time that the alarm was set for; counters never need to be
+        // read.
+        for (descriptor, token) in [(wakeup, UInt64.max), (alarm.descriptor, Self.alarmToken)] {
+            var event = pgs_epoll_event(pgs_epollin | EPOLLET.rawValue, token)
+            epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event)
+        }
     }
 
     deinit {
@@ -173,12 +180,17 @@ public final class EventLoop: @unchecked Sendable {
         endsEarly = true
     }
 
-    /// Runs `job` at the end of each round from now on, before the loop waits: this is where what a round gathered is sent. It
-    /// returns whether it has more to do; then the next round begins without waiting, and descriptors get their turn.
-    public func afterEachRound(_ job: @escaping () -> Bool) {
-        assert(isCurrent)
-        roundEnds.append(job)
+    /// Runs `job` at the end of each round for which ``gathers()`` was called, before the loop waits: this is where what a round
+    /// gathered is sent. It returns whether it has more to do; then the next round begins without waiting, descriptors get their
+    /// turn, and it runs again. A loop has one such job.
+    public func atRoundEnd(_ job: @escaping () -> Bool) {
+        assert(isCurrent && roundEnd == nil)
+        roundEnd = job
     }
+
+    /// Tells that there is something for the job at the round's end.
+    @inlinable
+    public func gathers() { hasGathered = true }
 
     /// The loop itself. Returns after ``stop()``.
     private func run() {
@@ -197,7 +209,7 @@ public final class EventLoop: @unchecked Sendable {
             }
         }
         sources = SlotTable()
-        roundEnds.removeAll()
+        roundEnd = nil
         localJobs.removeAll()
         timers = TimerQueue()
         // Dropped outside the lock: what a job holds may submit another one as it goes.
@@ -213,31 +225,44 @@ public final class EventLoop: @unchecked Sendable {
     private func endRound() {
         endsEarly = false
         runJobs()
-        hasMore = false
-        for job in roundEnds where job() { hasMore = true }
+        if hasGathered { hasGathered = roundEnd?() ?? false }
     }
 
     private func wait(_ events: UnsafeMutableBufferPointer<epoll_event>) -> Int {
+        setAlarm()
         asleep.store(true, ordering: .sequentiallyConsistent)
         // Only after `asleep` is set: whoever submitted a job before that did not write to `wakeup`.
-        let busy = hasMore || !localJobs.isEmpty || hasMail.load(ordering: .sequentiallyConsistent)
-        let timeout = busy ? 0 : millisecondsToNextTimer()
-        let count = epoll_wait(epoll, events.baseAddress, Int32(events.count), timeout)
-        asleep.store(false, ordering: .sequentiallyConsistent)
+        let busy = hasGathered || !localJobs.isEmpty || hasMail.load(ordering: .sequentiallyConsistent)
+        let count = epoll_wait(epoll, events.baseAddress, Int32(events.count), busy ? 0 : -1)
+        // Whoever sees it late writes to `wakeup` in vain.
+        asleep.store(false, ordering: .relaxed)
         return max(0, Int(count))
     }
 
-    /// Rounded up, so that the loop never spins through the last fraction of a millisecond. Since the round began: a timer may
-    /// be late by what the round took, and no round reads the clock twice.
-    private func millisecondsToNextTimer() -> Int32 {
-        guard let deadline = timers.nextDeadline() else { return -1 }
-        let left = deadline.nanoseconds - now.nanoseconds
-        return Int32(clamping: left <= 0 ? 0 : (left + 999_999) / 1_000_000)
+    /// Sees to it that the loop wakes for its next timer. A timeout of epoll_wait(2) would have the kernel set a clock and take it
+    /// back in each round, at the price of a tenth of a hit. The alarm is set when none is that comes in time: one that is early,
+    /// since its timer was cancelled, costs less than setting it each time.
+    private func setAlarm() {
+        guard let deadline = timers.nextDeadline() else { return }
+        guard alarmTime <= now || alarmTime.nanoseconds - deadline.nanoseconds >= Self.alarmStep else { return }
+        // Timers of about the same time have one alarm.
+        let steps = deadline.advanced(byNanoseconds: Self.alarmStep - 1).nanoseconds / Self.alarmStep
+        alarmTime = Instant(nanoseconds: steps * Self.alarmStep)
+        alarm.set(to: alarmTime)
     }
+
+    /// A millisecond: timers are late by up to that.
+    private static var alarmStep: Int64 { 1_000_000 }
+    /// No source's.
+    private static var alarmToken: UInt64 { .max - 1 }
 
     private func dispatch(_ event: epoll_event) {
         let (token, events) = withUnsafePointer(to: event) { (pgs_epoll_data($0), $0.pointee.events) }
-        sources[token]?.ready(Readiness(rawValue: events))
+        if let source = sources[token] {
+            source.ready(Readiness(rawValue: events))
+        } else if token == Self.alarmToken {
+            alarmTime = Instant(nanoseconds: 0)
+        }
     }
 
     /// Runs what was submitted up to now; what these jobs submit waits for the next round, so that descriptors get their

@@ -74,6 +74,63 @@ struct EventLoopTests {
         #expect(seen == [1, 2])
     }
 
+    @Test func `a timer that is set later for sooner is not late, and one that is past runs in the next round`() throws
+    {
+        let seen = try onLoop { (loop, done: @escaping @Sendable ([Int]) -> Void) in
+            var seen: [Int] = []
+            let begin = Instant.now()
+            loop.schedule(at: begin + .seconds(100)) { done([]) }
+            loop.enqueue {
+                // By now the loop has waited for the first one.
+                loop.enqueue {
+                    loop.schedule(at: begin + .seconds(-1)) {
+                        seen.append(1)
+                        loop.schedule(at: loop.now + .milliseconds(3)) {
+                            seen.append(2)
+                            // As long after as an alarm of the last one would have been.
+                            loop.schedule(at: loop.now + .milliseconds(3)) { done(seen + [3]) }
+                        }
+                    }
+                }
+            }
+        }
+        #expect(seen == [1, 2, 3])
+    }
+
+    @Test func `a timer is not held up by those before it that were cancelled`() throws {
+        let seen = try onLoop { (loop, done: @escaping @Sendable (Bool) -> Void) in
+            let deadline = Instant.now() + .milliseconds(30)
+            let cancelled = (1..<30).map { loop.schedule(at: deadline + .milliseconds(-$0)) { done(false) } }
+            loop.schedule(at: deadline) { done(Instant.now() >= deadline) }
+            // The alarm was set for the first of them meanwhile.
+            loop.enqueue { loop.enqueue { for timer in cancelled { loop.cancel(timer) } } }
+        }
+        #expect(seen == true)
+    }
+
+    @Test func `the round's end comes for what was gathered, and again for what it leaves, but not without`() throws {
+        let seen = try onLoop { (loop, done: @escaping @Sendable ([String]) -> Void) in
+            var seen: [String] = []
+            var left = 0
+            loop.atRoundEnd {
+                seen.append("end")
+                left -= 1
+                return left > 0
+            }
+            loop.enqueue {
+                seen.append("round")
+                loop.enqueue {
+                    seen.append("round that gathers")
+                    left = 3
+                    loop.gathers()
+                    // After more rounds than the end is called in.
+                    loop.schedule(at: loop.now + .milliseconds(5)) { done(seen) }
+                }
+            }
+        }
+        #expect(seen == ["round", "round that gathers", "end", "end", "end"])
+    }
+
     @Test func `a registered descriptor tells when it can be read`() throws {
         let seen = try onLoop { (loop, done: @escaping @Sendable ([UInt8]) -> Void) in
             var ends: [Int32] = [0, 0]

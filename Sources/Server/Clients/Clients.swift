@@ -50,7 +50,7 @@ final class Clients: @unchecked Sendable {
         watchers = Watchers(keyspace)
         // Kept by the loop until that ends. (A weak reference would make every retain of this object take the slow path.)
         loop.submit { [self] in
-            loop.afterEachRound { self.endRound() }
+            loop.atRoundEnd { self.endRound() }
         }
         server.tracking[index].mailbox.onMail { [self] in
             loop.submit { [self] in trackers.deliver() }

@@ -28,6 +28,7 @@ final class Round: @unchecked Sendable {
         guard !client.isDue else { return }
         client.isDue = true
         due.append(client)
+        loop.gathers()
     }
 
     /// Gives `client` its turn when there seems to be room for `need` within `bound`.

@@ -58,6 +58,7 @@ final class Waits: OutcomeSink, @unchecked Sendable {
             return
         }
         arrived.append(arrival)
+        loop.gathers()
     }
 
     private func takePosted() {
@@ -66,6 +67,7 @@ final class Waits: OutcomeSink, @unchecked Sendable {
             posted = []
             return taken
         }
+        loop.gathers()
     }
 
     /// Whether outcomes arrived that no hole has yet.

@@ -35,7 +35,7 @@ final class LoadLoop: @unchecked Sendable {
     init(_ plan: LoadPlan, on loop: EventLoop) throws(SystemError) {
         (self.plan, self.loop, keys, draw) = (plan, loop, plan.keys, plan.draw)
         wakeUp = try WakeUp(on: loop)
-        loop.afterEachRound { [weak self] in self?.askWhatIsDue() ?? false }
+        loop.atRoundEnd { [weak self] in self?.askWhatIsDue() ?? false }
     }
 
     var now: Int64 { Instant.now().nanoseconds }
@@ -58,6 +58,7 @@ final class LoadLoop: @unchecked Sendable {
                 schedule = .open(rate: rate, from: times.begin, until: times.end, seed: plan.seed)
                 free = Deque(connections)
                 for connection in connections { connection.isListed = true }
+                loop.gathers()
             } else {
                 schedule = .closed(until: times.end)
                 for connection in connections { askAgain(connection, at: now) }
@@ -142,10 +143,12 @@ final class LoadLoop: @unchecked Sendable {
     func becameFree(_ connection: any AskConnection, by count: Int, at now: Int64) {
         connection.inFlight -= count
         inFlight -= count
-        if !isOpen {
+        guard isOpen else {
             if connection.inFlight == 0 { askAgain(connection, at: now) }
-            endIfDone()
-        } else if !connection.isListed {
+            return endIfDone()
+        }
+        loop.gathers()
+        if !connection.isListed {
             connection.freeSince = now
             connection.isListed = true
             free.append(connection)
