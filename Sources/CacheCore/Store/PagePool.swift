@@ -78,13 +78,16 @@ final class PagePool: Sendable {
             if let page = takePage() { return page }
             guard let start = Self.map() else { return nil }
             // Another thread may have mapped one, too: then there are two.
-            state.withLock { [chunk = Chunk(start: start)] state in
+            let first = state.withLock { [chunk = Chunk(start: start)] state -> Page? in
                 let address = UInt(bitPattern: chunk.start)
-                // The first one is of small pages, so that a small cache takes no more than it holds.
+                // The first one is of small pages, so that a small cache takes no more than it holds, until there is another.
                 if !state.chunks.isEmpty { Self.adviseHugePage(chunk.start) }
+                let first = state.chunks.count == 1 ? state.chunks.first?.value.start : nil
                 state.chunks[address] = chunk
                 state.open(address)
+                return first.map(Page.init)
             }
+            if let first { Self.makeHugePage(first.start) }
         }
     }
 
@@ -163,5 +166,12 @@ final class PagePool: Sendable {
     /// Refused where the kernel has no huge pages to give: small pages do as well, only slower.
     private static func adviseHugePage(_ chunk: UnsafeMutableRawPointer) {
         madvise(chunk, chunkSize, MADV_HUGEPAGE)
+    }
+
+    /// Makes a huge page of the small ones that a chunk has; the kernel does so at once (Linux 6.1), or when it gets round to it.
+    private static func makeHugePage(_ chunk: UnsafeMutableRawPointer) {
+        adviseHugePage(chunk)
+        // MADV_COLLAPSE: headers are older.
+        madvise(chunk, chunkSize, 25)
     }
 }
