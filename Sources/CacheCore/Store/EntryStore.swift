@@ -275,13 +275,11 @@ struct EntryStore: ~Copyable {
 
     // MARK: Hashing
 
-    /// The hash of a key, by the standard library's seeded SipHash: whoever may choose keys can't choose collisions.
+    /// The hash of a key.
     @inline(__always)
-    static func hash(_ key: RawSpan) -> UInt64 {
-        var hasher = Hasher()
-        key.withUnsafeBytes { hasher.combine(bytes: $0) }
-        return UInt64(bitPattern: Int64(hasher.finalize()))
-    }
+    static func hash(_ key: RawSpan) -> UInt64 { hashing.hash(key) }
+
+    private static let hashing = SipHash.random()
 
     private static func hash(_ slot: Slot) -> UInt64 {
         guard let record = Record(slot) else { return 0 }
