@@ -6,24 +6,25 @@ public struct Readiness: OptionSet, Sendable {
     public let rawValue: UInt32
 
     /// Takes the bits of epoll's `events` field.
+    @inlinable
     public init(rawValue: UInt32) {
         self.rawValue = rawValue
     }
 
     /// Bytes can be read, or a connection accepted, or the end of the stream seen.
-    public static let readable = Readiness(rawValue: pgs_epollin)
+    public static var readable: Readiness { Readiness(rawValue: pgs_epollin) }
     /// The kernel takes more bytes.
-    public static let writable = Readiness(rawValue: pgs_epollout)
+    public static var writable: Readiness { Readiness(rawValue: pgs_epollout) }
     /// The other side sends no more. Reported when asked for.
-    public static let ended = Readiness(rawValue: pgs_epollrdhup)
+    public static var ended: Readiness { Readiness(rawValue: pgs_epollrdhup) }
     /// An urgent byte (MSG_OOB) is among those that can be read. Reported when asked for.
-    public static let urgent = Readiness(rawValue: pgs_epollpri)
+    public static var urgent: Readiness { Readiness(rawValue: pgs_epollpri) }
     /// Not a readiness, but how to hear of one: once, when it comes, and not in each round for as long as it stays, which spares
     /// the kernel another look at the descriptor after each event. For who reads until nothing is left, or asks anew: an
     /// ``EventLoop/update(_:for:)`` tells of what is there already.
-    public static let once = Readiness(rawValue: EPOLLET.rawValue)
+    public static var once: Readiness { Readiness(rawValue: EPOLLET.rawValue) }
     /// Both sides are shut, or the descriptor is in error. Always reported, asked for or not.
-    public static let broken = Readiness(rawValue: pgs_epollhup | pgs_epollerr)
+    public static var broken: Readiness { Readiness(rawValue: pgs_epollhup | pgs_epollerr) }
 }
 
 /// Owns a file descriptor that an ``EventLoop`` watches.

@@ -9,7 +9,7 @@ extension ClientConnection {
     /// afterwards, or in the queue.
     func execute(_ request: Request, _ bytes: RawSpan, _ reply: inout ReplyBuffer) {
         let start = reply.end
-        buffers.rewritten.endRequest()
+        rewritten.endRequest()
         guard let command = CommandTable.standard.command(named: request[0]) else {
             return reject(
                 isAuthenticated ? Unsupported.text(request) ?? Self.unknown(request) : ErrorText.noAuthentication,
@@ -62,7 +62,7 @@ extension ClientConnection {
         let bytes = stored.span.bytes
         var parser = RequestParser(limits: buffers.limits)
         guard case .request? = try? parser.parse(bytes) else { return }
-        buffers.rewritten.endRequest()
+        rewritten.endRequest()
         let request = parser.request(in: bytes)
         let current = version
         version = deferred.version

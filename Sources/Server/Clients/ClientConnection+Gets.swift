@@ -58,7 +58,7 @@ extension ClientConnection {
     func executeGets(_ bytes: RawSpan, from start: Int, limit: Int, _ reply: inout ReplyBuffer) -> (
         count: Int, end: Int
     ) {
-        buffers.rewritten.endRequest()
+        rewritten.endRequest()
         return withUnsafeTemporaryAllocation(of: PreparedGet.self, capacity: Self.runLength) { gets in
             var prepared = 0
             var end = start
@@ -91,7 +91,7 @@ extension ClientConnection {
     private func prepare(_ bytes: RawSpan, at start: Int) -> PreparedGet? {
         guard let request = PlainGet(bytes, at: start) else { return nil }
         let name = bytes.extracting(request.keyStart..<request.keyStart + request.keyLength)
-        guard let key = PreparedKey(name, in: keyspace, buffers.rewritten) else { return nil }
+        guard let key = PreparedKey(name, in: keyspace, rewritten) else { return nil }
         return PreparedGet(start: start, request: request, key: key)
     }
 
@@ -127,7 +127,7 @@ extension ClientConnection {
         withUnsafeTemporaryAllocation(of: PreparedKey.self, capacity: Self.runLength) { keys in
             var prepared = 0
             while prepared < min(Self.runLength, indices.count),
-                let key = PreparedKey(request[indices.lowerBound + prepared], in: keyspace, buffers.rewritten)
+                let key = PreparedKey(request[indices.lowerBound + prepared], in: keyspace, rewritten)
             {
                 keys.initializeElement(at: prepared, to: key)
                 prepared += 1

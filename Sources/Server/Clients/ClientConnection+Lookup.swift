@@ -11,7 +11,7 @@ extension ClientConnection {
     /// Why a key names nothing; nil: it names something.
     func errorText(of key: RawSpan) -> String? {
         do throws(KeyError) {
-            _ = try keyspace.locate(key, buffers.rewritten)
+            _ = try keyspace.locate(key, rewritten)
             return nil
         } catch {
             return keyspace.text(error, key: key)
@@ -21,7 +21,7 @@ extension ClientConnection {
     /// Finds the group of a key, or appends the error that says why there is none.
     func locate(_ key: RawSpan, _ reply: inout ReplyBuffer) -> KeyLocation? {
         do throws(KeyError) {
-            return try keyspace.locate(key, buffers.rewritten)
+            return try keyspace.locate(key, rewritten)
         } catch {
             reply.bytes.appendError(keyspace.text(error, key: key))
             return nil

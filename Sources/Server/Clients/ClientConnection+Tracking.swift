@@ -30,7 +30,7 @@ extension ClientConnection {
         let (first, last, step) = keys.positions
         guard first > 0 else { return }
         for index in stride(from: first, through: last < 0 ? request.count + last : last, by: step) {
-            guard index < request.count, let location = try? keyspace.locate(request[index], buffers.rewritten) else {
+            guard index < request.count, let location = try? keyspace.locate(request[index], rewritten) else {
                 continue
             }
             let text = request[index].withUnsafeBytes { Array($0) }

@@ -39,6 +39,8 @@ final class ClientConnection: EventSource {
     let round: Round
     let waits: Waits
     let buffers: SharedBuffers
+    /// The buffers', at hand: what is reached by another object has its references counted.
+    let rewritten: RewrittenKeys
     let held: HeldBytes
     let subscribers: Subscribers
     let watchers: Watchers
@@ -120,6 +122,7 @@ final class ClientConnection: EventSource {
         round = clients.round
         waits = clients.waits
         buffers = clients.buffers
+        rewritten = clients.buffers.rewritten
         held = clients.held
         subscribers = clients.subscribers
         watchers = clients.watchers
@@ -148,12 +151,13 @@ final class ClientConnection: EventSource {
             lastProgress = loop.now
         }
         activity.asked(at: loop.now)
+        let isReading = isReading
         isDrained = isReading && readiness.isDisjoint(with: [.ended, .urgent, .broken])
         if isReading {
             if tracking == nil { receive(&buffers.reply) } else { receiveAfterNotices() }
         }
         // Both directions are shut: nobody is there to read what is still to come. Either of the two bits it stands for.
-        if !readiness.isDisjoint(with: .broken), !isReading { return close() }
+        if !readiness.isDisjoint(with: .broken), !self.isReading { return close() }
         // Mostly everything is answered and sent by now.
         if phase == .open, isDrained, interest == atRest, replies.isEmpty, stored == nil { return }
         proceed()
@@ -184,7 +188,7 @@ final class ClientConnection: EventSource {
     /// Whether what the client sends is wanted.
     var isReading: Bool {
         switch phase {
-        case .open: hasRoomForInput
+        case .open: stored == nil || hasRoomForInput
         case .refusing, .lingering: true
         case .ending, .finishing, .broken, .closed: false
         }
