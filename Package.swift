@@ -200,7 +200,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "RESP", "CacheCore", "PrivateDatabase", "Machine", "Groundwork",
+                "RESP", "EventLoop", "CacheCore", "PrivateDatabase", "Machine", "Groundwork",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",

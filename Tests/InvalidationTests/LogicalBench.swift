@@ -137,7 +137,7 @@ final class LogicalBench: Sendable {
         let hasClosed = Groundwork.Mutex(false)
         loop.submit { hasClosed.withLock { $0 = true } }
         _ = await eventually { hasClosed.withLock { $0 } }
-        loop.stop()
+        await loop.end()
     }
 }
 

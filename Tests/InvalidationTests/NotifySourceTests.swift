@@ -39,7 +39,7 @@ struct NotifySourceTests {
         let isClosed = Groundwork.Mutex(false)
         loop.submit { isClosed.withLock { $0 = true } }
         #expect(await eventually { isClosed.withLock { $0 } })
-        loop.stop()
+        await loop.end()
     }
 
     @Test(arguments: [

@@ -48,7 +48,7 @@ struct FaultTests {
         let first = try await process()
         _ = try await server.psql("select pg_terminate_backend(\(first))")
         #expect(try await eventually { try await !["", first].contains(process()) })
-        loop.stop()
+        await loop.end()
     }
 
     @Test func `a database that is killed and restarted under load costs errors and no wrong answer`() async throws {

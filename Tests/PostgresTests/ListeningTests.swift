@@ -61,14 +61,7 @@ private final class Listener: ListeningConnectionOwner, @unchecked Sendable {
 
     func stop() async {
         onLoop { $0.close() }
-        loop.stop()
-        let loop = loop
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                loop.join()
-                continuation.resume()
-            }
-        }
+        await loop.end()
     }
 }
 

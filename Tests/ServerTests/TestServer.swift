@@ -39,8 +39,7 @@ final class TestServer: Sendable {
 
     func end(deadline: Duration = .seconds(0)) async {
         await server.stop(deadline: deadline)
-        for loop in loops { loop.stop() }
-        for loop in loops { loop.join() }
+        for loop in loops { await loop.end() }
         try? FileManager.default.removeItem(atPath: folder)
     }
 }
