@@ -13,8 +13,11 @@ enum Bytea {
 
     private static func bytes(ofHex text: UnsafeRawBufferPointer) -> [UInt8]? {
         guard text.count % 2 == 0 else { return nil }
+        let byteCount = text.count / 2 - 1
+        // All empty arrays are one object, into which the initializer below would write a length, from any thread.
+        guard byteCount > 0 else { return [] }
         var isValid = true
-        let bytes = [UInt8](unsafeUninitializedCapacity: text.count / 2 - 1) { buffer, count in
+        let bytes = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, count in
             for offset in stride(from: 2, to: text.count, by: 2) {
                 let high = digit(text[offset])
                 let low = digit(text[offset + 1])
