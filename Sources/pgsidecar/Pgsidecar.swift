@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import SidecarApp
 
 /// The command line.
@@ -28,6 +29,28 @@ struct Pgsidecar: AsyncParsableCommand {
     static func main() async {
         // Before anything else is opened.
         StandardStreams.open()
-        await main(nil)
+        do {
+            var command = try await asyncParseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+            end(with: .success)
+        } catch {
+            let code = exitCode(for: error)
+            let text = fullMessage(for: error)
+            if !text.isEmpty {
+                if code == .success { print(text) } else { show(text, on: STDERR_FILENO) }
+            }
+            end(with: code)
+        }
+    }
+
+    /// Ends the process without what exit(3) calls: threads that nobody waits for may still be connecting to the database, and
+    /// where OpenSSL's handler takes away what they use, the process ends by a signal.
+    private static func end(with code: ExitCode) -> Never {
+        fflush(nil)
+        _exit(code.rawValue)
     }
 }

@@ -41,6 +41,21 @@ struct ProcessTests {
         }
     }
 
+    @Test func `SIGTERM ends it with 0 while a thread of libpq's connects to the database`() async throws {
+        let folder = temporaryPath()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try """
+        database: { url: "postgresql:///app?host=\(folder)&user=app", password: sesame, connections: 1, connect_timeout: 100s }
+        listen: { socket: \(folder)/s.sock }
+        groups:
+          word: { sql: "select $1::text", returns: value }
+        """.write(toFile: "\(folder)/pgsidecar.yaml", atomically: true, encoding: .utf8)
+        let script = "\(repository)/Tests/IntegrationTests/Clients/end_while_connecting.py"
+        let sidecar = [pgsidecarPath, "serve", "--config", "\(folder)/pgsidecar.yaml"]
+        #expect(try await Program(command: [try pythonPath(), script, folder] + sidecar).run() == "all is well")
+    }
+
     @Test(arguments: [SIGTERM, SIGINT])
     func `a second signal ends it at once`(_ signal: Int32) async throws {
         let database = try await TestDatabase.shared()
