@@ -15,10 +15,10 @@ struct NotifyTests {
 
     private func settings(
         _ database: TestDatabase, url: String? = nil, stream: String = "", heartbeat: String = "30s",
-        group: String = "ttl: 1h", more: String = ""
+        group: String = "ttl: 1h", connectTimeout: String = "2s", more: String = ""
     ) -> String {
         """
-        database: { url: "\(url ?? database.url)", connections: 4, connect_timeout: 2s }
+        database: { url: "\(url ?? database.url)", connections: 4, connect_timeout: \(connectTimeout) }
         threads: 2
         invalidation: { source: notify, heartbeat: \(heartbeat)\(stream) }
         groups:
@@ -300,7 +300,8 @@ struct NotifyTests {
         for (stream, code) in [("", RunningProgram.End.code(78)), (", url: \"\(database.url)\"", .code(0))] {
             let folder = temporaryPath()
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-            try settings(database, url: through, stream: stream, heartbeat: "500ms").write(
+            // It tries once.
+            try settings(database, url: through, stream: stream, heartbeat: "500ms", connectTimeout: "100s").write(
                 toFile: "\(folder)/settings.yaml", atomically: true, encoding: .utf8)
             let check = try RunningProgram(
                 [pgsidecarPath, "check", "--config", "\(folder)/settings.yaml", "--connect"], in: folder)
@@ -308,7 +309,8 @@ struct NotifyTests {
             if stream.isEmpty { #expect(check.errors.contains("set invalidation.url")) }
             try? FileManager.default.removeItem(atPath: folder)
         }
-        let refused = try RunningSidecar(settings(database, url: through, heartbeat: "500ms"), options: ["--strict"])
+        let refused = try RunningSidecar(
+            settings(database, url: through, heartbeat: "500ms", connectTimeout: "100s"), options: ["--strict"])
         #expect(await refused.process.end() == .code(78))
         #expect(refused.process.errors.contains("set invalidation.url"))
         refused.remove()

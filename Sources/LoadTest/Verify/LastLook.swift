@@ -12,6 +12,8 @@ struct LastLook {
     private let socket: String
     private let source: Verification.Source
     private let sabotage: Verification.Sabotage?
+    /// How long is waited for what is still to be told. A sidecar that can't keep up with the writers may lag far behind.
+    private let patience: Duration
 
     init(_ ledger: Ledger, url: Secret, socket: String, _ options: Verification.Options) {
         self.ledger = ledger
@@ -19,6 +21,7 @@ struct LastLook {
         self.socket = socket
         source = options.source
         sabotage = options.sabotage
+        patience = max(.seconds(60), options.bound)
     }
 
     /// Waits until all that was committed has been told, then compares; and that twice. Returns how many entries there were in
@@ -120,10 +123,10 @@ struct LastLook {
     ) async throws {
         guard source != .none else { return }
         let key = "value:\(Subject.lastKey(ledger.keyCount))"
-        let deadline = Instant.now() + .seconds(60)
+        let deadline = Instant.now() + patience
         repeat {
             guard Instant.now() < deadline else {
-                return ledger.note(.permanent, "nothing is stored again after a minute")
+                return ledger.note(.permanent, "nothing is stored again after \(patience)")
             }
             try await Task.sleep(for: .milliseconds(20))
             _ = try connection.ask(["GET", key])
@@ -131,7 +134,9 @@ struct LastLook {
         try session.run(
             "update verified set version = \(round), twin = \(round) where id = \(Subject.lastKey(ledger.keyCount))")
         while Subject.value(try connection.ask(["PGS.PEEK", key])) == .version(round - 1) {
-            guard Instant.now() < deadline else { return ledger.note(.permanent, "the last change was never told") }
+            guard Instant.now() < deadline else {
+                return ledger.note(.permanent, "the last change was not told within \(patience)")
+            }
             try await Task.sleep(for: .milliseconds(5))
         }
     }
