@@ -46,7 +46,7 @@ struct TopScreen {
                 + Self.time(seconds: now.count("uptime_in_seconds")) + "  (rates \(period))",
             "clients \(now.count("connected_clients"))   requests/s \(rate("total_commands_processed"))   waiting "
                 + "\(now.count("pending_loads"))   processor \(Self.percent(cores))   memory "
-                + "\(Self.bytes(now.count("used_memory_dataset"))) of \(Self.bytes(now.count("maxmemory")))   resident "
+                + "\(Self.bytes(now.count("used_memory_cache"))) of \(Self.bytes(now.count("maxmemory")))   resident "
                 + Self.bytes(now.count("used_memory_rss")),
             "hit ratio \(Self.ratio(gets - misses, of: gets))   lookups/s \(Self.perSecond(gets, seconds))   loads/s "
                 + "\(Self.perSecond(loads, seconds))   saved by sharing/s "

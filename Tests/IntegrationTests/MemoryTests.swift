@@ -41,7 +41,7 @@ struct MemoryTests {
     }
 
     private func expectFit(_ sidecar: RunningSidecar, _ before: Int) throws {
-        let cache = try figure("used_memory_dataset", sidecar)
+        let cache = try figure("used_memory_cache", sidecar)
         #expect(cache > Self.bound * 9 / 10 && cache <= Self.bound)
         let grown = try figure("used_memory_rss", sidecar) - before
         #expect(grown <= Self.bound * 12 / 10, "the process grew by \(grown) bytes for \(cache)")

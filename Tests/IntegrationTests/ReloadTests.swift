@@ -52,10 +52,10 @@ struct ReloadTests {
         try await withSidecar(settings(database, sql: long, top: "memory: 64MiB")) { sidecar in
             let client = try sidecar.client()
             for id in 1...1000 { _ = try client.ask("GET", "word:\(id)") }
-            let before = Int(try sidecar.info("used_memory_dataset")) ?? 0
+            let before = Int(try sidecar.info("used_memory_cache")) ?? 0
             #expect(before > 4 << 20)
             #expect(try !sidecar.reload(settings(database, sql: long, top: "memory: 2MiB")).isError)
-            let after = Int(try sidecar.info("used_memory_dataset")) ?? .max
+            let after = Int(try sidecar.info("used_memory_cache")) ?? .max
             #expect(after <= 2 << 20)
             #expect(try sidecar.statistics("word")["evictions"] ?? 0 > 0)
             #expect(try client.ask("DBSIZE") != .integer(0))

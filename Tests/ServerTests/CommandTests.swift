@@ -209,8 +209,24 @@ struct CommandTests {
             }
             #expect(text.contains("group_account:gets=1,"))
             #expect(try client.ask("INFO", "memory").text?.hasPrefix("# Memory\r\nused_memory:") == true)
-            #expect(text.contains("used_memory_dataset:12\r\n"))
             #expect(try client.ask("INFO", "nothing") == .bulk(""))
+        }
+    }
+
+    @Test func `what INFO says of memory adds up`() async throws {
+        try await withClient { client, _ async throws in
+            _ = try client.ask("GET", "account:1")
+            let lines = try client.ask("INFO", "memory").text?.split(separator: "\r\n") ?? []
+            func figure(_ name: String) throws -> Int {
+                let line = try #require(lines.first { $0.hasPrefix("\(name):") })
+                return try #require(Int(line.dropFirst(name.count + 1)))
+            }
+            let (dataset, overhead) = (try figure("used_memory_dataset"), try figure("used_memory_overhead"))
+            #expect(try figure("used_memory") == dataset + overhead)
+            #expect(overhead >= 0)
+            // Pages, of which the entry is in one at least; what it is charged is another figure.
+            #expect(dataset >= 4 << 10)
+            #expect(try figure("used_memory_cache") == 12)
         }
     }
 

@@ -19,7 +19,7 @@ import Testing
             # Clients\r
             connected_clients:12\r
             # Memory\r
-            used_memory_dataset:1572864\r
+            used_memory_cache:1572864\r
             maxmemory:268435456\r
             used_memory_rss:47185920\r
             # CPU\r

@@ -69,12 +69,11 @@ enum Info: Command {
     }
 
     private static let memory: @Sendable (ServerContext) -> [Line] = { context in
-        let cache = context.information.memoryUsed()
-        let (used, resident) = (ProcessMemory.allocated, ProcessFigures.residentBytes)
+        let (used, resident) = (ProcessMemory.now(), ProcessFigures.residentBytes)
         return [
-            ("used_memory", "\(used)"), ("used_memory_dataset", "\(cache)"),
-            ("used_memory_overhead", "\(max(0, used - cache))"), ("used_memory_cache", "\(cache)"),
-            ("used_memory_rss", "\(resident)"), ("mem_fragmentation_ratio", ratio(resident, to: used)),
+            ("used_memory", "\(used.allocated)"), ("used_memory_dataset", "\(used.dataset)"),
+            ("used_memory_overhead", "\(used.overhead)"), ("used_memory_cache", "\(context.information.memoryUsed())"),
+            ("used_memory_rss", "\(resident)"), ("mem_fragmentation_ratio", ratio(resident, to: used.allocated)),
             ("maxmemory", "\(context.information.memoryLimit())"), ("maxmemory_policy", context.groups.memoryPolicy),
         ]
     }

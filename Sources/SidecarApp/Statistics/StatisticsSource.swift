@@ -141,7 +141,7 @@ struct StatisticsSource: Sendable {
         process.cpuSystemSeconds = figures.systemSeconds
         process.residentBytes = figures.residentBytes
         process.virtualBytes = figures.virtualBytes
-        process.allocatedBytes = ProcessMemory.allocated
+        process.allocatedBytes = ProcessMemory.now().allocated
         process.openDescriptors = figures.openDescriptors
         process.maxDescriptors = figures.maxDescriptors
         process.startTime = Double(startTime)
