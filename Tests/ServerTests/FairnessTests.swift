@@ -76,6 +76,40 @@ struct FairnessTests {
         }
     }
 
+    @Test func `a client that holds much and is to be told of a change is closed when there is no room for that`()
+        async throws
+    {
+        let held = HeldGetter { $0 == "held" ? .held : .text(String(repeating: $0, count: 15_000)) }
+        let log = LogRecorder()
+        try await withServer(
+            [try served("word", held)], loops: 1, log: log,
+            configure: {
+                $0.maxOutput = 512 << 10
+                $0.maxBuffers = 2 << 20
+                // However slow the machine is, the others are not closed.
+                $0.writeTimeout = .seconds(3600)
+            }
+        ) { server in
+            let client = try TestClient(server.path)
+            _ = try client.ask("HELLO", "3")
+            _ = try client.ask("CLIENT", "TRACKING", "ON")
+            for key in ["held", "a", "a"] { try client.send("GET", "word:\(key)") }
+            #expect(await eventually { server.server.statistics.replyBytes > 30_000 })
+            // Short replies are not deferred, so they fill all the room there is.
+            let others = try (0..<12).map { _ in
+                let other = try TestClient(server.path)
+                try other.send(raw: (0..<60).flatMap { _ in TestClient.encoded(["GET", "word:b"]) })
+                return other
+            }
+            #expect(await eventually { server.server.statistics.replyBytes >= 1 << 20 })
+            #expect(try TestClient(server.path).ask("DEL", "word:a") == .integer(1))
+            #expect(await eventually { server.server.statistics.slowReaders == 1 })
+            #expect(log.messages.count == 1)
+            #expect(log.messages.allSatisfy { $0.hasSuffix("replies of all clients hold all the room (max_buffers)") })
+            withExtendedLifetime((client, others)) {}
+        }
+    }
+
     @Test func `requests that are cheap to write and dear to answer are answered in turns`() async throws {
         try await withServer([try rows()], loops: 1) { server in
             let subscriber = try TestClient(server.path)

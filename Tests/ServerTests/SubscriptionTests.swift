@@ -153,7 +153,8 @@ struct SubscriptionTests {
     }
 
     @Test func `a subscriber that does not read is closed at its bound, the others are not`() async throws {
-        try await withServer([try words()], loops: 1, configure: { $0.maxOutput = 1 << 20 }) { server in
+        let log = LogRecorder()
+        try await withServer([try words()], loops: 1, log: log, configure: { $0.maxOutput = 1 << 20 }) { server in
             let (slow, fast) = (try TestClient(server.path), try TestClient(server.path))
             for client in [slow, fast] { _ = try client.ask("SUBSCRIBE", "__keyevent@0__:loaded") }
             let asking = try TestClient(server.path)
@@ -164,13 +165,15 @@ struct SubscriptionTests {
             }
             #expect(await eventually { server.server.statistics.clients == 2 })
             #expect(server.server.statistics.slowReaders == 1)
+            #expect(log.messages.contains { $0.hasSuffix("it was to be told more than may wait for it (max_output)") })
             withExtendedLifetime(slow) {}
         }
     }
 
     @Test func `more events than a loop can tell close its subscribers, so that they know of the loss`() async throws {
         // On one loop, which can't tell any event before the command that brings them all is done.
-        try await withServer([try words()], loops: 1, configure: { $0.maxOutput = 64 << 10 }) { server in
+        let log = LogRecorder()
+        try await withServer([try words()], loops: 1, log: log, configure: { $0.maxOutput = 64 << 10 }) { server in
             let asking = try TestClient(server.path)
             for index in 0..<2000 { _ = try asking.ask("GET", "word:\(index)") }
             let subscriber = try TestClient(server.path)
@@ -178,6 +181,7 @@ struct SubscriptionTests {
             #expect(try asking.ask("FLUSHALL") == .simpleString("OK"))
             #expect(await eventually { server.server.statistics.clients == 1 })
             #expect(try asking.ask("PING") == .simpleString("PONG"))
+            #expect(log.messages.contains { $0.hasSuffix("it was to be told more events than its loop can keep") })
         }
     }
 

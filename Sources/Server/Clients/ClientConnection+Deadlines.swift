@@ -21,12 +21,14 @@ extension ClientConnection {
         var next = failOverdue(at: now)
         if isBlocked || phase == .lingering {
             let deadline = lastProgress + server.settings.writeTimeout
-            guard deadline > now else { return phase == .lingering ? close() : closeAsSlowReader() }
+            guard deadline > now else {
+                return phase == .lingering ? close() : close(because: .untaken(server.settings.writeTimeout))
+            }
             next = min(next ?? deadline, deadline)
         }
         if isBlocked {
             if pace.nextLook <= now {
-                if holdsUpOthers(at: now) { return closeAsSlowReader() }
+                if holdsUpOthers(at: now) { return close(because: .inOthersWay) }
                 pace = TransferPace(at: now)
             }
             next = min(next ?? pace.nextLook, pace.nextLook)
@@ -59,10 +61,10 @@ extension ClientConnection {
             && pace.time(for: replies.byteCount, at: now) > min(TransferPace.slowest, server.settings.writeTimeout)
     }
 
-    /// Closes because the client doesn't take what it is sent.
-    func closeAsSlowReader() {
+    /// Closes because the client doesn't take what it is sent, or not as fast as it comes.
+    func close(because backlog: Backlog) {
         counters.slowReaders.add(1)
-        server.logger.warning("client \(id) does not read its replies: closed with \(replies.byteCount) bytes unsent")
+        server.logger.warning("client \(id) is closed with \(replies.byteCount) bytes unsent: \(backlog.text)")
         close()
     }
 

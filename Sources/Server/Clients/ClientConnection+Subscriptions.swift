@@ -127,8 +127,10 @@ extension ClientConnection {
         transmit(&reply)
         // It can't be asked to wait: events don't. Where others hold all the room, one that waits for a load may have a little.
         let holdsMuch = isBlocked || replies.byteCount > PendingReply.shortReply
-        if replies.byteCount > server.settings.maxOutput || !replies.isEmpty && holdsMuch && server.output.isFull {
-            closeAsSlowReader()
+        if replies.byteCount > server.settings.maxOutput {
+            close(because: .beyondOutput)
+        } else if !replies.isEmpty, holdsMuch, server.output.isFull {
+            close(because: .withoutRoom)
         }
     }
 }

@@ -94,7 +94,7 @@ final class Subscribers: @unchecked Sendable {
         let connections = Array(connections.values)
         if hasLost {
             server.logger.warning("more keyspace events than \(connections.count) subscribers could be told: closed")
-            for connection in connections { connection.closeAsSlowReader() }
+            for connection in connections { connection.close(because: .lostEvents) }
         } else if !events.isEmpty {
             telling = (events.flatMap(\.messages), connections)
         }
