@@ -1,4 +1,5 @@
 import Groundwork
+import Postgres
 import Testing
 
 @testable import Invalidation

@@ -1,4 +1,5 @@
 public import CacheCore
+import Postgres
 
 /// A table that a group depends on.
 public struct TableRule: Sendable, Equatable, CustomStringConvertible {

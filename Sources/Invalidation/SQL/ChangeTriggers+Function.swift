@@ -1,3 +1,5 @@
+import Postgres
+
 extension ChangeTriggers {
     /// Makes the function, or makes it right.
     var createFunction: String {

@@ -110,11 +110,7 @@ package final class ListeningConnection: EventSource {
     private func subscribe() {
         guard case .proven = subscription, !isExpecting else { return }
         subscription = .subscribing
-        send("listen \(Self.quoted(channel))")
-    }
-
-    private static func quoted(_ name: String) -> String {
-        "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+        send("listen \(SQLName.quoted(channel))")
     }
 
     private func flush() {

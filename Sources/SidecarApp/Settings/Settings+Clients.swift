@@ -1,4 +1,5 @@
 import Invalidation
+import Postgres
 import Server
 
 extension Settings {

@@ -1,4 +1,5 @@
 import Invalidation
+import Postgres
 
 // Names in the database.
 
