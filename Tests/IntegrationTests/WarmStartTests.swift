@@ -89,6 +89,22 @@ struct WarmStartTests {
         }
     }
 
+    @Test func `the file of another version is a line in the log that says so, and is written anew`() async throws {
+        let database = try await TestDatabase.shared()
+        let file = temporaryPath()
+        defer { unlink(file) }
+        try "pgsidecar hot keys 1\ngroup word 1\n1\n7\nend 0\n".write(toFile: file, atomically: true, encoding: .utf8)
+        try await withSidecar(settings(database, file)) { sidecar in
+            #expect(await isWarm(sidecar))
+            #expect(await eventually { sidecar.process.errors.contains("another version wrote the recent keys") })
+            #expect(!sidecar.process.errors.contains("damaged"))
+            let client = try sidecar.client()
+            #expect(try client.ask("GET", "word:7") == .bulk("word 7"))
+        }
+        let written = try String(contentsOfFile: file, encoding: .utf8)
+        #expect(written.hasPrefix("pgsidecar recent keys 1\ngroup word 1\n1\n7\n"))
+    }
+
     @Test func `clients are served while the rest is loaded, and the database is asked half of max_loads at once`()
         async throws
     {

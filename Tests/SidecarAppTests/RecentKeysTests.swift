@@ -23,4 +23,13 @@ struct RecentKeysTests {
         }
         #expect(RecentKeys(bytes + [10]) == nil)
     }
+
+    @Test func `a file of another version is told from a damaged one`() {
+        #expect(RecentKeys.areOfOtherVersion(Array("pgsidecar hot keys 1\nend 0\n".utf8)))
+        #expect(RecentKeys.areOfOtherVersion(Array("pgsidecar recent keys 2\n".utf8)))
+        #expect(!RecentKeys.areOfOtherVersion(Array(keys.encoded.dropLast())))
+        for text in ["", "rubbish", "pgsidecar recent keys 2", "rubbish\npgsidecar recent keys 2\n"] {
+            #expect(!RecentKeys.areOfOtherVersion(Array(text.utf8)), "\(text)")
+        }
+    }
 }

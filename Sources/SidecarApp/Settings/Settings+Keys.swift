@@ -311,8 +311,8 @@ extension Settings.WarmStart {
                 They are written at SIGTERM and each `interval`, with mode 0600, whole or not at all; the values are not. A relative \
                 path is relative to the folder that pgsidecar was started in. After a start they are loaded while clients are \
                 served, of each group not more at once than half of its `max_loads`, and only while no client's load waits; \
-                `INFO` says `warm_start:done` when they are there, and so does `/readyz`. A damaged file is a line in the log, and \
-                a cold start.
+                `INFO` says `warm_start:done` when they are there, and so does `/readyz`. A damaged file, or one that another version \
+                wrote, is a line in the log and a cold start.
                 """,
             example: "/var/lib/pgsidecar/recent-keys"),
         SettingKey(

@@ -65,6 +65,12 @@ struct RecentKeys: Sendable, Equatable {
         }
     }
 
+    /// Whether another version of the program wrote a file: its first line names a format, and not this one.
+    static func areOfOtherVersion(_ bytes: [UInt8]) -> Bool {
+        var rest = bytes[...]
+        return line(&rest).map { $0.hasPrefix("pgsidecar ") && $0 != header } ?? false
+    }
+
     /// A short line of text; nil when there is none.
     private static func line(_ rest: inout ArraySlice<UInt8>) -> String? {
         guard let end = rest.prefix(1024).firstIndex(of: UInt8(ascii: "\n")) else { return nil }

@@ -42,10 +42,7 @@ actor WarmStart {
         guard let path = live.settings.warmStart.file else { return }
         do {
             guard let bytes = try PrivateFile(path).read(atMost: RecentKeys.mostBytes) else { return }
-            guard let keys = RecentKeys(bytes) else {
-                return logger.warning(
-                    "the recent keys of the last run are damaged: this one starts cold", metadata: ["file": "\(path)"])
-            }
+            guard let keys = RecentKeys(bytes) else { return refuse(bytes, of: path) }
             written = keys
         } catch {
             return logger.warning("the recent keys of the last run can't be read", metadata: ["reason": "\(error)"])
@@ -60,6 +57,18 @@ actor WarmStart {
         logger.notice(
             "warm start done",
             metadata: ["keys": "\(loaded)", "seconds": "\((Instant.now() - began).components.seconds)"])
+    }
+
+    private func refuse(_ bytes: [UInt8], of path: String) {
+        if RecentKeys.areOfOtherVersion(bytes) {
+            logger.notice(
+                "another version wrote the recent keys: this run starts cold and writes them anew; nothing is to be done",
+                metadata: ["file": "\(path)"])
+        } else {
+            logger.warning(
+                "the recent keys of the last run are damaged: this one starts cold and writes them anew",
+                metadata: ["file": "\(path)"])
+        }
     }
 
     /// How long is waited for changes to be told of: before that a group keeps nothing.
