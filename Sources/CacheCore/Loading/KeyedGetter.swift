@@ -19,7 +19,8 @@ extension KeyedGetter {
 /// (``Value/transient()``); a lookup asks for the text first, so that every spelling finds what is kept. Any thread may ask.
 ///
 /// A class to inherit from and not a protocol, so that each lookup can ask without counting a reference: all loops would share
-/// the count. Open, since other modules inherit from it; only getters of this package have one.
+/// the count. `Unmanaged` takes no value of a protocol, and to call a closure that a final class holds counts its context.
+/// Open, since other modules inherit from it, to which a `package` class is closed; only getters of this package have one.
 open class KeySpelling: @unchecked Sendable {
     // Unchecked, as it may be inherited from; there is nothing in it, and subclasses say how they are safe.
 
