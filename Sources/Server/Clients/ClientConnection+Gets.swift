@@ -96,15 +96,14 @@ extension ClientConnection {
     }
 
     /// Appends the texts of the keys that are a request's arguments from `first` on, as one array; or the error, which names its
-    /// key, and nothing else. A key that stands there several times is asked for once if it has to be loaded.
+    /// key, and nothing else. A key that stands there several times waits several times, for one load.
     func appendTexts(of request: Request, from first: Int, to reply: inout ReplyBuffer) {
         let start = reply.end
         let limit = server.settings.maxOutput
-        var holes: [Key: Hole] = [:]
         reply.bytes.appendArrayHeader(request.count - first)
         var index = first
         while index < request.count {
-            let count = appendRun(of: request, index..<request.count, &holes, to: &reply)
+            let count = appendRun(of: request, index..<request.count, to: &reply)
             if count == 0 {
                 drop(&reply, from: start)
                 if let error = errorText(of: request[index]) {
@@ -121,9 +120,7 @@ extension ClientConnection {
     }
 
     /// Appends as many of them as are prepared together. Returns how many; none when the first names nothing.
-    private func appendRun(
-        of request: Request, _ indices: Range<Int>, _ holes: inout [Key: Hole], to reply: inout ReplyBuffer
-    ) -> Int {
+    private func appendRun(of request: Request, _ indices: Range<Int>, to reply: inout ReplyBuffer) -> Int {
         withUnsafeTemporaryAllocation(of: PreparedKey.self, capacity: Self.runLength) { keys in
             var prepared = 0
             while prepared < min(Self.runLength, indices.count),
@@ -134,18 +131,11 @@ extension ClientConnection {
             }
             PreparedKey.prefetch(prepared) { keys[$0] }
             for (offset, key) in keys[..<prepared].enumerated() {
-                let name = request[indices.lowerBound + offset]
-                if !holes.isEmpty, let hole = holes[Key(copying: name)] {
-                    reply.append(hole)
-                    continue
-                }
+                let argument = indices.lowerBound + offset
                 let count = reply.insertionCount
                 appendText(
-                    of: key.location.key(in: name), key.hash, at: key.location, to: &reply)
-                guard reply.insertionCount > count, let hole = reply.lastHole else { continue }
-                let wanted = Key(copying: name)
-                hole.name = wanted.bytes
-                holes[wanted] = hole
+                    of: key.location.key(in: request[argument]), key.hash, at: key.location, to: &reply)
+                if reply.insertionCount > count { reply.lastHole?.argument = argument }
             }
             return prepared
         }

@@ -50,6 +50,9 @@ extension ClientConnection {
             reply.bytes.appendError(ErrorText.replyTooLarge(limit: server.settings.maxOutput))
             return nil
         }
+        if let hole = reply.takeLoneHole(from: start) {
+            return PendingReply(hole, to: self, request: request, isRepeatable: isRepeatable)
+        }
         if reply.hasHoles(from: start) {
             return PendingReply(reply.take(from: start), to: self, request: request, isRepeatable: isRepeatable)
         }

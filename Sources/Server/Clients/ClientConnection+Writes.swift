@@ -65,9 +65,8 @@ extension ClientConnection {
             let count = reply.insertionCount
             appendText(of: name, catchUp, to: &reply)
             if reply.insertionCount > count, let hole = reply.lastHole {
-                let wanted = Key(copying: name)
-                hole.name = wanted.bytes
-                holes[wanted] = hole
+                hole.argument = index
+                holes[Key(copying: name)] = hole
             }
             if reply.byteCount(from: start) > server.maxReply {
                 drop(&reply, from: start)

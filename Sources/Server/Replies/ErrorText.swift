@@ -49,9 +49,6 @@ enum ErrorText {
 }
 
 extension LoadError {
-    /// The error as a client gets it that asked for several keys.
-    func reply(naming key: [UInt8]) -> String { ErrorText.naming(key.span.bytes, reply) }
-
     /// The error as a client gets it: a word, then the text. `ERR` says that the request is wrong, and nothing else: some
     /// clients (phpredis) take it for "no such key", and throw for any other word.
     var reply: String {

@@ -35,8 +35,8 @@ final class Hole {
     let deadline: Instant
     private let use: Use
 
-    /// The key as it was asked for, when an error has to name it.
-    var name: [UInt8]?
+    /// Which of the request's arguments its key is, when an error has to name it.
+    var argument: Int?
     /// The reply that it is part of, while it waits: the two refer to one another meanwhile.
     var reply: PendingReply?
     /// How often it stands in that.
@@ -66,7 +66,7 @@ final class Hole {
     func fill(_ outcome: Outcome) {
         switch outcome {
         case .success(let value): fill(value)
-        case .failure(let error): reply?.fail(name.map { error.reply(naming: $0) } ?? error.reply)
+        case .failure(let error): reply?.fail(error, of: argument)
         }
     }
 

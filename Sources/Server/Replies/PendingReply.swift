@@ -28,6 +28,8 @@ final class PendingReply {
     let isNoted: Bool
     /// What the loads fill.
     private var piece: ReplyPiece
+    /// The same where it is one hole and nothing else, as for a GET: it takes no array then.
+    private var lone: Hole?
     private(set) var openHoles = 0
     /// Whether it is part of the client's queue, which counts what it takes; the queue's to change.
     var isQueued = false
@@ -41,16 +43,8 @@ final class PendingReply {
     private var ownBytes: Int
 
     /// A reply to `client`'s `request`, which may be executed again if it is repeatable.
-    init(_ piece: ReplyPiece, to client: ClientConnection, request: RawSpan, isRepeatable: Bool) {
-        isKept = !isRepeatable
-        self.piece = piece
-        self.client = client
-        self.request = request.withUnsafeBytes { Array($0) }
-        version = client.version
-        isNoted = client.notesReading
-        ownBytes = request.byteCount + piece.bytes.count
-        byteCount = request.byteCount + piece.byteCount
-        client.held.add(ownBytes)
+    convenience init(_ piece: ReplyPiece, to client: ClientConnection, request: RawSpan, isRepeatable: Bool) {
+        self.init(piece, nil, to: client, request: request, isRepeatable: isRepeatable)
         var failure: LoadError?
         for insertion in piece.insertions {
             switch insertion.content {
@@ -60,6 +54,27 @@ final class PendingReply {
             }
         }
         if let failure { become(failure.reply) }
+    }
+
+    /// The same for a reply that is one hole.
+    convenience init(_ hole: Hole, to client: ClientConnection, request: RawSpan, isRepeatable: Bool) {
+        self.init(ReplyPiece(of: RawSpan()), hole, to: client, request: request, isRepeatable: isRepeatable)
+        expect(hole)
+    }
+
+    private init(
+        _ piece: ReplyPiece, _ lone: Hole?, to client: ClientConnection, request: RawSpan, isRepeatable: Bool
+    ) {
+        isKept = !isRepeatable
+        self.piece = piece
+        self.lone = lone
+        self.client = client
+        self.request = request.withUnsafeBytes { Array($0) }
+        version = client.version
+        isNoted = client.notesReading
+        ownBytes = request.byteCount + piece.bytes.count
+        byteCount = request.byteCount + piece.byteCount
+        client.held.add(ownBytes)
     }
 
     private func expect(_ hole: Hole) {
@@ -87,7 +102,11 @@ final class PendingReply {
 
     /// Calls `body` with its holes that are not filled.
     func forEachOpenHole(_ body: (Hole) -> Void) {
-        piece.forEachHole { if $0.reply === self { body($0) } }
+        forEachHole { if $0.reply === self { body($0) } }
+    }
+
+    private func forEachHole(_ body: (Hole) -> Void) {
+        if let lone { body(lone) } else { piece.forEachHole(body) }
     }
 
     // MARK: What its holes tell
@@ -141,8 +160,22 @@ final class PendingReply {
         client.isDone(self)
     }
 
-    /// There will be no value: `error` is the whole reply.
-    func fail(_ error: String) {
+    /// There will be no value: `error` is the whole reply. It names the key, if that is one of several, by where it stands in the
+    /// request.
+    func fail(_ error: LoadError, of argument: Int?) {
+        fail(argument.map { naming($0, error.reply) } ?? error.reply)
+    }
+
+    /// An error that names an argument of the request.
+    private func naming(_ argument: Int, _ error: String) -> String {
+        let stored = request
+        let bytes = stored.span.bytes
+        var parser = RequestParser(limits: client.buffers.limits)
+        guard case .request? = try? parser.parse(bytes) else { return error }
+        return ErrorText.naming(parser.request(in: bytes)[argument], error)
+    }
+
+    private func fail(_ error: String) {
         switch state {
         case .waiting: break
         case .complete, .deferred: return
@@ -157,6 +190,7 @@ final class PendingReply {
         var written = ReplyBuffer()
         written.bytes.appendError(error)
         piece = written.takeAll()
+        lone = nil
         ownBytes = request.count + piece.byteCount
         client.held.add(ownBytes)
         setByteCount(ownBytes, client)
@@ -180,6 +214,7 @@ final class PendingReply {
         let need = byteCount - request.count
         release()
         piece = ReplyPiece(of: RawSpan())
+        lone = nil
         ownBytes = request.count
         client.held.add(ownBytes)
         setByteCount(ownBytes, client)
@@ -196,17 +231,13 @@ final class PendingReply {
         var bytes = ownBytes
         ownBytes = 0
         setOpenHoles(0, client)
-        for insertion in piece.insertions {
-            switch insertion.content {
-            case .shared(let shared): bytes += held.takeOut(shared.value)
-            case .hole(let hole):
-                if hole.reply != nil {
-                    client.waits.abandon(hole)
-                    hole.reply = nil
-                } else if let value = hole.takeValue() {
-                    bytes += held.takeOut(value)
-                }
-            case .failure: break
+        piece.forEachShared { bytes += held.takeOut($0.value) }
+        forEachHole { hole in
+            if hole.reply != nil {
+                client.waits.abandon(hole)
+                hole.reply = nil
+            } else if let value = hole.takeValue() {
+                bytes += held.takeOut(value)
             }
         }
         held.remove(bytes)
@@ -214,6 +245,7 @@ final class PendingReply {
 
     /// Writes the reply. It is complete.
     func write(into reply: inout ReplyBuffer) {
+        if let lone { return lone.write(to: &reply, version) }
         let stored = piece.bytes
         let bytes = stored.span.bytes
         var written = 0

@@ -131,6 +131,16 @@ struct ReplyBuffer: ~Copyable {
         return taken
     }
 
+    /// Takes out what was written behind `start` if it is one hole and nothing else; nil: it is not.
+    mutating func takeLoneHole(from start: Position) -> Hole? {
+        guard insertions.count == start.insertions + 1, bytes.byteCount == start.byteCount, let hole = lastHole else {
+            return nil
+        }
+        insertions.removeLast()
+        takings &+= 1
+        return hole
+    }
+
     /// Those behind `start`, by their offsets from it. In most cases they are all, and move without being counted anew.
     private mutating func takeInsertions(from start: Position) -> [Insertion] {
         var taken: [Insertion] = []
