@@ -72,6 +72,9 @@ struct KeyLocation: BitwiseCopyable {
     /// How long a load may take.
     var loadNanoseconds: Int64 { entry.pointee.loadNanoseconds }
 
+    /// The group itself. A reference that is counted: all loops share the count.
+    var countedGroup: Group { entry.pointee.group.takeUnretainedValue() }
+
     /// Asks the group.
     @inline(__always)
     func lookup(

@@ -56,6 +56,10 @@ final class FlightBox: @unchecked Sendable {
         }
     }
 
+    func end(_ text: String, with others: borrowing CommonEnd) {
+        flight.take()?.end(.success(Value(text)), with: others)
+    }
+
     func drop() { flight = nil }
     func noteSent(at time: Instant) { flight?.noteSent(at: time) }
     func isWanted(at now: Instant) -> Bool { flight?.isWanted(at: now) ?? false }

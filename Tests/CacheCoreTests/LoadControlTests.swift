@@ -71,6 +71,26 @@ struct LoadControlTests {
         #expect(bench.outcomes[1].isEmpty)
     }
 
+    @Test func `loads that end together leave room for as many others, which start when all of them have ended`() throws
+    {
+        let bench = try bench { $0.maxLoads = 2 }
+        for number in 0..<5 { bench.get("k\(number)", token: UInt64(number)) }
+        end(2, of: bench) { #expect(getter.held.isEmpty) }
+        #expect(getter.held == ["k2", "k3"])
+        end(1, of: bench) { #expect(getter.held == ["k3"]) }
+        #expect(getter.held == ["k3", "k4"])
+        end(2, of: bench) {}
+        for number in 0..<5 { #expect(bench.outcomes[UInt64(number)] == ["v"]) }
+        for number in 5..<8 { bench.get("k\(number)", token: UInt64(number)) }
+        #expect(getter.held == ["k5", "k6"])
+    }
+
+    private func end(_ count: Int, of bench: Bench, then check: () -> Void) {
+        let common = CommonEnd(of: bench.group, count: count)
+        for _ in 0..<count { getter.next()?.end("v", with: common) }
+        check()
+    }
+
     @Test func `beyond the bounds a stale value is served if there is one`() throws {
         let bench = try bench {
             $0.maxLoads = 1

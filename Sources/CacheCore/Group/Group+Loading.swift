@@ -1,12 +1,16 @@
-import Groundwork
+package import Groundwork
 import Singleflight
 
 extension Group {
     /// Starts a flight that a lookup gave out: at once, or when its turn has come; beyond the bounds of the group, or while
     /// the circuit is open, it fails at once.
     public func load(_ flight: consuming Flight) {
+        load(flight, at: cache.clock())
+    }
+
+    /// The same, for a caller that knows the time.
+    package func load(_ flight: consuming Flight, at now: Instant) {
         noteLoad(of: flight.key)
-        let now = cache.clock()
         flight.times.asked = now
         // The lock's closure may not consume what it captures; an optional can be emptied.
         var entering: Flight? = consume flight
@@ -29,12 +33,6 @@ extension Group {
             return
         }
         getter.load(flight)
-    }
-
-    /// Notes that a load that had started ended. Returns whether the caller is to start those whose turn has come.
-    func endLoad(_ outcome: Outcome, startedAt started: Instant, at now: Instant) -> Bool {
-        breaker?.record(outcome, startedAt: started, at: now)
-        return gate.withLock { $0.leave() }
     }
 
     /// Starts the loads whose turn has come, for the one whom the gate told to do so.
@@ -60,24 +58,52 @@ extension Group {
     /// Ends a flight: stores what it brought, unless the key was invalidated meanwhile, then tells those who wait.
     func land(_ call: FlightCall, of key: Key, _ times: FlightTimes, _ outcome: Outcome) {
         let now = cache.clock()
+        var standIn: Value?
+        let waiters = land(call, of: key, times, outcome, &standIn, at: now)
+        // First the gate: whoever asks again as soon as he is told finds the room that this load leaves.
+        let isNext = times.started != nil && gate.withLock { $0.leave() }
+        tell(waiters, of: key, times, outcome, standIn, at: now)
+        if isNext { startQueued() }
+    }
+
+    /// The same for a load that has left the gate.
+    func landOutsideGate(
+        _ call: FlightCall, of key: Key, _ times: FlightTimes, _ outcome: Outcome, at now: Instant
+    ) {
+        var standIn: Value?
+        let waiters = land(call, of: key, times, outcome, &standIn, at: now)
+        tell(waiters, of: key, times, outcome, standIn, at: now)
+    }
+
+    /// Returns those who wait, and what they get in place of an error.
+    private func land(
+        _ call: FlightCall, of key: Key, _ times: FlightTimes, _ outcome: Outcome, _ standIn: inout Value?,
+        at now: Instant
+    ) -> Waiters<Waiter> {
         let cost = times.started.map { now.nanoseconds - $0.nanoseconds }
         let waiters: Waiters<Waiter>
-        var answer = outcome
         switch outcome {
         case .success(let value):
             waiters = land(call, of: key, value, cost: cost, at: now)
         case .failure:
-            let standIn: Value?
             (waiters, standIn) = withShard(of: key.hash) { _, state in
                 state.landFailed(call, of: key, cost: cost, at: tick(now))
             }
-            if let standIn { answer = .success(standIn) }
         }
         cache.waiting.release(waiters.count)
-        // First the gate: whoever asks again as soon as he is told finds the room that this load leaves.
-        let isNext = times.started.map { endLoad(outcome, startedAt: $0, at: now) } ?? false
-        waiters.forEach { $0.sink.deliver(answer, token: $0.token) }
-        if isNext { startQueued() }
+        if let started = times.started { breaker?.record(outcome, startedAt: started, at: now) }
+        return waiters
+    }
+
+    private func tell(
+        _ waiters: Waiters<Waiter>, of key: Key, _ times: FlightTimes, _ outcome: Outcome, _ standIn: Value?,
+        at now: Instant
+    ) {
+        if let standIn {
+            waiters.forEach { $0.sink.deliver(.success(standIn), token: $0.token) }
+        } else {
+            waiters.forEach { $0.sink.deliver(outcome, token: $0.token) }
+        }
         cache.slowLoads?.note(key, of: name, times, outcome, at: now)
         onLoad?(outcome)
     }

@@ -66,6 +66,15 @@ public struct Flight: ~Copyable, Sendable {
         group.land(call, of: key, times, outcome)
     }
 
+    /// Whether it can end with others of `group`: it is that group's, and passed the group's gate.
+    package func canEnd(withOthersOf group: Group) -> Bool { times.started != nil && self.group === group }
+
+    /// Ends the flight as one of several of which each can (``canEnd(withOthersOf:)``).
+    package consuming func end(_ outcome: Outcome, with others: borrowing CommonEnd) {
+        guard let call = self.call.take() else { return }
+        group.landOutsideGate(call, of: key, times, outcome, at: others.now)
+    }
+
     /// Notes when the source was asked, for a getter in which loads wait for something before that.
     package mutating func noteSent(at time: Instant) {
         times.sent = time
@@ -73,5 +82,24 @@ public struct Flight: ~Copyable, Sendable {
 
     private static func abandoned(_ group: Group) -> LoadError {
         LoadError(.abandoned, "\(group.name): the load ended without an answer")
+    }
+}
+
+/// The end of several flights of a group that one answer of the source ends: the group's gate, which all threads share, is left
+/// once for all of them, and before anybody is told. Loads that wait for it start when all have ended.
+package struct CommonEnd: ~Copyable {
+    fileprivate let group: Group
+    fileprivate let now: Instant
+    private let isNext: Bool
+
+    /// Exactly so many flights of `group` have to be ended with it.
+    package init(of group: Group, count: Int) {
+        self.group = group
+        now = group.cache.clock()
+        isNext = group.gate.withLock { $0.leave(count) }
+    }
+
+    deinit {
+        if isNext { group.startQueued() }
     }
 }

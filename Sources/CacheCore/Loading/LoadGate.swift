@@ -58,9 +58,9 @@ package struct LoadGate<Flight: ~Copyable>: ~Copyable {
         return .waits
     }
 
-    /// A load ended. Returns whether the caller has to ask ``next()`` until it gives nothing.
-    package mutating func leave() -> Bool {
-        active -= 1
+    /// A load ended, or several did. Returns whether the caller has to ask ``next()`` until it gives nothing.
+    package mutating func leave(_ count: Int = 1) -> Bool {
+        active -= count
         return startsPumping()
     }
 

@@ -37,8 +37,6 @@ enum Loss {
 
 /// One database connection in pipeline mode, on the loop that made it. No call blocks.
 final class DatabaseConnection: EventSource {
-    /// What so many landings of a batch will touch in memory is fetched together.
-    private static let prefetchedLandings = 16
     private static let housekeepingTimeout = Duration.seconds(10)
     /// The most loads in a segment: up to as many are sent again when one of them is refused.
     static let segmentLoads = 16
@@ -246,14 +244,7 @@ final class DatabaseConnection: EventSource {
         case .end(let load, let outcome): load.end(outcome)
         case .fail(let load, let error): load.fail { _ in error }
         case .endBatch(let load, let outcomes):
-            var loads = load.split()
-            for (index, outcome) in outcomes.enumerated() {
-                if index % Self.prefetchedLandings == 0 {
-                    Load.prefetchLandings(0..<min(Self.prefetchedLandings, loads.count), of: loads)
-                }
-                guard let load = loads.popFirst() else { return }
-                if let outcome { load.end(outcome) } else { owner?.startUnbatched(load) }
-            }
+            Load.end(load.split(), outcomes) { owner?.startUnbatched($0) }
             loop.endRoundEarly()
         case .split(let load):
             var loads = load.split()

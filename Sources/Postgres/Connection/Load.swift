@@ -103,13 +103,6 @@ struct Load: ~Copyable, Sendable {
         return others
     }
 
-    /// Asks the processor to bring what the landings of some loads will touch into its cache; they are of one batch. Each landing
-    /// by itself would wait for main memory.
-    static func prefetchLandings(_ indices: Range<Int>, of loads: borrowing UniqueDeque<Load>) {
-        guard !indices.isEmpty else { return }
-        loads[indices.lowerBound].flight.group.prefetch(indices, .slot) { loads[$0].flight.keyHash }
-    }
-
     /// Whether anybody still waits for it.
     func isWanted(at now: Instant) -> Bool {
         batch != nil || flight.isWanted(at: now)
@@ -129,6 +122,47 @@ struct Load: ~Copyable, Sendable {
         var others = takeOthers()
         while let other = others.popFirst() { other.end(.failure(failure)) }
         flight.fail(failure)
+    }
+}
+
+extension Load {
+    /// What so many landings will touch in memory is fetched together.
+    private static let prefetchedLandings = 16
+
+    /// Ends the loads of a batch that have an outcome, and calls `open` with the others, all in their order.
+    static func end(
+        _ loads: consuming UniqueDeque<Load>, _ outcomes: consuming [Outcome?], open: (consuming Load) -> Void
+    ) {
+        guard let group = loads.isEmpty ? nil : loads[0].flight.group else { return }
+        var count = 0
+        for index in outcomes.indices where outcomes[index] != nil {
+            if loads[index].flight.canEnd(withOthersOf: group) { count += 1 }
+        }
+        let common = CommonEnd(of: group, count: count)
+        for index in outcomes.indices {
+            if index % prefetchedLandings == 0 {
+                prefetchLandings(0..<min(prefetchedLandings, loads.count), of: loads, group)
+            }
+            guard let load = loads.popFirst() else { return }
+            guard let outcome = outcomes[index].take() else {
+                open(load)
+                continue
+            }
+            if load.flight.canEnd(withOthersOf: group) { load.end(outcome, with: common) } else { load.end(outcome) }
+        }
+    }
+
+    private consuming func end(_ outcome: Outcome, with others: borrowing CommonEnd) {
+        switch outcome {
+        case .success(let value) where !isKept: flight.end(.success(value.transient()), with: others)
+        case .success, .failure: flight.end(outcome, with: others)
+        }
+    }
+
+    /// Asks the processor to bring what the landings of some loads will touch into its cache. Each landing by itself would wait
+    /// for main memory.
+    private static func prefetchLandings(_ indices: Range<Int>, of loads: borrowing UniqueDeque<Load>, _ group: Group) {
+        group.prefetch(indices, .slot) { loads[$0].flight.keyHash }
     }
 }
 

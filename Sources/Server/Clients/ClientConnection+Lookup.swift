@@ -168,13 +168,13 @@ extension ClientConnection {
         switch consume lookup {
         case .hit(let hit): return hit
         case .refreshes(let hit, let flight):
-            Self.load(flight)
+            Self.load(flight, at: now)
             return hit
         case .follows(let ticket):
             leaveHole(ticket, key, location, &reply, use)
         case .leads(let flight, let ticket):
             leaveHole(ticket, key, location, &reply, use)
-            Self.load(flight)
+            Self.load(flight, at: now)
         case .refused(let error): reply.append(error)
         }
         return nil
@@ -183,7 +183,7 @@ extension ClientConnection {
     private func leaveHole(
         _ ticket: Ticket, _ key: RawSpan, _ location: KeyLocation, _ reply: inout ReplyBuffer, _ use: Hole.Use
     ) {
-        let group = keyspace.groups[location.group].group
+        let group = location.countedGroup
         let hole = Hole(
             token: waits.nextToken, group: group, ticket: ticket,
             standInKey: group.allowsStandIn ? Key(copying: key) : nil,
@@ -193,12 +193,12 @@ extension ClientConnection {
     }
 
     /// Keys that cannot be of the group are refused here and not at each lookup: what is in memory was loaded once.
-    static func load(_ flight: consuming Flight) {
+    static func load(_ flight: consuming Flight, at now: Instant) {
         let group = flight.group
         if let parts = group.keyParts, !fits(flight.key, parts) {
             flight.fail(LoadError(.badKey, Keyspace.wrongParts(of: group, expected: parts)))
         } else {
-            group.load(flight)
+            group.load(flight, at: now)
         }
     }
 

@@ -61,11 +61,11 @@ final class CatchUp: @unchecked Sendable {
         case .hit(let hit): waits.deliver(.success(hit.value), token: hole.token)
         case .refreshes(let hit, let flight):
             waits.deliver(.success(hit.value), token: hole.token)
-            ClientConnection.load(flight)
+            ClientConnection.load(flight, at: loop.now)
         case .follows(let ticket): hole.ticket = ticket
         case .leads(let flight, let ticket):
             hole.ticket = ticket
-            ClientConnection.load(flight)
+            ClientConnection.load(flight, at: loop.now)
         case .refused(let error): waits.deliver(.failure(error), token: hole.token)
         }
     }
