@@ -23,14 +23,20 @@ struct KeyArrays: QueryParameters {
             swap(&text, &texts[part])
             text.append(text.isEmpty ? UInt8(ascii: "{") : UInt8(ascii: ","))
             text.append(Self.quote)
-            for byte in bytes {
-                if byte == Self.quote || byte == Self.backslash { text.append(Self.backslash) }
-                text.append(byte)
+            if bytes.contains(where: Self.isEscaped) {
+                for byte in bytes {
+                    if Self.isEscaped(byte) { text.append(Self.backslash) }
+                    text.append(byte)
+                }
+            } else {
+                text += bytes
             }
             text.append(Self.quote)
             swap(&text, &texts[part])
         }
     }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool { byte == quote || byte == backslash }
 
     /// To be called after the last key.
     mutating func close() {

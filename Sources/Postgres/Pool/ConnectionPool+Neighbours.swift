@@ -9,7 +9,7 @@ extension ConnectionPool {
     @discardableResult
     func publishRoom() -> Bool {
         seat.publish(queued: turns.reduce(0) { $0 + queues[$1].count })
-        guard let routing, routing.seats.count > 1, !isRetired else { return false }
+        guard routing.seats.count > 1, !isRetired else { return false }
         let flowing = connections.reduce(0) { $0 + ($1.flows(at: loop.now) ? 1 : 0) }
         let idle = connections.reduce(0) { $0 + ($1.depth == 0 ? 1 : 0) }
         // As in ``Placement``: one stays for short queries.
@@ -21,12 +21,12 @@ extension ConnectionPool {
     /// Fetches what waits for a connection elsewhere, when there is one to spare here. Whoever asks in vain is not asked
     /// back: two pools that can do nothing for one another stay quiet.
     func fetchWork() {
-        if publishRoom() { routing?.fetchWork(for: seat) }
+        if publishRoom() { routing.fetchWork(for: seat) }
     }
 
     /// Hands over what can be sent elsewhere and not here.
     func handOver() {
-        guard let routing, routing.seats.count > 1 else { return }
+        guard routing.seats.count > 1 else { return }
         for getter in turns { giveWork(of: getter) { routing.neighbour(of: self.seat, takes: $0) } }
     }
 

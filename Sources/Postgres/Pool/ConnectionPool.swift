@@ -12,7 +12,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     let loop: EventLoop
     let context: DatabaseContext
     let seat: PoolSeat
-    weak let routing: Routing?
+    let routing: Routing
     var state: PoolState
     var connections: [DatabaseConnection] = []
     /// By getter.
@@ -110,7 +110,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         let getter = load.getterIndex
         let hasShare = seat.share(ofQueries: context.queries(of: getter)) > 0
         if !hasShare || state.ready == 0, !load.isHandedOver, !isRetired,
-            let other = routing?.seat(insteadOf: seat, forQueries: context.queries(of: getter))
+            let other = routing.seat(insteadOf: seat, forQueries: context.queries(of: getter))
         {
             load.isHandedOver = true
             return other.start(load)
@@ -217,7 +217,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
     }
 
     var placement: Placement {
-        Placement(depthLimit: context.settings.pipelineDepth, connectionsInAll: routing?.ready ?? 0)
+        Placement(depthLimit: context.settings.pipelineDepth, connectionsInAll: routing.ready)
     }
 
     /// One connection at a time is kept for a query that needs an idle one.

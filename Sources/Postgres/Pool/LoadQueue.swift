@@ -65,6 +65,7 @@ final class LoadQueue {
         _ count: Int, _ byteLimit: Int, from queue: inout UniqueDeque<Load>, at now: Instant
     ) -> Taken {
         var taken = Taken()
+        taken.loads.reserveCapacity(min(count, queue.count))
         var bytes = 0
         while taken.loads.count < count, bytes <= byteLimit, let load = queue.popFirst() {
             if load.startedAt == now || load.isWanted(at: now) {

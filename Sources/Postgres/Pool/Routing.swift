@@ -87,8 +87,7 @@ final class PoolSeat: @unchecked Sendable {
         }
     }
 
-    /// The same on the loop's own thread.
-    func startHere(_ load: consuming Load) {
+    private func startHere(_ load: consuming Load) {
         guard let pool else {
             if let load = load.getter.forward(load, from: self) { load.fail(LoadError.stopped) }
             return
@@ -112,15 +111,13 @@ final class Routing: Sendable {
         }
     }
 
-    /// Starts a load, from any thread.
-    func start(_ load: consuming Load) {
-        // The calling thread's own seat is found by its loop's index: its other users need not be looked at.
-        if let loop = EventLoop.current, loop.index < seats.count {
-            let seat = seats[loop.index]
-            if seat.loop === loop { return seat.startHere(load) }
+    /// The seat of the calling thread's loop; of a thread without one, each in turn. Nil when there is none.
+    var seat: PoolSeat? {
+        // It is found by its loop's index: the others need not be looked at.
+        if let loop = EventLoop.current, loop.index < seats.count, seats[loop.index].loop === loop {
+            return seats[loop.index]
         }
-        guard !seats.isEmpty else { return load.fail(LoadError.stopped) }
-        seats[nextTurn() % seats.count].start(load)
+        return seats.isEmpty ? nil : seats[nextTurn() % seats.count]
     }
 
     /// Another seat that may have some of a group's `queries` and has a connection ready; else, for a seat that never gets

@@ -75,8 +75,9 @@ public final class QueryGetter: Getter, KeyedGetter {
         if let mistake = statement.mistake { return flight.fail(LoadError(.query, "\(name): \(mistake.message)")) }
         do {
             let parts = try KeyParts(of: flight.key, count: parameterCount)
-            guard let route = route.withLock({ $0 }) else { return flight.fail(.stopped(name)) }
-            route.routing.start(Load(of: self, getterIndex: route.getterIndex, parts: parts, flight: flight))
+            // Its seat is looked for under the lock: to hand the route out costs more, as all loops count references to it.
+            guard let place = route.withLock({ $0?.place }) else { return flight.fail(.stopped(name)) }
+            place.seat.start(Load(of: self, getterIndex: place.getterIndex, parts: parts, flight: flight))
         } catch {
             flight.fail(LoadError(.badKey, "\(name): \(Self.text(of: error))"))
         }
@@ -96,7 +97,8 @@ public final class QueryGetter: Getter, KeyedGetter {
         }
         load.getterIndex = route.getterIndex
         load.isHandedOver = false
-        route.routing.start(load)
+        guard let place = route.place else { return load }
+        place.seat.start(load)
         return nil
     }
 
@@ -155,6 +157,9 @@ private struct Route {
     let routing: Routing
     /// The getter's index among those of its database.
     let getterIndex: Int
+
+    /// Where the calling thread's loads go.
+    var place: (seat: PoolSeat, getterIndex: Int)? { routing.seat.map { ($0, getterIndex) } }
 }
 
 private final class GroupDescriptionBox: Sendable {
