@@ -78,11 +78,18 @@ class Process:
 
     def resident_bytes(self):
         """VmRSS: the bytes of the process that are in memory now."""
+        return self._memory("VmRSS")
+
+    def own_bytes(self):
+        """RssAnon: those of them that it alone has, and not from files, as its code and its libraries'."""
+        return self._memory("RssAnon")
+
+    def _memory(self, name):
         with open(f"/proc/{self.pid}/status") as text:
             for line in text:
-                if line.startswith("VmRSS:"):
+                if line.startswith(f"{name}:"):
                     return int(line.split()[1]) * 1024
-        raise Failure(f"no VmRSS for {self.name}")
+        raise Failure(f"no {name} for {self.name}")
 
 
 def run(arguments, accept=(0,), **options):

@@ -19,6 +19,7 @@ from measurements import (
     QUERIES,
     THROUGHPUT,
     TOLD,
+    TOLD_OF_OWN,
 )
 from servers import REDIS, SIDECAR, Floor, Redis, Sidecar, command, redis_program
 
@@ -252,6 +253,7 @@ def _memory_of(bench, case, server, fill):
         used = server.info("memory", "used_memory")
         if used is not None:
             bench.measured.add(case, server.name, TOLD, used / after)
+            bench.measured.add(case, server.name, TOLD_OF_OWN, used / server.process.own_bytes())
     finally:
         server.stop()
 
