@@ -88,7 +88,8 @@ extension Metric {
             .counter, "pgsidecar_load_timeouts_total", "Callers whose load_timeout passed before the answer came.",
             of: \.clients.timeouts),
         .single(
-            .counter, "pgsidecar_slow_readers_closed_total", "Clients that were closed for not reading their replies.",
+            .counter, "pgsidecar_slow_readers_closed_total",
+            "Clients that were closed because what they are sent could wait no longer.",
             of: \.clients.slowReaders),
         .single(.gauge, "pgsidecar_pending_requests", "Requests that wait for a load.", of: \.clients.pending),
         .byLabel(
