@@ -9,16 +9,17 @@ runs=${1:-200000}
 out=$root/.build/fuzz
 mkdir -p "$out/corpus" "$out/corpus-payload" "$out/corpus-pgoutput"
 
-flags="-swift-version 6 -O -parse-as-library -sanitize=fuzzer,address -enable-experimental-feature Lifetimes
+flags="-swift-version 6 -package-name pgsidecar -O -parse-as-library -sanitize=fuzzer,address -enable-experimental-feature Lifetimes
     -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
     -enable-upcoming-feature MemberImportVisibility"
-swiftc $flags -module-name RESP -package-name pgsidecar "$root"/Sources/RESP/*.swift "$root"/Tests/TestSupport/Reply*.swift \
+swiftc $flags -module-name RESP "$root"/Sources/RESP/*.swift "$root"/Tests/TestSupport/Reply*.swift \
     "$root/Tests/Fuzz/FuzzRESP.swift" -o "$out/fuzz-resp"
 
-# The parser needs four files of Postgres, which are made to a small module of that name.
+# The parsers need five files of Postgres, which are made to a small module of that name.
 swiftc $flags -module-name Postgres -emit-module -emit-module-path "$out/Postgres.swiftmodule" -wmo -c \
     "$root"/Sources/Postgres/Streams/LogPosition.swift "$root"/Sources/Postgres/Streams/ReplicationFrame.swift \
     "$root"/Sources/Postgres/Keys/KeyForm.swift "$root"/Sources/Postgres/Keys/KeyForm+Output.swift \
+    "$root"/Sources/Postgres/Query/SQLName.swift \
     -o "$out/postgres.o"
 logical="$root/Sources/Invalidation/Logical"
 mapping="$root/Sources/Invalidation/Mapping"
@@ -28,8 +29,8 @@ swiftc $flags -I "$out" -module-name FuzzPgOutput "$logical/ByteReader.swift" "$
     "$mapping/TableName.swift" "$mapping/TableChange.swift" "$mapping/KeyTexts.swift" \
     "$root/Tests/Fuzz/FuzzPgOutput.swift" "$out/postgres.o" -o "$out/fuzz-pgoutput"
 
-swiftc $flags -module-name FuzzPayload "$root/Sources/Invalidation/Notify/NotifyPayload.swift" "$mapping/TableName.swift" \
-    "$mapping/TableChange.swift" "$mapping/KeyTexts.swift" "$root/Tests/Fuzz/FuzzPayload.swift" -o "$out/fuzz-payload"
+swiftc $flags -I "$out" -module-name FuzzPayload "$root/Sources/Invalidation/Notify/NotifyPayload.swift" "$mapping/TableName.swift" \
+    "$mapping/TableChange.swift" "$mapping/KeyTexts.swift" "$root/Tests/Fuzz/FuzzPayload.swift" "$out/postgres.o" -o "$out/fuzz-payload"
 
 # New inputs go to the first corpus; the seeds are only read.
 cd "$out"
