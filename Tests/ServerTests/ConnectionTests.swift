@@ -248,7 +248,7 @@ struct ConnectionTests {
             for index in 7..<10 { try client.send("GET", "word:\(index)") }
             // The second one was begun, and is not interrupted.
             #expect(getter.waitForLoads(7))
-            #expect(server.server.statistics.pending == 8)
+            #expect(server.server.statistics.pending == 7)
             // Others are not concerned.
             let other = try TestClient(server.path)
             try other.send("GET", "word:x")

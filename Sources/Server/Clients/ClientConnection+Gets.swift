@@ -96,14 +96,15 @@ extension ClientConnection {
     }
 
     /// Appends the texts of the keys that are a request's arguments from `first` on, as one array; or the error, which names its
-    /// key, and nothing else. A key that stands there several times waits several times, for one load.
+    /// key, and nothing else. A key that stands there several times is asked for once if it has to be loaded.
     func appendTexts(of request: Request, from first: Int, to reply: inout ReplyBuffer) {
         let start = reply.end
         let limit = server.settings.maxOutput
+        var holes: [Key: Hole] = [:]
         reply.bytes.appendArrayHeader(request.count - first)
         var index = first
         while index < request.count {
-            let count = appendRun(of: request, index..<request.count, to: &reply)
+            let count = appendRun(of: request, index..<request.count, &holes, to: &reply)
             if count == 0 {
                 drop(&reply, from: start)
                 if let error = errorText(of: request[index]) {
@@ -120,7 +121,9 @@ extension ClientConnection {
     }
 
     /// Appends as many of them as are prepared together. Returns how many; none when the first names nothing.
-    private func appendRun(of request: Request, _ indices: Range<Int>, to reply: inout ReplyBuffer) -> Int {
+    private func appendRun(
+        of request: Request, _ indices: Range<Int>, _ holes: inout [Key: Hole], to reply: inout ReplyBuffer
+    ) -> Int {
         withUnsafeTemporaryAllocation(of: PreparedKey.self, capacity: Self.runLength) { keys in
             var prepared = 0
             while prepared < min(Self.runLength, indices.count),
@@ -132,10 +135,17 @@ extension ClientConnection {
             PreparedKey.prefetch(prepared) { keys[$0] }
             for (offset, key) in keys[..<prepared].enumerated() {
                 let argument = indices.lowerBound + offset
+                let name = request[argument]
+                if !holes.isEmpty, let hole = holes[Key(copying: name)] {
+                    reply.append(hole)
+                    continue
+                }
                 let count = reply.insertionCount
                 appendText(
-                    of: key.location.key(in: request[argument]), key.hash, at: key.location, to: &reply)
-                if reply.insertionCount > count { reply.lastHole?.argument = argument }
+                    of: key.location.key(in: name), key.hash, at: key.location, to: &reply)
+                guard reply.insertionCount > count, let hole = reply.lastHole else { continue }
+                hole.argument = argument
+                holes[Key(copying: name)] = hole
             }
             return prepared
         }
