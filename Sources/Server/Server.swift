@@ -10,7 +10,7 @@ import Synchronization
 /// Its clients live on the loops it is given, spread over them in turn. ``start()`` and ``stop(deadline:)`` may be called
 /// from any thread that is not a loop's.
 public final class Server: Sendable {
-    private let context: ServerContext
+    let context: ServerContext
     private let loops: [EventLoop]
     private let clients: [Clients]
     private let doorman: Doorman

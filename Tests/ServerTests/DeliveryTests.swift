@@ -1,9 +1,10 @@
 import CacheCore
 import Foundation
 import Groundwork
-import Server
 import TestSupport
 import Testing
+
+@testable import Server
 
 /// Every answer is the same answer: whatever else is asked, of every size, cold and hot, however the requests are sent and
 /// however fast the replies are read.
@@ -242,6 +243,31 @@ struct DeliveryTests {
             for _ in clients { done.wait() }
             #expect(right.value == 120)
             #expect(await eventually { server.server.statistics.replyBytes == 0 })
+        }
+    }
+
+    @Test func `a reply that the kernel takes no more of is nobody else's room while it is being sent`() async throws {
+        let getter = HeldGetter { $0 == "first" ? .held : .value(Value(text: Question.text(900_000))) }
+        let group = try served("row", getter) { $0.memory = 64 << 10 }
+        try await withServer(
+            [group], loops: 1,
+            configure: {
+                $0.maxOutput = 1 << 20
+                $0.maxBuffers = 4 << 20
+            }
+        ) { server in
+            let client = try TestClient(server.path)
+            for key in ["first", "large"] { try client.send("GET", "row:\(key)") }
+            #expect(await eventually { server.server.statistics.replyBytes > 900_000 })
+            let hadRoom = Count()
+            server.server.context.output.whenRoom(for: 1_500_000) { hadRoom.add() }
+            #expect(getter.finish("first", "1"))
+            #expect(try client.receives(Question.bulk(Array("1".utf8))))
+            // What stands in front of the large one was sent with it, and a second client was served behind it.
+            #expect(try TestClient(server.path).ask("PING") == .simpleString("PONG"))
+            #expect(hadRoom.value == 0)
+            #expect(try client.receives(Question.bulk(Question.text(900_000))))
+            #expect(await eventually { hadRoom.value == 1 })
         }
     }
 

@@ -106,6 +106,8 @@ extension ClientConnection {
                 replies.takeDeferred()
                 replay(pending, &reply)
             case .sendable:
+                held.beginMove()
+                defer { held.endMove() }
                 replies.gather(into: &reply, upTo: Self.gatherSize)
                 if reply.isEmpty {
                     _ = replies.sendFirst { send($0) }

@@ -8,6 +8,8 @@ final class HeldBytes {
     private let bound: Bound
     /// How many replies hold each large value, by where its bytes are. It stays there as long as one of them holds it.
     private var sharers: [UnsafeRawPointer: Int] = [:]
+    /// What was given up since ``beginMove()``; nil: nothing is being moved.
+    private var moved: Int?
 
     init(_ bound: Bound) {
         self.bound = bound
@@ -35,10 +37,27 @@ final class HeldBytes {
     }
 
     /// Takes what can't be refused any more.
-    func add(_ bytes: Int) { bound.add(bytes) }
+    func add(_ bytes: Int) {
+        let again = min(moved ?? 0, bytes)
+        moved? -= again
+        bound.add(bytes - again)
+    }
 
     /// Gives bytes back.
-    func remove(_ bytes: Int) { bound.remove(bytes) }
+    func remove(_ bytes: Int) {
+        if moved == nil { bound.remove(bytes) } else { moved? += bytes }
+    }
+
+    /// From here on bytes that are given up are kept until ``endMove()`` for those that are taken by ``add(_:)``. What is taken out
+    /// of a queue to be sent, and put back when the kernel takes no more, would be another loop's in between, and too much then.
+    func beginMove() { moved = 0 }
+
+    /// Gives back what was not taken again.
+    func endMove() {
+        let left = moved ?? 0
+        moved = nil
+        if left > 0 { bound.remove(left) }
+    }
 
     /// The same for a value, which counts if nobody else holds it.
     func reserve(_ value: Value, for turn: Turn) -> Bool {
