@@ -28,6 +28,7 @@ from measurements import (
     THROUGHPUT,
     TOLD,
     TOLD_OF_OWN,
+    USUAL_P99,
     spread,
 )
 from servers import FLOOR, REDIS, SIDECAR, redis_program
@@ -80,8 +81,8 @@ def targets(measured):
 
 
 #: What an open load is judged by at each point: pgsidecar's median over redis-server's, at most.
-OPEN_BOUNDS = {P50: 1, P99: 1, PROCESSOR: 0.85}
-OPEN_NAMES = {P50: "p50", P99: "p99", PROCESSOR: "processor time"}
+OPEN_BOUNDS = {P50: 1, P99: 1, USUAL_P99: 1, PROCESSOR: 0.85}
+OPEN_NAMES = {P50: "p50", P99: "p99", USUAL_P99: "p99 of a usual window", PROCESSOR: "processor time"}
 
 
 def _open_points(measured):
@@ -153,8 +154,8 @@ def _latency(measured):
 
 
 def _microseconds(measured, case, subject, form="{:,.0f}"):
-    """p50, p99 and p99.9 in one cell, each the median of the rounds."""
-    values = [measured.get(case, subject, quantity) for quantity in (P50, P99, P999)]
+    """p50, p99 of a usual window, p99 and p99.9 in one cell, each the median of the rounds."""
+    values = [measured.get(case, subject, quantity) for quantity in (P50, USUAL_P99, P99, P999)]
     return " / ".join(form.format(statistics.median(value) * 1000) for value in values) if values[0] else ""
 
 
@@ -169,7 +170,7 @@ def _open_latency(measured):
         runs = [run for subject in subjects for run in measured.get(case, subject, OFF_SCHEDULE)]
         rows.append([f"{rate:,}", str(connections), *times, cost, f"{int(sum(runs))} of {len(runs)}"])
     head = ["arrivals a second", "connections"]
-    head += [f"{subject}: p50 / p99 / p99.9 µs" for subject in (FLOOR, REDIS, SIDECAR)]
+    head += [f"{subject}: p50 / usual p99 / p99 / p99.9 µs" for subject in (FLOOR, REDIS, SIDECAR)]
     head += ["processor µs an operation, in this order", "runs off their schedule"]
     return Table("Open load: latency of hits from the scheduled time", head, rows)
 
