@@ -72,6 +72,58 @@ struct IsolationTests {
         await bench.stop()
     }
 
+    @Test func `what was sent behind a query that turned slow goes to a connection that becomes idle`() async throws {
+        let held = try await Hold(51, on: Server.shared())
+        let other = try await Hold(52, on: Server.shared())
+        let bench = try await Bench(
+            Server.shared().url, loops: 1, settings: { $0.connections = 2 },
+            [getter("slow", waitingFor: 51), getter("other", waitingFor: 52), fast()])
+        #expect(await bench.eventually { $0.connectionsReady == 2 })
+        bench.trust()
+        let answers = Log()
+        let asked = [("slow", "slow"), ("other", "slow")] + (0..<10).map { ("fast", "\($0)") }
+        async let all = bench.loadTogether(asked) { answers.append($0.text) }
+        #expect(try await held.isAwaited())
+        #expect(try await other.isAwaited())
+        // The fast ones were short enough to stand behind the others, of which nobody knew.
+        #expect(bench.database.status.loadsSent == 12)
+        #expect(answers.all == [])
+        try await other.release()
+        let isAnswered = await eventually { answers.all.count == 11 }
+        #expect(isAnswered)
+        try await held.release()
+        let texts = await all.map(\.text)
+        #expect(Array(texts.dropFirst(2)) == (0..<10).map { "\($0)" })
+        #expect(bench.database.status.connectionsLost == 0)
+        // What was taken back was sent once more, and what the first connection answered then was nobody's.
+        #expect((13...22).contains(bench.database.status.loadsSent))
+        await expectAnswers("fast", of: bench)
+        await bench.stop()
+    }
+
+    @Test
+    func `a group whose only query stands behind another's that turned slow is not taken to hold that connection`()
+        async throws
+    {
+        let held = try await Hold(53, on: Server.shared())
+        let other = try await Hold(54, on: Server.shared())
+        let bench = try await Bench(
+            Server.shared().url, loops: 1, settings: { $0.connections = 2 },
+            [getter("slow", waitingFor: 53), getter("other", waitingFor: 54), fast()])
+        #expect(await bench.eventually { $0.connectionsReady == 2 })
+        bench.trust()
+        // A whole segment of fast ones is on the first connection when the others are sent, both to the second.
+        let asked = (0..<16).map { ("fast", "\($0)") } + [("slow", "slow"), ("other", "slow")]
+        async let all = bench.loadTogether(asked)
+        #expect(try await held.isAwaited())
+        #expect(try await other.isAwaited())
+        try await other.release()
+        try await held.release()
+        #expect(await all.filter { $0.code != nil } == [])
+        #expect(bench.database.status.loadsSent == 19)
+        await bench.stop()
+    }
+
     @Test func `slow keys of a group hold up its own fast ones only when they hold all that it may have`() async throws
     {
         let held = try await Hold(31, on: Server.shared())

@@ -269,6 +269,14 @@ final class DatabaseConnection: EventSource {
         owner?.connectionHasRoom(self)
     }
 
+    /// Since when something has been standing behind a query that the server runs; nil: nothing does.
+    var holdsUpSince: Instant? { depth > 1 ? pipeline.waitsSince : nil }
+
+    /// Gives back the loads behind the one that the server runs.
+    func takeBackBehindOldest() -> UniqueDeque<Load> {
+        pipeline.takeBackBehindOldest()
+    }
+
     // MARK: The end
 
     /// Takes no more loads, and closes when those that it has are answered.

@@ -44,6 +44,11 @@ struct Lane: Occupied {
         if isUnknown { unknownCount += 1 }
     }
 
+    /// One that was sent is nobody's any more; it still runs.
+    mutating func takeBack(_ getter: Int) {
+        counts[getter] -= 1
+    }
+
     /// The oldest one, sent at `sentAt`, is over; the one behind it was sent at `nextSentAt`. Returns what it took on the
     /// server, in nanoseconds.
     mutating func finish(

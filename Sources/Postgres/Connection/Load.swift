@@ -20,6 +20,8 @@ struct Load: ~Copyable, Sendable {
 
     /// Whether it was sent a second time. It is not sent a third time, whatever the reason.
     var isRetry = false
+    /// Whether it was taken back from behind a query that turned slow.
+    var wasTakenBack = false
     /// Whether it is sent in a segment of its own, because it was in one that broke off.
     var isAlone = false
     /// Whether it is a query of its own because a batch left its answer open.

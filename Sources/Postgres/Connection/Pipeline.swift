@@ -30,6 +30,11 @@ struct Pipeline: ~Copyable {
         let prepares: Bool
         /// The number of its segment.
         let segment: UInt64
+        /// Whether its load was taken back: what the server answers is nobody's.
+        var isTakenBack = false
+
+        /// Whose connection this makes it; nil: nobody's.
+        var getter: Int? { isTakenBack ? nil : statement.map(Load.getter(ofStatement:)) }
     }
 
     /// One getter's prepared statement on this connection.
@@ -288,7 +293,7 @@ struct Pipeline: ~Copyable {
         answered += 1
         let oldest = sent.removeFirst()
         let took = lane.finish(
-            oldest.statement.map(Load.getter(ofStatement:)), isUnknown: oldest.isUnknown, sentAt: oldest.at,
+            oldest.getter, isUnknown: oldest.isUnknown, sentAt: oldest.at,
             nextSentAt: sent.isEmpty ? nil : sent[0].at, at: now)
         forget(oldest)
         // A statement's first run plans it, and opens its tables.
@@ -334,7 +339,7 @@ struct Pipeline: ~Copyable {
     // MARK: Time and loss
 
     /// Whose query the server runs; nil when it is none of a getter.
-    var oldestGetter: Int? { sent.isEmpty ? nil : sent[0].statement.map(Load.getter(ofStatement:)) }
+    var oldestGetter: Int? { sent.isEmpty ? nil : sent[0].getter }
 
     /// Since when the server could have answered the oldest load; nil when none is due.
     var waitsSince: Instant? { sent.isEmpty ? nil : lane.headSince }
@@ -344,6 +349,24 @@ struct Pipeline: ~Copyable {
     var deadline: Instant? {
         guard !sent.isEmpty else { return nil }
         return lane.headSince.advanced(byNanoseconds: sent[0].timeout)
+    }
+
+    /// Takes back the loads behind the oldest one, oldest first. The server answers them all the same, and nobody looks. What was
+    /// taken back before stays: no load runs ever more often.
+    mutating func takeBackBehindOldest() -> UniqueDeque<Load> {
+        var loads = UniqueDeque<Load>()
+        for index in sent.indices.dropFirst() {
+            guard var load = sent[index].load.take() else { continue }
+            if load.wasTakenBack {
+                sent[index].load = consume load
+            } else {
+                load.wasTakenBack = true
+                lane.takeBack(load.getterIndex)
+                sent[index].isTakenBack = true
+                loads.append(load)
+            }
+        }
+        return loads
     }
 
     /// Takes out every load, oldest first; nothing of them was answered in full.

@@ -28,6 +28,8 @@ final class ConnectionPool: DatabaseConnectionOwner {
     private var isKeeping = false
     private var queueTimer: (timer: Timer, due: Instant)?
     private var lookTimer: Timer?
+    /// See `ConnectionPool+TakingBack.swift`.
+    var takeBackTimer: Timer?
     var retryTimer: Timer?
     var renewal = Renewal()
 
@@ -49,9 +51,11 @@ final class ConnectionPool: DatabaseConnectionOwner {
     func close(_ completion: @escaping @Sendable () -> Void) -> Int {
         state.close()
         if let retryTimer { loop.cancel(retryTimer) }
+        if let takeBackTimer { loop.cancel(takeBackTimer) }
         if let queueTimer { loop.cancel(queueTimer.timer) }
         endRenewal("the connections were closed")
         retryTimer = nil
+        takeBackTimer = nil
         queueTimer = nil
         let closing = connections
         connections = []
@@ -199,6 +203,7 @@ final class ConnectionPool: DatabaseConnectionOwner {
         loads.prepend(first)
         connection.isKeptFree = false
         connection.send(loads, isUnknown: !limits.query.isShort)
+        watchThoseBehind()
         Self.drop(taken.unwanted)
         return true
     }

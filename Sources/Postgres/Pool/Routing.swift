@@ -57,10 +57,13 @@ final class PoolSeat: @unchecked Sendable {
     /// Connections that short queries can be sent to.
     var flowing: Int { flowingCount.load(ordering: .relaxed) }
 
+    /// Whether one of them seems to be idle and not needed for others.
+    var hasSpare: Bool { spareCount.load(ordering: .relaxed) > 0 }
+
     /// Takes one of the idle connections that a query of unknown length may have, as far as is known here; false when there
     /// is none.
     func takeSpare() -> Bool {
-        guard spareCount.load(ordering: .relaxed) > 0 else { return false }
+        guard hasSpare else { return false }
         return spareCount.subtract(1, ordering: .relaxed).oldValue > 0
     }
 
@@ -134,6 +137,11 @@ final class Routing: Sendable {
         case .short: others(than: own).first { $0.flowing > 0 }
         case .unknown: others(than: own).first { $0.takeSpare() }
         }
+    }
+
+    /// Whether another seat has an idle connection to spare.
+    func hasSpare(besides own: PoolSeat) -> Bool {
+        seats.contains { $0 !== own && $0.hasSpare }
     }
 
     /// Asks another seat where loads wait for work for this one.

@@ -1,0 +1,36 @@
+import DequeModule
+import EventLoop
+import Groundwork
+
+/// A query that was always short may meet a lock. What was sent behind it by then need not wait for it: while a connection is
+/// idle, it is taken back and sent there. So a query runs twice for it, and nobody looks at what comes second.
+extension ConnectionPool {
+    /// For how long a query may hold up those behind it.
+    private static let tolerance = Duration.milliseconds(50)
+
+    /// Has a look once that time has passed, and again for as long as anything stands behind another.
+    func watchThoseBehind() {
+        guard takeBackTimer == nil, connections.contains(where: { $0.holdsUpSince != nil }) else { return }
+        takeBackTimer = loop.schedule(at: loop.now + Self.tolerance) { [weak self] in
+            self?.takeBackTimer = nil
+            self?.takeBack()
+        }
+    }
+
+    private func takeBack() {
+        for connection in connections {
+            guard let since = connection.holdsUpSince, loop.now - since > Self.tolerance, isOneIdle else { continue }
+            var loads = connection.takeBackBehindOldest()
+            while let load = loads.popFirst() {
+                context.counters.noteRetry()
+                start(load)
+            }
+        }
+        watchThoseBehind()
+    }
+
+    /// Whether one is, here or elsewhere. Without one all are busy, and to ask twice would make it worse.
+    private var isOneIdle: Bool {
+        connections.contains { $0.depth == 0 && $0.flows(at: loop.now) } || routing.hasSpare(besides: seat)
+    }
+}
