@@ -22,13 +22,15 @@ extension QueryGetter {
     func outcomes(ofBatch result: borrowing PQResult, count: Int) -> [Outcome?] {
         let isStrict = (0..<result.rowCount).allSatisfy { !result.isNull(row: $0, column: 0) }
         if returns == .rows { return rowsOutcomes(ofBatch: result, count: count, isStrict: isStrict) }
-        var outcomes = [Outcome?](repeating: isStrict ? .success(.missing) : nil, count: count)
+        var outcomes = [Outcome?](repeating: nil, count: count)
         var isAnswered = [Bool](repeating: false, count: count)
         for row in 0..<result.rowCount {
             guard let index = index(in: result, row, count: count) else { continue }
             outcomes[index] = isAnswered[index] ? nil : outcome(ofBatch: result, row)
             isAnswered[index] = true
         }
+        guard isStrict else { return outcomes }
+        for index in outcomes.indices where !isAnswered[index] { outcomes[index] = .success(.missing) }
         return outcomes
     }
 
