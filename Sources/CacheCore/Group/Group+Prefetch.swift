@@ -1,6 +1,7 @@
 /// A key's hash, for callers that ask in two steps. Means something within this process only.
 package struct KeyHash: BitwiseCopyable, Sendable {
-    let value: UInt64
+    /// Seeded, and every bit as good as another.
+    package let value: UInt64
 
     /// Hashes `key`.
     package init(_ key: RawSpan) {

@@ -1,4 +1,5 @@
 import CacheCore
+import Groundwork
 import RESP
 
 /// A key on its way to its answer.
@@ -13,6 +14,9 @@ struct PreparedKey: BitwiseCopyable {
         self.location = location
         hash = KeyHash(location.key(in: key))
     }
+
+    /// A hash that the same key of another group does not have.
+    var hashWithGroup: UInt64 { hash.value ^ (UInt64(location.group) &* 0x9e37_79b9_7f4a_7c15) }
 
     /// Brings what the lookups of so many keys will touch nearer, as far as `step`; runs of one group together.
     static func prefetch(_ count: Int, _ step: LookupStep, key: (Int) -> PreparedKey) {
@@ -95,24 +99,25 @@ extension ClientConnection {
         return PreparedGet(start: start, request: request, key: key)
     }
 
-    /// Appends the texts of the keys that are a request's arguments from `first` on, as one array; or the error, which names its
-    /// key, and nothing else. A key that stands there several times is asked for once if it has to be loaded.
-    func appendTexts(of request: Request, from first: Int, to reply: inout ReplyBuffer) {
+    /// Appends the texts of the keys that are these arguments of a request, as one array; or the error, which names its key, and
+    /// nothing else. A key that stands there several times is asked for once if it has to be waited for. With a `catchUp`, the
+    /// answers are from a state that has seen its position.
+    func appendTexts(of request: Request, _ keys: Range<Int>, _ catchUp: CatchUp? = nil, to reply: inout ReplyBuffer) {
         let start = reply.end
         let limit = server.settings.maxOutput
-        var holes: [Key: Hole] = [:]
-        reply.bytes.appendArrayHeader(request.count - first)
-        var index = first
-        while index < request.count {
-            let count = appendRun(of: request, index..<request.count, &holes, to: &reply)
+        var holes = HolesByKey()
+        reply.bytes.appendArrayHeader(keys.count)
+        var rest = keys
+        while let first = rest.first {
+            let count = appendRun(of: request, rest, catchUp, &holes, to: &reply)
             if count == 0 {
                 drop(&reply, from: start)
-                if let error = errorText(of: request[index]) {
-                    reply.bytes.appendError(ErrorText.naming(request[index], error))
+                if let error = errorText(of: request[first]) {
+                    reply.bytes.appendError(ErrorText.naming(request[first], error))
                 }
                 return
             }
-            index += count
+            rest.removeFirst(count)
             if reply.byteCount(from: start) > server.maxReply {
                 drop(&reply, from: start)
                 return reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
@@ -122,7 +127,8 @@ extension ClientConnection {
 
     /// Appends as many of them as are prepared together. Returns how many; none when the first names nothing.
     private func appendRun(
-        of request: Request, _ indices: Range<Int>, _ holes: inout [Key: Hole], to reply: inout ReplyBuffer
+        of request: Request, _ indices: Range<Int>, _ catchUp: CatchUp?, _ holes: inout HolesByKey,
+        to reply: inout ReplyBuffer
     ) -> Int {
         withUnsafeTemporaryAllocation(of: PreparedKey.self, capacity: Self.runLength) { keys in
             var prepared = 0
@@ -136,16 +142,22 @@ extension ClientConnection {
             for (offset, key) in keys[..<prepared].enumerated() {
                 let argument = indices.lowerBound + offset
                 let name = request[argument]
-                if !holes.isEmpty, let hole = holes[Key(copying: name)] {
+                if !holes.isEmpty,
+                    let hole = holes.hole(key.hashWithGroup, isSame: { request[$0].hasSameBytes(as: name) })
+                {
                     reply.append(hole)
                     continue
                 }
                 let count = reply.insertionCount
-                appendText(
-                    of: key.location.key(in: name), key.hash, at: key.location, to: &reply)
+                let inGroup = key.location.key(in: name)
+                if let catchUp {
+                    appendText(of: inGroup, key.hash, at: key.location, catchUp, to: &reply)
+                } else {
+                    appendText(of: inGroup, key.hash, at: key.location, to: &reply)
+                }
                 guard reply.insertionCount > count, let hole = reply.lastHole else { continue }
                 hole.argument = argument
-                holes[Key(copying: name)] = hole
+                holes.insert(hole, key.hashWithGroup, argument: argument)
             }
             return prepared
         }

@@ -25,7 +25,14 @@ extension ClientConnection {
     func appendText(of key: RawSpan, _ catchUp: CatchUp, to reply: inout ReplyBuffer) {
         guard let location = locate(key, &reply) else { return }
         let key = location.key(in: key)
-        if hasApplied(catchUp, key, location) { return appendText(of: key, KeyHash(key), at: location, to: &reply) }
+        appendText(of: key, KeyHash(key), at: location, catchUp, to: &reply)
+    }
+
+    /// The same for a key within its group.
+    func appendText(
+        of key: RawSpan, _ hash: KeyHash, at location: KeyLocation, _ catchUp: CatchUp, to reply: inout ReplyBuffer
+    ) {
+        if hasApplied(catchUp, key, location) { return appendText(of: key, hash, at: location, to: &reply) }
         leaveHole(key, location, catchUp, &reply, use: .text)
     }
 
@@ -44,35 +51,6 @@ extension ClientConnection {
             use: .fields { value, reply, version in
                 write(RowFields(value.fields), &reply, version)
             })
-    }
-
-    /// The same for several keys as one array; or the error, which names its key, and nothing else.
-    func appendTexts(of request: Request, _ keys: Range<Int>, _ catchUp: CatchUp, to reply: inout ReplyBuffer) {
-        let start = reply.end
-        let limit = server.settings.maxOutput
-        var holes: [Key: Hole] = [:]
-        reply.bytes.appendArrayHeader(keys.count)
-        for index in keys {
-            let name = request[index]
-            if let error = errorText(of: name) {
-                drop(&reply, from: start)
-                return reply.bytes.appendError(ErrorText.naming(name, error))
-            }
-            if !holes.isEmpty, let hole = holes[Key(copying: name)] {
-                reply.append(hole)
-                continue
-            }
-            let count = reply.insertionCount
-            appendText(of: name, catchUp, to: &reply)
-            if reply.insertionCount > count, let hole = reply.lastHole {
-                hole.argument = index
-                holes[Key(copying: name)] = hole
-            }
-            if reply.byteCount(from: start) > server.maxReply {
-                drop(&reply, from: start)
-                return reply.bytes.appendError(ErrorText.replyTooLarge(limit: limit))
-            }
-        }
     }
 
     /// Whether what is in memory of the key, and on its way there, has seen the position.

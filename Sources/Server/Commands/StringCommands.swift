@@ -25,7 +25,7 @@ enum MGet: Command {
         + "reply its error, which names the key."
 
     static func run(_ request: Request, for client: ClientConnection, reply: inout ReplyBuffer) {
-        client.appendTexts(of: request, from: 1, to: &reply)
+        client.appendTexts(of: request, 1..<request.count, to: &reply)
     }
 }
 
