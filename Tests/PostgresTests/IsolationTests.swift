@@ -124,6 +124,35 @@ struct IsolationTests {
         await bench.stop()
     }
 
+    @Test func `a query that is sent once more holds up nothing behind it when it is slow then`() async throws {
+        let server = try await Server.shared()
+        _ = try await server.psql("create table widened as select 'v'::text as v")
+        let held = try await Hold(38, on: server)
+        let widened = QueryGetter(
+            name: "widened",
+            sql: "select w.*, case when $1 like 'slow%' then \(Hold.sql(38))::text end as held from widened w",
+            returns: .row)
+        let bench = try Bench(
+            server.url, loops: 1, loadTimeout: .seconds(3), settings: { $0.connections = 1 }, [widened, fast()])
+        #expect(await bench.eventually { $0.connectionsReady == 1 })
+        bench.trust("fast")
+        _ = await bench.load("widened", "a")
+        _ = try await server.psql("alter table widened add column w int")
+        // What the server has prepared is refused, and sent anew. Nobody knows how long that takes, so the other one waits
+        // where any connection can take it.
+        let answers = await bench.loadTogether([("widened", "slow"), ("fast", "a")])
+        #expect(
+            answers == [
+                .error(.timedOut, "widened: the query ran longer than load_timeout (3.0 seconds) and was cancelled"),
+                .error(
+                    .busy,
+                    "fast: queued behind slow queries of widened for as long as load_timeout allows (3.0 seconds)"),
+            ])
+        #expect(bench.database.status.loadsRetried == 1)
+        try await held.release()
+        await bench.stop()
+    }
+
     @Test func `slow keys of a group hold up its own fast ones only when they hold all that it may have`() async throws
     {
         let held = try await Hold(31, on: Server.shared())
@@ -241,6 +270,28 @@ struct IsolationTests {
             ])
         #expect(bench.database.status.connectionsLost == 0)
         try await held.release()
+        await bench.stop()
+    }
+
+    @Test func `a statement that was cancelled while it was prepared is prepared again`() async throws {
+        let server = try await Server.shared()
+        _ = try await server.psql("create table unprepared as select 'v'::text as v")
+        let warnings = Log()
+        let locked = QueryGetter(name: "g", sql: "select v || $1::text from unprepared", returns: .value)
+        let bench = try Bench(
+            server.url, loops: 1, loadTimeout: .seconds(3), warnings: warnings, settings: { $0.connections = 1 },
+            [locked])
+        #expect(await bench.eventually { $0.connectionsReady == 1 })
+        // Whoever analyses the query waits for the lock.
+        _ = try await server.psql(
+            "begin; lock table unprepared in access exclusive mode; prepare transaction 'unprepared'")
+        #expect(
+            await bench.load("g", "a")
+                == .error(.timedOut, "g: the query ran longer than load_timeout (3.0 seconds) and was cancelled"))
+        _ = try await server.psql("rollback prepared 'unprepared'")
+        #expect(await bench.load("g", "b") == .text("vb"))
+        #expect(bench.database.status.loadsRetried == 0)
+        #expect(warnings.all == [])
         await bench.stop()
     }
 

@@ -123,11 +123,15 @@ final class DatabaseConnection: EventSource {
         closeSegment()
     }
 
-    /// Sends a load in a segment of its own.
+    /// Sends a load in a segment of its own, once more. Where it was refused says nothing of how long it takes when it is not:
+    /// what its group's queries take tells whether others may be sent behind it.
     private func sendAlone(_ load: consuming Load) {
+        let pace = context.paces[load.statementIndex]
+        let isUnknown = !pace.isShort
+        if isUnknown { _ = pace.noteUnknown() }
         var loads = UniqueDeque<Load>()
         loads.append(load)
-        send(loads, isUnknown: false)
+        send(loads, isUnknown: isUnknown)
     }
 
     private func queue(_ load: consuming Load, isUnknown: Bool, sends: Bool, at now: Instant) -> Bool {

@@ -204,6 +204,8 @@ struct Pipeline: ~Copyable {
         isAborting = true
         let number = answered
         var refusedOne = takeOldest(at: now)
+        // Whatever refused it: a Parse waits for the table's lock, and is what a cancel request hits then.
+        if isByParse { forgetStatement(of: refusedOne) }
         guard var load = refusedOne.load.take() else { return .nothing }
         if error.state == .queryCanceled {
             if isCancelled(number) {
@@ -266,11 +268,9 @@ struct Pipeline: ~Copyable {
         var unrun = Unrun()
         while !sent.isEmpty, sent[0].segment == oldestSegment {
             var skipped = takeOldest(at: now, wasRun: false)
-            guard var load = skipped.load.take() else { continue }
             // Its Parse was skipped, too.
-            if skipped.prepares, prepared[load.statementIndex].generation == skipped.generation {
-                prepared[load.statementIndex].isCurrent = false
-            }
+            if skipped.prepares { forgetStatement(of: skipped) }
+            guard var load = skipped.load.take() else { continue }
             if load.isAlone {
                 unrun.skipped.append(load)
                 continue
@@ -281,6 +281,12 @@ struct Pipeline: ~Copyable {
         oldestSegment += 1
         isAborting = false
         return unrun
+    }
+
+    /// The session does not have the statement that was to be prepared: the next load prepares one, whoever's this one was.
+    private mutating func forgetStatement(of sent: borrowing Sent) {
+        guard let statement = sent.statement, prepared[statement].generation == sent.generation else { return }
+        prepared[statement].isCurrent = false
     }
 
     private mutating func takeOldestLoad(at now: Instant) -> Load? {
@@ -320,7 +326,7 @@ struct Pipeline: ~Copyable {
         let isStale =
             changed || error.state == .invalidStatementName || error.state == .duplicatePreparedStatement
         let isOwnStatement = generation != 0 && prepared[statement].generation == generation
-        if isOwnStatement, isStale || byParse { prepared[statement].isCurrent = false }
+        if isOwnStatement, isStale { prepared[statement].isCurrent = false }
         guard generation != 0, isStale, !load.isRetry else {
             if load.batch != nil, error.mayConcernOneKey { return .split(load) }
             let failure = error.loadError(for: load.getter)
