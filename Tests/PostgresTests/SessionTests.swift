@@ -158,6 +158,20 @@ struct SessionTests {
         await bench.stop()
     }
 
+    @Test func `a connection that a large query swelled is replaced`() async throws {
+        let length = QueryGetter(name: "length", sql: "select length($1)", returns: .value)
+        let bench = try Bench(
+            try await Server.shared().url, loops: 1, settings: { $0.connections = 1 }, [length])
+        #expect(await bench.load("length", String(repeating: "k", count: 1_000_000)) == .text("1000000"))
+        #expect(await bench.load("length", "k") == .text("1"))
+        #expect(bench.database.status.connectionsMade == 1)
+        #expect(await bench.load("length", String(repeating: "k", count: 20_000_000)) == .text("20000000"))
+        #expect(await bench.load("length", "kk") == .text("2"))
+        #expect(bench.database.status.connectionsMade == 2)
+        #expect(bench.database.status.connectionsLost == 0)
+        await bench.stop()
+    }
+
     @Test func `a session that is terminated has its loads sent once more`() async throws {
         let server = try await Server.shared()
         let held = try await Hold(3, on: server)

@@ -29,7 +29,7 @@ enum Loss {
         switch self {
         case .broken(let text): text
         case .hung: "no answer within load_timeout, nor to the request to cancel the query"
-        case .outgrown: "libpq keeps the memory that a large result took"
+        case .outgrown: "libpq keeps the memory that a large query or result took"
         case .renewed: "another one was made in its place"
         }
     }
@@ -40,8 +40,8 @@ final class DatabaseConnection: EventSource {
     private static let housekeepingTimeout = Duration.seconds(10)
     /// The most loads in a segment: up to as many are sent again when one of them is refused.
     static let segmentLoads = 16
-    /// After a result of more bytes than this the connection is replaced as soon as it is idle: libpq's buffer has grown to
-    /// the largest message it ever received, and never shrinks.
+    /// After a result or a query of more bytes than this the connection is replaced as soon as it is idle: libpq's buffers
+    /// have grown to the largest message they ever had, and never shrink.
     private static let keptBytes = 16 << 20
 
     /// When it was opened.
@@ -115,6 +115,7 @@ final class DatabaseConnection: EventSource {
         let now = Instant.now()
         var isSent = !saysReadOnly || sayReadOnly(at: now)
         while let load = loads.popFirst() {
+            if load.byteCount > Self.keptBytes { isOutgrown = true }
             // What cannot be sent is noted all the same: its pool gets it back with the rest.
             isSent = queue(load, isUnknown: isUnknown, sends: isSent, at: now) && isSent
             if isSent, !loads.isEmpty { isSent = link?.sendFlushRequest() ?? false }
