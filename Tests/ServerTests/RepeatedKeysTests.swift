@@ -111,6 +111,9 @@ struct RepeatedKeysTests {
     private static func group(_ name: String, in cache: Cache, _ getter: HeldGetter) throws -> ServedGroup {
         var settings = GroupSettings()
         settings.loadTimeout = .seconds(60)
+        // What is in memory is there for as long as a busy machine takes.
+        settings.timeToLive = .seconds(600)
+        settings.negativeTimeToLive = .seconds(600)
         let group = try Group(name, settings: settings, in: cache, getter: getter)
         return ServedGroup(group, shape: .value, hearsOfChanges: true)
     }
