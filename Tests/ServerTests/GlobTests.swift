@@ -42,6 +42,17 @@ struct GlobTests {
         #expect(matches > 1000)
     }
 
+    @Test func `a pattern takes little more than its bytes, and what it takes is counted`() throws {
+        let plain = try #require(compiled(Array(repeating: UInt8(ascii: "a"), count: 1 << 20)))
+        #expect(plain.cost == 1 << 20)
+        #expect(plain.matches(Array(repeating: UInt8(ascii: "a"), count: 1 << 20)))
+        let any = try #require(compiled(Array(repeating: UInt8(ascii: "?"), count: 1 << 20)))
+        #expect((9 << 20...10 << 20).contains(any.cost))
+        let sets = try #require(compiled((0..<1 << 18).flatMap { _ in Array("[ab]".utf8) }))
+        #expect((19 << 20...20 << 20).contains(sets.cost))
+        #expect(sets.matches(Array(repeating: UInt8(ascii: "b"), count: 1 << 18)))
+    }
+
     /// By trying everything.
     private static func matchesPlainly(_ text: ArraySlice<UInt8>, _ pattern: ArraySlice<UInt8>) -> Bool {
         guard let first = pattern.first else { return text.isEmpty }

@@ -15,7 +15,16 @@ struct Glob: Sendable {
     private enum Element {
         case byte(UInt8)
         case any
-        case set(ByteSet)
+        /// Beside the others, which are many more: all would be as large.
+        indirect case set(ByteSet)
+
+        /// The memory that it takes.
+        var byteCount: Int {
+            switch self {
+            case .byte, .any: MemoryLayout<Element>.stride
+            case .set: MemoryLayout<Element>.stride + 2 * MemoryLayout<ByteSet>.stride
+            }
+        }
 
         @inline(__always)
         func matches(_ byte: UInt8) -> Bool {
@@ -37,6 +46,14 @@ struct Glob: Sendable {
             case .elements(let elements): elements.count
             }
         }
+
+        /// The memory that it takes beside the pattern.
+        var byteCount: Int {
+            switch self {
+            case .plain: 0
+            case .elements(let elements): elements.reduce(0) { $0 + $1.byteCount }
+            }
+        }
     }
 
     private static let mostElements = 64
@@ -49,36 +66,31 @@ struct Glob: Sendable {
     init?(_ pattern: RawSpan) {
         bytes = pattern.withUnsafeBytes { Array($0) }
         var reader = PatternReader(bytes)
+        var plain: [UInt8] = []
         var elements: [Element] = []
+        func endPiece() {
+            pieces.append(elements.isEmpty ? .plain(plain) : .elements(elements))
+            plain = []
+            elements = []
+        }
         while let next = reader.next() {
-            if let next {
-                elements.append(next)
-            } else if pieces.isEmpty || !elements.isEmpty {
-                appendPiece(&elements)
+            switch next {
+            case nil: if pieces.isEmpty || !plain.isEmpty || !elements.isEmpty { endPiece() }
+            case .byte(let byte)? where elements.isEmpty: plain.append(byte)
+            case let element?:
+                if elements.isEmpty { elements = plain.map { .byte($0) } }
+                elements.append(element)
             }
         }
-        appendPiece(&elements)
+        endPiece()
         least = pieces.reduce(0) { $0 + $1.count }
         for piece in pieces.dropFirst().dropLast() {
             if case .elements(let elements) = piece, elements.count > Self.mostElements { return nil }
         }
     }
 
-    private mutating func appendPiece(_ elements: inout [Element]) {
-        let plain = elements.compactMap { if case .byte(let byte) = $0 { byte } else { nil } }
-        pieces.append(plain.count == elements.count ? .plain(plain) : .elements(elements))
-        elements = []
-    }
-
     /// What it takes of a bound on bytes: its own, and what elements take beyond that.
-    var cost: Int {
-        pieces.reduce(bytes.count) { cost, piece in
-            switch piece {
-            case .plain: cost
-            case .elements(let elements): cost + elements.count * MemoryLayout<Element>.stride
-            }
-        }
-    }
+    var cost: Int { pieces.reduce(bytes.count) { $0 + $1.byteCount } }
 
     /// Whether the whole of `text` matches. O(text + pattern).
     func matches(_ text: [UInt8]) -> Bool {
