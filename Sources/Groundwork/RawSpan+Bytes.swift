@@ -1,3 +1,5 @@
+import Glibc
+
 extension [UInt8] {
     /// A copy of `bytes`.
     @inlinable
@@ -16,6 +18,12 @@ extension RawSpan {
     /// Whether it has the same bytes as `other`. O(bytes).
     public func hasSameBytes(as other: RawSpan) -> Bool {
         guard byteCount == other.byteCount else { return false }
-        return withUnsafeBytes { bytes in other.withUnsafeBytes { bytes.elementsEqual($0) } }
+        return withUnsafeBytes { bytes in
+            other.withUnsafeBytes { other in
+                // Without an address both are empty. (`elementsEqual` goes byte by byte.)
+                guard let first = bytes.baseAddress, let second = other.baseAddress else { return true }
+                return memcmp(first, second, bytes.count) == 0
+            }
+        }
     }
 }

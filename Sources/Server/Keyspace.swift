@@ -230,10 +230,7 @@ public final class Keyspace: @unchecked Sendable {
         var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
         while slots[slot] >= 0 {
             let entry = first + Int(slots[slot])
-            let isIt = name.withUnsafeBytes { name in
-                name.count == entry.pointee.name.count && name.elementsEqual(entry.pointee.name)
-            }
-            if isIt { return UnsafePointer(entry) }
+            if name.hasSameBytes(as: entry.pointee.name.bytes) { return UnsafePointer(entry) }
             slot = (slot + 1) & (slots.count - 1)
         }
         return nil
