@@ -46,6 +46,7 @@ final class TestSocket: Sendable {
             let count = bytes.withUnsafeBytes {
                 Glibc.send(descriptor, $0.baseAddress.map { $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
             }
+            if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw Failure("send: errno \(errno)") }
             sent += count
         }
@@ -54,7 +55,9 @@ final class TestSocket: Sendable {
     /// What comes next; empty at the end, be it abrupt.
     func receive() throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
+        var count = recv(descriptor, &bytes, bytes.count, 0)
+        // The process was stopped and goes on: a wait that has a timeout does not begin again by itself.
+        while count < 0, errno == EINTR { count = recv(descriptor, &bytes, bytes.count, 0) }
         guard count >= 0 || errno == ECONNRESET || errno == EPIPE else { throw Failure("recv: errno \(errno)") }
         return Array(bytes[..<max(0, count)])
     }
