@@ -183,6 +183,15 @@ let rightGroup = "groups: { g: { sql: select 1 } }"
         #expect(mistakes(wrong + "\n" + rightGroup) == [told])
     }
 
+    @Test func `a mistake shows what was written without signs that a terminal obeys, and not megabytes of it`() {
+        let coloured = mistakes(rightGroup + "\n" + #""\e[31mred": 1"#).first ?? ""
+        #expect(coloured.hasPrefix("s.yaml:2:1: ?[31mred: unknown key; the keys here are "))
+        let long = mistakes("\(rightGroup)\nthreads: \(String(repeating: "9", count: 1_000_000))").first ?? ""
+        #expect(long.count < 2000)
+        #expect(long.hasPrefix("s.yaml:2:10: threads: '9999"))
+        #expect(long.hasSuffix("9' is not a whole number; write one from 0 to 64"))
+    }
+
     @Test(arguments: [
         ("", "s.yaml: groups: needs at least one group, with its 'query' or 'sql'"),
         ("groups:", "s.yaml:1:8: groups: needs at least one group"),

@@ -18,6 +18,26 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
     init(file: String, mistakes: [Mistake]) {
         self.file = file
         self.mistakes = mistakes.sorted { ($0.line ?? 0, $0.column ?? 0) < ($1.line ?? 0, $1.column ?? 0) }
+            .map { Mistake(line: $0.line, column: $0.column, message: Self.shown($0.message)) }
+    }
+
+    /// Of a longer message the middle is left out: its end says what would be right.
+    private static let longest = 1600
+
+    /// A message quotes what the file has: it is shown without signs that a terminal obeys, and not whole when it is long.
+    private static func shown(_ message: String) -> String {
+        var text = ""
+        let scalars = message.unicodeScalars
+        let isLong = scalars.count > longest
+        let parts = isLong ? [scalars.prefix(longest / 2), scalars.suffix(longest / 2)] : [scalars[...]]
+        for (index, part) in parts.enumerated() {
+            if index > 0 { text += " ... " }
+            for scalar in part {
+                let isObeyed = scalar.properties.generalCategory == .control && scalar != "\n" && scalar != "\t"
+                text.unicodeScalars.append(isObeyed ? "?" : scalar)
+            }
+        }
+        return text
     }
 
     /// One line a mistake, as compilers write them: `file:line:column: message`.
