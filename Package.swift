@@ -247,7 +247,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "RESP", "EventLoop", "CacheCore", "Machine", "TestSupport", "Groundwork",
+                "Server", "RESP", "EventLoop", "CacheCore", "Machine", "PrivateDatabase", "TestSupport", "Groundwork",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -203,11 +203,14 @@ def _misses_once(bench, sidecar, case, prefix, shape):
     keys = bench.sizes.misses
     sidecar.forget_all()
     bench.database.forget_statistics()
+    sent_again = sidecar.info("database", "database_loads_retried")
     before = sidecar.process.processor_ns()
     result = bench.ask_distinct(sidecar, prefix, keys, *shape)
     spent = sidecar.process.processor_ns() - before
     queries, rows = bench.database.account_reads()
-    if rows != keys:
+    # Where the machine has a server process stand still, what was sent behind its query is sent to another, too.
+    sent_again = sidecar.info("database", "database_loads_retried") - sent_again
+    if not keys <= rows <= keys + sent_again:
         raise processes.Failure(f"{keys} distinct keys brought {rows} rows from PostgreSQL ({case})")
     bench.measured.add(case, SIDECAR, THROUGHPUT, result["keys_per_second"])
     bench.measured.add(case, SIDECAR, PROCESSOR, spent / keys)

@@ -57,7 +57,7 @@ package struct Program: Sendable {
 }
 
 /// A pipe that no child inherits.
-func openPipe() throws -> (output: Int32, input: Int32) {
+package func openPipe() throws -> (output: Int32, input: Int32) {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw PrivatePostgresError("can't make a pipe: errno \(errno)") }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }

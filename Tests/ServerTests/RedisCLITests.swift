@@ -1,5 +1,6 @@
 import CacheCore
 import Foundation
+import PrivateDatabase
 import Server
 import TestSupport
 import Testing
@@ -33,18 +34,15 @@ struct RedisCLITests {
     @Test(arguments: ["-2", "-3"])
     func `redis-cli shows keyspace events`(_ version: String) async throws {
         try await withServer([try served("word", HeldGetter { .text($0) })]) { server async throws in
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: redisCLI)
-            process.arguments = ["-s", server.path, version, "PSUBSCRIBE", "__key*@0__:*"]
-            let output = Pipe()
-            process.standardOutput = output
-            process.standardInput = Pipe()
-            try process.run()
-            defer { process.terminate() }
+            let (program, output, input) = try start(server, [version, "PSUBSCRIBE", "__key*@0__:*"])
+            defer {
+                program.signal(SIGTERM)
+                withExtendedLifetime(input) {}
+            }
             var shown = ""
             func show(_ wanted: String) throws {
                 while !shown.contains(wanted) {
-                    let data = output.fileHandleForReading.availableData
+                    let data = output.availableData
                     guard !data.isEmpty else { throw Failure("redis-cli ended: \(shown)") }
                     shown += String(decoding: data, as: UTF8.self)
                 }
@@ -56,20 +54,32 @@ struct RedisCLITests {
         }
     }
 
-    private func run(_ server: TestServer, _ arguments: String..., input: String = "") throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: redisCLI)
-        process.arguments = ["-s", server.path] + arguments
-        let output = Pipe()
-        let source = Pipe()
-        process.standardOutput = output
-        process.standardInput = source
-        try process.run()
-        try source.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-        try source.fileHandleForWriting.close()
-        let data = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
+    private func run(_ server: TestServer, _ arguments: String..., input text: String = "") throws -> String {
+        let (program, output, input) = try start(server, arguments)
+        try input.write(contentsOf: Data(text.utf8))
+        try input.close()
+        let data = try output.readToEnd() ?? Data()
+        _ = program.wait()
         return String(decoding: data, as: UTF8.self)
+    }
+
+    /// Starts redis-cli, and gives the ends of its pipes. (Foundation's `Process` lists this process's descriptors, and crashes now
+    /// and then where they are more than a thousand, as beside other tests.)
+    private func start(
+        _ server: TestServer, _ arguments: [String]
+    ) throws -> (program: ChildProcess, output: FileHandle, input: FileHandle) {
+        let (output, itsOutput) = try openPipe()
+        let (itsInput, input) = try openPipe()
+        defer {
+            close(itsOutput)
+            close(itsInput)
+        }
+        let program = try ChildProcess(
+            Program(command: [redisCLI, "-s", server.path] + arguments), input: itsInput, output: itsOutput)
+        return (
+            program, FileHandle(fileDescriptor: output, closeOnDealloc: true),
+            FileHandle(fileDescriptor: input, closeOnDealloc: true)
+        )
     }
 }
 

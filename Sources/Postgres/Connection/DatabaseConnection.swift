@@ -274,8 +274,10 @@ final class DatabaseConnection: EventSource {
         owner?.connectionHasRoom(self)
     }
 
-    /// Since when something has been standing behind a query that the server runs; nil: nothing does.
-    var holdsUpSince: Instant? { depth > 1 ? pipeline.waitsSince : nil }
+    /// The number of the query that others stand behind; nil: none do.
+    var inFront: UInt64? { depth > 1 ? pipeline.answered : nil }
+    /// What that was when its pool had its last look.
+    var wasInFront: UInt64?
 
     /// Gives back the loads behind the one that the server runs.
     func takeBackBehindOldest() -> UniqueDeque<Load> {

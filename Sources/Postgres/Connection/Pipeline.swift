@@ -81,7 +81,7 @@ struct Pipeline: ~Copyable {
     /// What was sent in the open segment.
     private(set) var openCount = 0
     /// How many answers were complete so far.
-    private var answered: UInt64 = 0
+    private(set) var answered: UInt64 = 0
     private var cancellation = Cancellation.none
 
     /// What was cancelled: the server may take a while to do so.

@@ -5,13 +5,14 @@ import Groundwork
 /// A query that was always short may meet a lock. What was sent behind it by then need not wait for it: while a connection is
 /// idle, it is taken back and sent there. So a query runs twice for it, and nobody looks at what comes second.
 extension ConnectionPool {
-    /// For how long a query may hold up those behind it.
-    private static let tolerance = Duration.milliseconds(50)
+    /// The time from one look to the next. Who stands behind the same query at two of them is held up by it; by one alone it would
+    /// be seen when this process itself was stopped for a while.
+    private static let interval = Duration.milliseconds(50)
 
-    /// Has a look once that time has passed, and again for as long as anything stands behind another.
+    /// Looks again and again for as long as anything stands behind another.
     func watchThoseBehind() {
-        guard takeBackTimer == nil, connections.contains(where: { $0.holdsUpSince != nil }) else { return }
-        takeBackTimer = loop.schedule(at: loop.now + Self.tolerance) { [weak self] in
+        guard takeBackTimer == nil, connections.contains(where: { $0.inFront != nil }) else { return }
+        takeBackTimer = loop.schedule(at: loop.now + Self.interval) { [weak self] in
             self?.takeBackTimer = nil
             self?.takeBack()
         }
@@ -19,7 +20,9 @@ extension ConnectionPool {
 
     private func takeBack() {
         for connection in connections {
-            guard let since = connection.holdsUpSince, loop.now - since > Self.tolerance, isOneIdle else { continue }
+            let (before, now) = (connection.wasInFront, connection.inFront)
+            connection.wasInFront = now
+            guard now != nil, now == before, isOneIdle else { continue }
             var loads = connection.takeBackBehindOldest()
             while let load = loads.popFirst() {
                 context.counters.noteRetry()
