@@ -79,9 +79,11 @@ def open_load(bench):
                 for server in running:
                     server.process.prefer()
             for round_number in bench.rounds("open load"):
+                # Another one goes first in each round: what comes once in so many runs should not meet the same one.
+                first = round_number % len(running)
                 for rate in RATES:
                     for connections in CONNECTIONS:
-                        for server in running:
+                        for server in running[first:] + running[:first]:
                             _open_once(bench, server, core, rate, connections, round_number)
         finally:
             for server in running:
