@@ -104,7 +104,7 @@ struct LifeTests {
                 #expect(unlink(server.path) == 0)
                 if withLock { #expect(unlink(server.path + ".lock") == 0) }
                 #expect(await eventually { (try? TestClient(server.path).ask("GET", "word:a")) == .bulk("a") })
-                #expect(log.messages.count { $0.contains("path was removed: made again") } == turn)
+                #expect(await eventually { log.messages.count { $0.contains("path was removed: made again") } == turn })
             }
             #expect(try client.ask("GET", "word:a") == .bulk("a"))
             // A second server still finds it taken.

@@ -63,8 +63,9 @@ extension ClientConnection {
 
     /// Closes because the client doesn't take what it is sent, or not as fast as it comes.
     func close(because backlog: Backlog) {
-        counters.slowReaders.add(1)
         server.logger.warning("client \(id) is closed with \(replies.byteCount) bytes unsent: \(backlog.text)")
+        // Whoever sees the figure finds the line in the log.
+        counters.slowReaders.add(1)
         close()
     }
 
