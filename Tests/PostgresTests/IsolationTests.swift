@@ -105,17 +105,21 @@ struct IsolationTests {
     func `a group whose only query stands behind another's that turned slow is not taken to hold that connection`()
         async throws
     {
+        let first = try await Hold(55, on: Server.shared())
         let held = try await Hold(53, on: Server.shared())
         let other = try await Hold(54, on: Server.shared())
         let bench = try await Bench(
             Server.shared().url, loops: 1, settings: { $0.connections = 2 },
-            [getter("slow", waitingFor: 53), getter("other", waitingFor: 54), fast()])
+            [getter("first", waitingFor: 55), getter("slow", waitingFor: 53), getter("other", waitingFor: 54)])
         #expect(await bench.eventually { $0.connectionsReady == 2 })
         bench.trust()
-        // A whole segment of fast ones is on the first connection when the others are sent, both to the second.
-        let asked = (0..<16).map { ("fast", "\($0)") } + [("slow", "slow"), ("other", "slow")]
+        // A whole segment is on the first connection when the others are sent, both to the second.
+        let asked = (0..<16).map { ("first", "slow\($0)") } + [("slow", "slow"), ("other", "slow")]
         async let all = bench.loadTogether(asked)
+        #expect(try await first.isAwaited())
         #expect(try await held.isAwaited())
+        #expect(bench.database.status.loadsSent == 18)
+        try await first.release()
         #expect(try await other.isAwaited())
         try await other.release()
         try await held.release()

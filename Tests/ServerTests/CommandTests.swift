@@ -304,6 +304,8 @@ struct CommandTests {
             #expect(getter.waitForLoads(2))
             try clients[1].send("PGS.REFRESH", "word:a")
             try clients[1].send("PING")
+            // Both wait for the one load.
+            #expect(await eventually { server.server.statistics.pending == 2 })
             #expect(!clients[1].hasInput(within: 20))
             #expect(try TestClient(server.path).ask("GET", "word:a") == .bulk("old"))
             #expect(getter.finish("a", "new"))
