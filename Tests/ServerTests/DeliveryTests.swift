@@ -20,6 +20,12 @@ struct DeliveryTests {
         case mixed
     }
 
+    /// Room for some replies of 1 MiB at most.
+    private func fewBuffers(_ settings: inout ServerSettings) {
+        settings.maxOutput = 1 << 20
+        settings.maxBuffers = 4 << 20
+    }
+
     private func withRows(
         memory: Int = 256 << 20, configure: (inout ServerSettings) -> Void = { _ in },
         _ body: (TestServer, HeldGetter) async throws -> Void
@@ -183,13 +189,7 @@ struct DeliveryTests {
         let size = 100_000
         let getter = HeldGetter { $0 == "first" ? .held : .value(Value(text: Question.text(size))) }
         let group = try served("row", getter) { $0.memory = memory }
-        try await withServer(
-            [group], loops: 1,
-            configure: {
-                $0.maxOutput = 1 << 20
-                $0.maxBuffers = 4 << 20
-            }
-        ) { server in
+        try await withServer([group], loops: 1, configure: fewBuffers) { server in
             let client = try TestClient(server.path)
             try client.send("GET", "row:first")
             try client.send(raw: (0..<200).flatMap { TestClient.encoded(["GET", "row:\($0)"]) })
@@ -249,13 +249,7 @@ struct DeliveryTests {
     @Test func `a reply that the kernel takes no more of is nobody else's room while it is being sent`() async throws {
         let getter = HeldGetter { $0 == "first" ? .held : .value(Value(text: Question.text(900_000))) }
         let group = try served("row", getter) { $0.memory = 64 << 10 }
-        try await withServer(
-            [group], loops: 1,
-            configure: {
-                $0.maxOutput = 1 << 20
-                $0.maxBuffers = 4 << 20
-            }
-        ) { server in
+        try await withServer([group], loops: 1, configure: fewBuffers) { server in
             let client = try TestClient(server.path)
             for key in ["first", "large"] { try client.send("GET", "row:\(key)") }
             #expect(await eventually { server.server.statistics.replyBytes > 900_000 })

@@ -30,11 +30,9 @@ struct Pipeline: ~Copyable {
         let prepares: Bool
         /// The number of its segment.
         let segment: UInt64
-        /// Whether its load was taken back: what the server answers is nobody's.
-        var isTakenBack = false
 
-        /// Whose connection this makes it; nil: nobody's.
-        var getter: Int? { isTakenBack ? nil : statement.map(Load.getter(ofStatement:)) }
+        /// Whose query it is; nil: nobody's, being housekeeping, or because its load was taken back.
+        var getter: Int? { load == nil ? nil : statement.map(Load.getter(ofStatement:)) }
     }
 
     /// One getter's prepared statement on this connection.
@@ -368,7 +366,6 @@ struct Pipeline: ~Copyable {
             } else {
                 load.wasTakenBack = true
                 lane.takeBack(load.getterIndex)
-                sent[index].isTakenBack = true
                 loads.append(load)
             }
         }
